@@ -1,0 +1,48 @@
+# Airferry: `make demo` shows it on a lab site, `make test` tests it. Both do their own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOSTS ?= 3
+LAB := $(BIN)/python -m tests.lab
+
+.PHONY: setup demo test check format bench screenshots lab-up lab-down requirements clean
+
+setup: $(VENV)/.complete ## make .venv/bin/airferry
+
+$(VENV)/.complete: requirements.txt requirements-dev.txt pyproject.toml
+	@scripts/setup "$(PYTHON)" "$(VENV)"
+
+lab-up: setup ## a site on this machine: HOSTS hosts with systemd and sshd, no Docker
+	@$(LAB) up --hosts $(HOSTS)
+
+lab-down: setup ## remove everything that lab-up started
+	@$(LAB) down
+
+demo: setup ## the whole job on the lab: in the TUI, or with HEADLESS=1 without a terminal
+	@scripts/demo "$(BIN)" "$(HOSTS)" "$(HEADLESS)"
+
+check: setup ## format, lint, types, import rules, fast tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q tests/unit tests/tui
+
+format: setup
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+test: setup ## everything: static checks, unit, TUI and lab tests; leaves nothing running
+	@$(MAKE) --no-print-directory check
+	@scripts/lab-tests "$(BIN)"
+
+bench: setup ## side by side with what a user would pick instead
+	@$(BIN)/python -m tests.bench
+
+screenshots: setup ## screenshots/*.svg from a real run on the lab
+	@scripts/screenshots "$(BIN)"
+
+requirements: ## write the pinned requirements anew
+	@scripts/pin "$(PYTHON)"
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,75 @@
+"""Image references: `quay.io/calico/node:v3.20` taken apart, and the name it gets on a site.
+
+The grammar is that of the distribution project's reference package; a name without a domain is
+Docker Hub's, as every engine reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from core.errors import UnsafeBundle
+
+DEFAULT_DOMAIN = "docker.io"
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+MAX_NAME = 255
+
+
+@dataclass(frozen=True, order=True)
+class Reference:
+    """A tagged image name: `domain/path:tag`."""
+
+    domain: str
+    path: str
+    tag: str
+
+    @property
+    def familiar(self) -> str:
+        """The name as Docker prints it: without Docker Hub's domain and `library/`."""
+        path = self.path
+        if self.domain == DEFAULT_DOMAIN:
+            return f"{path.removeprefix('library/')}:{self.tag}"
+        return f"{self.domain}/{path}:{self.tag}"
+
+    @property
+    def site_repository(self) -> str:
+        """The repository on the site's registry: the domain is stripped, the path kept.
+
+        `library/` is Docker Hub's own and no part of the name that people know.
+        """
+        if self.domain == DEFAULT_DOMAIN:
+            return self.path.removeprefix("library/")
+        return self.path
+
+    def at(self, prefix: str) -> str:
+        """Return the name under a registry: `at("localhost:5001")`."""
+        return f"{prefix}/{self.site_repository}:{self.tag}"
+
+    def __str__(self) -> str:
+        return f"{self.domain}/{self.path}:{self.tag}"
+
+
+def parse_reference(text: str) -> Reference:
+    """Take a tagged name apart.
+
+    Raises:
+        UnsafeBundle: it is no name that an engine would take.
+    """
+    domain, path = DEFAULT_DOMAIN, text
+    first, slash, rest = text.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first or first != first.lower()):
+        domain, path = first, rest
+    if domain == "index.docker.io":
+        domain = DEFAULT_DOMAIN
+    path, colon, tag = path.partition(":")
+    tag = tag if colon else "latest"
+    if domain == DEFAULT_DOMAIN and "/" not in path:
+        path = f"library/{path}"
+    whole = _DOMAIN.fullmatch(domain) and _PATH.fullmatch(path) and _TAG.fullmatch(tag)
+    if not whole or len(domain) + len(path) > MAX_NAME:
+        raise UnsafeBundle(f"{text[:200]!r} is not an image name")
+    return Reference(domain, path, tag)

@@ -1,0 +1,209 @@
+"""Reading tar archives from a stream, one member after the other, trusting nothing.
+
+The standard library's reader keeps every header in memory, takes extended headers of any size,
+and cuts short in silence. A bundle may be anything, so this one bounds what it keeps, refuses what
+no bundle writer makes (devices, sparse files, absurd sizes), and tells a cut file from its end.
+Follows POSIX.1-1988 (ustar) and -2001 (pax), and GNU's long names and base-256 numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import BinaryIO
+
+from core.errors import BundleTruncated, NotABundle, UnsafeBundle
+
+BLOCK = 512
+MAX_EXTENDED_BYTES = 1 << 20
+MAX_MEMBER_BYTES = 1 << 50
+
+
+class Kind(Enum):
+    """What a member is; every other type is refused."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symbolic link"
+    HARDLINK = "hard link"
+
+
+_KINDS = {
+    b"0": Kind.FILE,
+    b"\0": Kind.FILE,
+    b"7": Kind.FILE,
+    b"1": Kind.HARDLINK,
+    b"2": Kind.SYMLINK,
+    b"5": Kind.DIRECTORY,
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member of the archive.
+
+    `offset_bytes` is where its content begins in the (decompressed) archive.
+    """
+
+    name: str
+    kind: Kind
+    size_bytes: int
+    link: str
+    offset_bytes: int
+
+
+class TarStream:
+    """An archive that is read once, front to back.
+
+    Args:
+        stream: The decompressed bytes.
+        label: The bundle's name, for messages.
+    """
+
+    def __init__(self, stream: BinaryIO, label: str) -> None:
+        self._stream = stream
+        self._label = label
+        self._position = 0
+        self._left = 0
+        self._padding = 0
+
+    def __iter__(self) -> Iterator[Member]:
+        """Yield the members; what was not read of one is passed over.
+
+        Raises:
+            BundleTruncated: the file ends before the archive does.
+            NotABundle: this is no tar archive.
+            UnsafeBundle: a member is of a kind or size that no bundle has.
+        """
+        while (member := self._next()) is not None:
+            yield member
+
+    def read(self, limit_bytes: int) -> bytes:
+        """Return the next bytes of the present member, at most `limit_bytes`; empty at its end."""
+        wanted = min(limit_bytes, self._left)
+        if not wanted:
+            return b""
+        data = self._exactly(wanted)
+        self._left -= len(data)
+        return data
+
+    def _next(self) -> Member | None:
+        self._skip(self._left + self._padding)
+        extended: dict[str, str] = {}
+        while True:
+            header = self._header()
+            if header is None:
+                return None
+            kind, size = header[156:157], _number(header[124:136])
+            if size is None or not 0 <= size <= MAX_MEMBER_BYTES:
+                raise UnsafeBundle(f"{self._label}: a member has an impossible size")
+            if kind in b"xgLK":
+                self._extend(extended, kind, size)
+                continue
+            return self._member(header, kind, size, extended)
+
+    def _header(self) -> bytes | None:
+        at_start = self._position == 0
+        header = self._exactly(BLOCK, end_allowed=True)
+        if not header:
+            if at_start:
+                raise NotABundle(f"{self._label}: the file is empty")
+            raise BundleTruncated(f"{self._label}: ends without the archive's end mark")
+        if not header.strip(b"\0"):
+            return None
+        if not _checksum_fits(header):
+            what = "is not a tar archive" if at_start else "has a damaged tar header"
+            error = NotABundle if at_start else UnsafeBundle
+            raise error(f"{self._label}: {what} (at byte {self._position - BLOCK})")
+        return header
+
+    def _extend(self, extended: dict[str, str], kind: bytes, size: int) -> None:
+        if size > MAX_EXTENDED_BYTES:
+            raise UnsafeBundle(f"{self._label}: an extended header of {size} bytes")
+        data = self._exactly(size)
+        self._skip(-size % BLOCK)
+        if kind == b"L":
+            extended["path"] = _text(data)
+        elif kind == b"K":
+            extended["linkpath"] = _text(data)
+        elif kind == b"x":
+            extended.update(self._pax_records(data))
+
+    def _pax_records(self, data: bytes) -> Iterator[tuple[str, str]]:
+        while data.strip(b"\0"):
+            length, space, _ = data.partition(b" ")
+            if not space or not length.isdigit() or not len(length) + 1 < int(length) <= len(data):
+                raise UnsafeBundle(f"{self._label}: a damaged pax header")
+            record = data[len(length) + 1 : int(length)].removesuffix(b"\n")
+            key, _, value = record.partition(b"=")
+            yield _text(key), _text(value)
+            data = data[int(length) :]
+
+    def _member(self, header: bytes, kind: bytes, size: int, extended: dict[str, str]) -> Member:
+        name = extended.get("path") or _header_name(header)
+        if kind not in _KINDS or any(key.startswith("GNU.sparse") for key in extended):
+            raise UnsafeBundle(f"{self._label}: {name!r} is a device, sparse or of unknown kind")
+        if "size" in extended:
+            if not (extended["size"].isascii() and extended["size"].isdigit()):
+                raise UnsafeBundle(f"{self._label}: {name!r} has an impossible size")
+            size = min(int(extended["size"]), MAX_MEMBER_BYTES + 1)
+            if size > MAX_MEMBER_BYTES:
+                raise UnsafeBundle(f"{self._label}: {name!r} has an impossible size")
+        member_kind = _KINDS[kind]
+        if member_kind is not Kind.FILE:
+            size = 0
+        link = extended.get("linkpath") or _text(header[157:257])
+        self._left, self._padding = size, -size % BLOCK
+        return Member(name, member_kind, size, link, self._position)
+
+    def _exactly(self, size: int, *, end_allowed: bool = False) -> bytes:
+        data = self._stream.read(size)
+        while len(data) < size:
+            more = self._stream.read(size - len(data))
+            if not more:
+                break
+            data += more
+        self._position += len(data)
+        if len(data) < size and not (end_allowed and not data):
+            raise BundleTruncated(f"{self._label}: ends in the middle, at byte {self._position}")
+        return data
+
+    def _skip(self, size: int) -> None:
+        self._left = self._padding = 0
+        while size:
+            step = min(size, 1 << 20)
+            self._exactly(step)
+            size -= step
+
+
+def _number(field: bytes) -> int | None:
+    if field[0] & 0x80:
+        return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+    digits = field.strip(b" \0")
+    if not digits:
+        return 0
+    try:
+        return int(digits, 8)
+    except ValueError:
+        return None
+
+
+def is_tar_header(block: bytes) -> bool:
+    """Whether 512 bytes begin a tar archive: a header, or the zeros of an empty one."""
+    return not block.strip(b"\0") or _checksum_fits(block)
+
+
+def _checksum_fits(header: bytes) -> bool:
+    stored = _number(header[148:156])
+    return stored == sum(header[:148]) + sum(header[156:]) + 8 * 0x20
+
+
+def _header_name(header: bytes) -> str:
+    name = _text(header[:100])
+    prefix = _text(header[345:500]) if header[257:263] == b"ustar\0" else ""
+    return f"{prefix}/{name}" if prefix else name
+
+
+def _text(field: bytes) -> str:
+    return field.split(b"\0", 1)[0].decode("utf-8", "replace")

@@ -1,0 +1,110 @@
+"""The commands that start a run and follow it to its end."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from core.bundle import find_bundles
+from core.cli.views import EXIT_CODES, follow, print_report
+from core.config import Config, missing_files
+from core.engine.journal import JournalReader, State
+from core.engine.launcher import start_run, true_state
+from core.engine.report import size, targets_of, unfinished_hosts
+from core.engine.request import RunKind, RunRequest
+from core.errors import ConfigError
+
+
+def install(options: Namespace, config: Config) -> int:
+    """Do the whole job."""
+    return _run_to_end(_request(RunKind.INSTALL, options, config), options, config)
+
+
+def import_bundles(options: Namespace, config: Config) -> int:
+    """Put bundles into the registry."""
+    return _run_to_end(_request(RunKind.IMPORT, options, config), options, config)
+
+
+def configure_hosts(options: Namespace, config: Config) -> int:
+    """Make hosts ready."""
+    if options.only_failed:
+        known = {host.name for host in config.hosts}
+        failed = [
+            name for name in unfinished_hosts(JournalReader(config.state_dir)) if name in known
+        ]
+        if not failed:
+            _say(options, {"run": None, "targets": []}, "No host failed: nothing to do.")
+            return 0
+        options.host = failed
+    return _run_to_end(_request(RunKind.CONFIGURE_HOSTS, options, config), options, config)
+
+
+def verify(options: Namespace, config: Config) -> int:
+    """Check registry and hosts against the bundles."""
+    return _run_to_end(_request(RunKind.VERIFY, options, config), options, config)
+
+
+def check(options: Namespace, config: Config) -> int:
+    """Check config, files, bundles directory and every host; change nothing."""
+    problems = missing_files(config)
+    if problems:
+        raise ConfigError("\n".join(f"{config.path}:{problem}" for problem in problems))
+    bundles, ignored = find_bundles(config.images_dir)
+    if not options.json:
+        print(f"config   {config.path}: mode {config.mode}, {len(config.hosts)} hosts")
+        for bundle in bundles:
+            print(f"bundle   {bundle.name}  {size(bundle.size_bytes)}")
+        for other in ignored:
+            print(f"ignored  {other.name}: {other.reason}")
+    return _run_to_end(_request(RunKind.CHECK, options, config), options, config)
+
+
+def plan(options: Namespace, config: Config) -> int:
+    """Show what an install would do."""
+    run = start_run(_request(RunKind.PLAN, options, config))
+    follow(config, run, quiet=True)
+    reader = JournalReader(config.state_dir)
+    tasks = reader.tasks(run)
+    missing = [task for task in tasks if task.state is State.MISSING]
+    if options.json:
+        print_report(config, run, as_json=True)
+    elif not missing and all(task.state is State.PRESENT for task in tasks):
+        print("Nothing to do: everything is there already.")
+    else:
+        for target in targets_of(tasks):
+            print(f"{target.name}:")
+            for task in target.tasks:
+                moved = f"  ({size(task.bytes_total)})" if task.bytes_total else ""
+                if task.state is State.MISSING:
+                    print(f"  + {task.step}: {task.message}{moved}")
+                elif task.error_code:
+                    print(f"  x {task.step}: {task.error} [{task.error_code}]\n      {task.remedy}")
+    found = reader.run(run)
+    return EXIT_CODES[true_state(found, config.state_dir)] if found else 1
+
+
+def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
+    given: list[Path] = getattr(options, "bundles", [])
+    return RunRequest(
+        kind=kind,
+        config=config.path,
+        bundles=tuple(path.absolute() for path in given),
+        hosts=tuple(getattr(options, "host", ())),
+        skip_images=getattr(options, "skip_docker_img_import", False),
+        accept_new_host_keys=getattr(options, "accept_new_host_keys", False),
+    )
+
+
+def _run_to_end(request: RunRequest, options: Namespace, config: Config) -> int:
+    run = start_run(request)
+    if getattr(options, "detach", False):
+        _say(options, {"run": run}, f"run {run} is at work; watch it with: airferry watch {run}")
+        return 0
+    state = follow(config, run, quiet=options.json)
+    print_report(config, run, as_json=options.json, with_log=options.verbose)
+    return EXIT_CODES[state]
+
+
+def _say(options: Namespace, record: dict[str, object], text: str) -> None:
+    print(json.dumps(record) if options.json else text)

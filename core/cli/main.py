@@ -1,0 +1,64 @@
+"""Dispatch, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+
+from core.cli import jobs, services, views
+from core.cli.arguments import build_parser
+from core.config import Config, find_config, load_config
+from core.errors import AirferryError
+
+Command = Callable[[Namespace, Config], int]
+COMMANDS: Mapping[str, Command] = {
+    "check": jobs.check,
+    "plan": jobs.plan,
+    "verify": jobs.verify,
+    "install": jobs.install,
+    "import": jobs.import_bundles,
+    "configure-hosts": jobs.configure_hosts,
+    "registry": services.registry,
+    "tunnels": services.tunnels,
+    "runs": views.runs,
+    "watch": views.watch,
+    "report": views.report,
+    "cancel": views.cancel,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one headless command.
+
+    Args:
+        arguments: The command line; that of the process if None.
+
+    Returns:
+        The exit code: 0 all well, 1 some target failed, 2 bad usage or config, 130 cancelled.
+    """
+    options = build_parser().parse_args(arguments)
+    if options.command is None:
+        build_parser().print_usage(sys.stderr)
+        return 2
+    try:
+        config = load_config(find_config(options.config))
+        return COMMANDS[options.command](options, config)
+    except AirferryError as error:
+        print_error(error, as_json=options.json)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def print_error(error: AirferryError, *, as_json: bool) -> None:
+    """Tell what happened and what to do about it."""
+    if as_json:
+        record = {"code": error.code, "what": error.what, "remedy": error.remedy}
+        print(json.dumps({"error": record}))
+    print(f"airferry: {error.what} [{error.code}]", file=sys.stderr)
+    print(f"  {error.remedy}", file=sys.stderr)

@@ -1,0 +1,21 @@
+"""airctl-config.yaml: found, typed, validated with line numbers, and edited in place."""
+
+from core.config.edit import set_values, write_config
+from core.config.load import find_config, load_config, missing_files, parse_config
+from core.config.model import Config, HostConfig, Mode, SshConfig, ensure_state_dir
+from core.config.reader import Problem
+
+__all__ = [
+    "Config",
+    "HostConfig",
+    "Mode",
+    "Problem",
+    "SshConfig",
+    "ensure_state_dir",
+    "find_config",
+    "load_config",
+    "missing_files",
+    "parse_config",
+    "set_values",
+    "write_config",
+]

@@ -1,0 +1,88 @@
+"""The site's config as typed values: what the rest of the program reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+DEFAULT_IMAGES_DIR = Path("/opt/pf9/airctl/imgs")
+DEFAULT_REGISTRY_DIR = Path("/var/lib/airferry/registry")
+
+
+class Mode(StrEnum):
+    """How the hosts of a site get their images (`privateRegistryType`)."""
+
+    DU = "du"
+    NONE = "none"
+    CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """One host and how to log in to it."""
+
+    name: str
+    address: str
+    port: int = 22
+    user: str = "root"
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
+class SshConfig:
+    """Defaults for every host, and the limits."""
+
+    user: str = "root"
+    port: int = 22
+    key: Path | None = None
+    known_hosts: Path | None = None
+    concurrency: int = 16
+    connect_timeout_s: int = 20
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that `airctl-config.yaml` says, with defaults filled in.
+
+    `lines` gives the line (from 1) of each key path that stands in the file, for messages.
+    """
+
+    path: Path
+    mode: Mode = Mode.NONE
+    registry_base: str = ""
+    docker_repo: Path | None = None
+    images_dir: Path = DEFAULT_IMAGES_DIR
+    hosts: tuple[HostConfig, ...] = ()
+    ssh: SshConfig = field(default_factory=SshConfig)
+    registry_dir: Path = DEFAULT_REGISTRY_DIR
+    registry_port: int = 5100
+    host_registry_port: int = 5001
+    registry_ca: Path | None = None
+    registry_insecure: bool = False
+    registry_user: str = ""
+    state_dir: Path = field(default_factory=lambda: default_state_dir())
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+    @property
+    def name_prefix(self) -> str:
+        """What stands before an image's path on the hosts: `localhost:5001`, or the site's base."""
+        if self.mode is Mode.CUSTOM:
+            return self.registry_base
+        return f"localhost:{self.host_registry_port}"
+
+
+def default_state_dir() -> Path:
+    """Where state is kept when the config does not say: for root, else the XDG place."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/airferry")
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "airferry"
+
+
+def ensure_state_dir(config: Config) -> Path:
+    """Make the state directory, private to its user (0700), and return it."""
+    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return config.state_dir

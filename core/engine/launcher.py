@@ -1,0 +1,102 @@
+"""Starting an engine that outlives the terminal, finding the one at work, and ending it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from core.config import ensure_state_dir, load_config
+from core.engine.journal import JournalReader, RunRow, State
+from core.engine.process import lock_is_held
+from core.engine.request import CHANGING, RunRequest
+from core.errors import AirferryError, BusyError, ConfigError, InternalError, UsageError
+
+_REFUSALS: dict[str, type[AirferryError]] = {
+    kind.code: kind for kind in (BusyError, ConfigError, UsageError)
+}
+
+
+def start_run(request: RunRequest) -> int:
+    """Start a detached engine and return the id of its run.
+
+    Args:
+        request: What is to be done.
+
+    Raises:
+        ConfigError: the config is wrong, or names files that are not there.
+        BusyError: another run is at work.
+        AirferryError: whatever else keeps the engine from beginning.
+    """
+    state_dir = ensure_state_dir(load_config(request.config))
+    with (state_dir / "engine.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "core.engine"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            text=True,
+        )
+    if process.stdin is None or process.stdout is None:
+        raise InternalError("the engine has no pipes")
+    with process.stdin as stdin, process.stdout as stdout:
+        stdin.write(request.to_json() + "\n")
+        stdin.flush()
+        line = stdout.readline()
+    return _run_id(line, state_dir)
+
+
+def _run_id(line: str, state_dir: Path) -> int:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        raise InternalError(
+            "the engine did not start", remedy=f"Look at {state_dir / 'engine.log'}."
+        ) from None
+    if "run" in answer:
+        return int(answer["run"])
+    kind = _REFUSALS.get(answer["code"], AirferryError)
+    raise kind(answer["error"], remedy=answer["remedy"])
+
+
+def run_at_work(state_dir: Path) -> RunRow | None:
+    """Return the run whose engine is alive and changes things, or None."""
+    newest = next((run for run in JournalReader(state_dir).runs() if run.kind in CHANGING), None)
+    if newest and newest.state is State.RUNNING and lock_is_held(state_dir):
+        return newest
+    return None
+
+
+def true_state(run: RunRow, state_dir: Path) -> State:
+    """Return a run's state; one that says `running` while its engine is dead was interrupted."""
+    if run.state is State.RUNNING and not _alive(run, state_dir):
+        return State.INTERRUPTED
+    return run.state
+
+
+def _alive(run: RunRow, state_dir: Path) -> bool:
+    if run.kind in CHANGING:
+        return lock_is_held(state_dir)
+    try:
+        os.kill(run.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def cancel_run(run: RunRow, state_dir: Path) -> bool:
+    """Ask a run's engine to end; False if it has ended already."""
+    if true_state(run, state_dir) is not State.RUNNING:
+        return False
+    try:
+        os.kill(run.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return False
+    return True

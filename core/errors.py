@@ -1,0 +1,292 @@
+"""Every failure that Airferry can name, each with a stable code and a remedy in plain words.
+
+    AirferryError
+    +-- ConfigError            the config file is missing or wrong            (exit code 2)
+    +-- UsageError             the command line asks for what cannot be       (exit code 2)
+    +-- BusyError              another run is at work                         (exit code 2)
+    +-- BundleError            a bundle cannot be read or is not whole
+    |   +-- BundleTruncated, BundleCorrupt, NotABundle, UnsafeBundle, NameCollision
+    +-- RegistryError          the registry refused or lost something
+    |   +-- RegistryUnreachable (can pass), RegistryStalled (can pass), RegistryFull,
+    |       RegistryEngineMissing, RegistryPortTaken
+    +-- HostError              something on or on the way to one host
+    |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
+    |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
+    |       HostUnfit, HostPortTaken, HostForwardingForbidden, DockerFailed
+    +-- PackagesError          the offline Docker bundle does not serve this host
+    +-- StillMissing           a step was applied and its check still finds something missing
+    +-- Cancelled              a person ended the run                         (exit code 130)
+    +-- InternalError          a fault of Airferry's own
+
+`transient` marks what can pass by itself: only that is ever tried again by the runner.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AirferryError(Exception):
+    """Something that a technician has to know of.
+
+    Args:
+        what: What happened, with the place (host, image, file and line) in the sentence.
+        remedy: What to do about it; the class's own remedy where none is given.
+    """
+
+    code: ClassVar[str] = "E-GENERAL"
+    remedy_text: ClassVar[str] = "Look at the log of this run: airferry report --log"
+    transient: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy or self.remedy_text
+
+
+class ConfigError(AirferryError):
+    """The config is missing or wrong; `what` has a line for every problem."""
+
+    code = "E-CONFIG"
+    remedy_text = "Mend the lines named above, then run: airferry check"
+    exit_code = 2
+
+
+class UsageError(AirferryError):
+    """The command line asks for something that cannot be done."""
+
+    code = "E-USAGE"
+    remedy_text = "See: airferry --help"
+    exit_code = 2
+
+
+class BusyError(AirferryError):
+    """Another engine holds the lock of this state directory."""
+
+    code = "E-BUSY"
+    remedy_text = "Watch it: airferry watch. Or end it there with c (TUI) or Ctrl+C."
+    exit_code = 2
+
+
+class BundleError(AirferryError):
+    """A bundle cannot be used."""
+
+    code = "E-BUNDLE"
+    remedy_text = "Copy the bundle from its source again and compare its size and checksum."
+
+
+class BundleTruncated(BundleError):
+    """The file ends before the archive does."""
+
+    code = "E-BUNDLE-CUT"
+    remedy_text = "The copy is not whole. Copy the bundle again and compare the file's size."
+
+
+class BundleCorrupt(BundleError):
+    """Content does not have the digest that the bundle itself claims."""
+
+    code = "E-BUNDLE-CORRUPT"
+
+
+class NotABundle(BundleError):
+    """The file is no archive of images."""
+
+    code = "E-BUNDLE-NONE"
+    remedy_text = "Take the file out of imagesDir, or name the right bundle."
+
+
+class UnsafeBundle(BundleError):
+    """The archive has members that no tool writes: refused rather than guessed at."""
+
+    code = "E-BUNDLE-UNSAFE"
+    remedy_text = "Do not use this file. Get the bundle from its maker again."
+
+
+class NameCollision(BundleError):
+    """Two different images would get the same name in the registry."""
+
+    code = "E-BUNDLE-NAMES"
+    remedy_text = "Move one of the two bundles out of imagesDir."
+
+
+class RegistryError(AirferryError):
+    """The registry gave an answer that it should not."""
+
+    code = "E-REG"
+    remedy_text = "Look at the registry's log, then run the same command again."
+
+
+class RegistryUnreachable(RegistryError):
+    """Nothing answers at the registry's address."""
+
+    code = "E-REG-GONE"
+    remedy_text = (
+        "Start it (airferry registry start), or see why it stopped (airferry registry status), "
+        "then run the same command again: what is there is not sent twice."
+    )
+    transient = True
+
+
+class RegistryStalled(RegistryError):
+    """The registry accepted no byte for the time allowed."""
+
+    code = "E-REG-STALL"
+    remedy_text = "Is the registry's disk full or very slow? Then run the same command again."
+    transient = True
+
+
+class RegistryFull(RegistryError):
+    """No room is left where the registry stores blobs."""
+
+    code = "E-REG-FULL"
+    remedy_text = "Make room in registryDir, then run the same command again."
+
+
+class RegistryEngineMissing(RegistryError):
+    """No registry program is installed on the DU."""
+
+    code = "E-REG-ENGINE"
+    remedy_text = "Install the package docker-registry (or put the program 'registry' in PATH)."
+
+
+class RegistryPortTaken(RegistryError):
+    """Something else listens on the registry's port."""
+
+    code = "E-REG-PORT"
+    remedy_text = "Stop what listens there, or choose another registryPort in the config."
+
+
+class HostError(AirferryError):
+    """Something about one host."""
+
+    code = "E-HOST"
+
+
+class HostUnreachable(HostError):
+    """No connection to the host's sshd."""
+
+    code = "E-SSH-ROUTE"
+    remedy_text = (
+        "Check the host's address, cable and power, and that sshd runs there; "
+        "then: airferry configure-hosts --only-failed"
+    )
+    transient = True
+
+
+class HostLineLost(HostError):
+    """A connection that stood was lost."""
+
+    code = "E-SSH-LOST"
+    remedy_text = "The line or the host went down. Run it again: what is done is not done twice."
+    transient = True
+
+
+class HostTimeout(HostError):
+    """A command on the host took longer than allowed."""
+
+    code = "E-HOST-TIMEOUT"
+    remedy_text = "Is the host overloaded or its disk hanging? Look there, then run it again."
+    transient = True
+
+
+class HostKeyUnknown(HostError):
+    """The host's key has never been seen."""
+
+    code = "E-SSH-KEY-NEW"
+    remedy_text = (
+        "Compare the fingerprint with the host's own (ssh-keygen -lf on its console), then accept "
+        "it: k on the Hosts screen, or run with --accept-new-host-keys."
+    )
+
+
+class HostKeyChanged(HostError):
+    """The host shows another key than the known one."""
+
+    code = "E-SSH-KEY-CHANGED"
+    remedy_text = (
+        "Was the host installed anew? Then remove its old key (ssh-keygen -R ADDRESS, and from "
+        "ssh.knownHosts). If not, find out who answers at this address first."
+    )
+
+
+class HostLoginRefused(HostError):
+    """sshd refused our key."""
+
+    code = "E-SSH-LOGIN"
+    remedy_text = (
+        "Check ssh.user and ssh.key in the config, and that the public key is in the host's "
+        "authorized_keys; then: airferry configure-hosts --only-failed"
+    )
+
+
+class HostCommandFailed(HostError):
+    """A command on the host ended with an error."""
+
+    code = "E-HOST-CMD"
+    remedy_text = "Look at the host's log of this run for the command's whole output."
+
+
+class HostUnfit(HostError):
+    """The host lacks something that the job needs; nothing was changed on it."""
+
+    code = "E-HOST-UNFIT"
+    remedy_text = "Mend what is named, then: airferry configure-hosts --only-failed"
+
+
+class HostPortTaken(HostError):
+    """Something else listens on the host's registry port."""
+
+    code = "E-HOST-PORT"
+    remedy_text = "Stop what listens there, or choose another hostRegistryPort in the config."
+
+
+class HostForwardingForbidden(HostError):
+    """The host's sshd forbids the forwarding that the tunnel needs."""
+
+    code = "E-SSH-FORWARD"
+    remedy_text = "Set 'AllowTcpForwarding yes' in the host's sshd_config and reload sshd."
+
+
+class DockerFailed(HostError):
+    """The host's Docker engine reported an error."""
+
+    code = "E-DOCKER"
+    remedy_text = "Look at 'journalctl -u docker' on the host, then run it again."
+
+
+class PullFailed(DockerFailed):
+    """A pull ended with an error in its stream; lost lines do that, so it is tried again."""
+
+    code = "E-DOCKER-PULL"
+    remedy_text = "Check 'airferry tunnels status' and 'airferry registry status'; run it again."
+    transient = True
+
+
+class PackagesError(AirferryError):
+    """The offline Docker bundle (dockerRepo) does not serve this host."""
+
+    code = "E-DOCKER-REPO"
+    remedy_text = "Set dockerRepo to the bundle made for this host's operating system."
+
+
+class StillMissing(AirferryError):
+    """A step did its work, and the target still lacks something."""
+
+    code = "E-STILL-MISSING"
+    remedy_text = "Run it again; if it stays, send the support files named in the report."
+
+
+class Cancelled(AirferryError):
+    """A person ended the run."""
+
+    code = "E-CANCELLED"
+    remedy_text = "Run the same command again: what is done is not done twice."
+    exit_code = 130
+
+
+class InternalError(AirferryError):
+    """A fault of Airferry itself; its details are in the engine's log."""
+
+    code = "E-INTERNAL"
+    remedy_text = "Run it again; if it stays, report it with the engine's log."

@@ -1,0 +1,257 @@
+"""A client for a registry's HTTP API (OCI distribution spec 1.1), as far as an import needs it.
+
+Synchronous on purpose: the import is a pipeline of threads, and the bytes of a layer go from the
+compressing thread's buffer to the socket without an event loop in between.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urljoin
+
+import urllib3
+
+from core.bundle import sha256_digest
+from core.errors import RegistryError, RegistryFull, RegistryStalled, RegistryUnreachable
+
+STALL_TIMEOUT_S = 30.0
+CONNECTIONS = 8
+SITE_HEADER = "X-Airferry-Site"
+_ACCEPT = ", ".join(
+    [
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.index.v1+json",
+    ]
+)
+
+
+class RegistryClient:
+    """One registry.
+
+    Args:
+        address: `host:port`, as it is spoken of in messages.
+        prefix: Path that stands before every repository, without slashes at its ends.
+        insecure: Speak plain HTTP.
+        ca: Certificate authority of the site, for TLS.
+    """
+
+    def __init__(
+        self, address: str, *, prefix: str = "", insecure: bool = True, ca: Path | None = None
+    ) -> None:
+        self.address = address
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._root = f"{'http' if insecure else 'https'}://{address}"
+        self._pool = urllib3.PoolManager(
+            num_pools=2,
+            maxsize=CONNECTIONS,
+            retries=False,
+            timeout=urllib3.Timeout(connect=STALL_TIMEOUT_S, read=STALL_TIMEOUT_S),
+            ca_certs=str(ca) if ca else None,
+            ssl_minimum_version=ssl.TLSVersion.TLSv1_2,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.clear()
+
+    def site_id(self) -> str:
+        """Ask whether a registry answers, and return the site id that ours puts into its headers.
+
+        Raises:
+            RegistryUnreachable: nothing answers.
+            RegistryError: what answers is no registry.
+        """
+        answer = self._ask("GET", "/v2/", want=(200, 401))
+        if "registry/2.0" not in answer.headers.get("Docker-Distribution-Api-Version", ""):
+            raise RegistryError(f"what answers at {self.address} is not a registry")
+        if answer.status == 401:
+            raise RegistryError(
+                f"the registry {self.address} asks for a login",
+                remedy="This version speaks to registries without a login only.",
+            )
+        return str(answer.headers.get(SITE_HEADER, ""))
+
+    def blob_size(self, repository: str, digest: str) -> int | None:
+        """Return the size of a blob in bytes, or None where the repository lacks it."""
+        answer = self._ask("HEAD", self._path(repository, f"blobs/{digest}"), want=(200, 404))
+        if answer.status == 404:
+            return None
+        return int(answer.headers.get("Content-Length", "0"))
+
+    def manifest_digest(self, repository: str, tag: str) -> str | None:
+        """Return the digest a tag stands for, or None."""
+        answer = self._ask(
+            "HEAD",
+            self._path(repository, f"manifests/{tag}"),
+            headers={"Accept": _ACCEPT},
+            want=(200, 404),
+        )
+        if answer.status == 404:
+            return None
+        return str(answer.headers.get("Docker-Content-Digest", ""))
+
+    def read_blob(self, repository: str, digest: str) -> bytes:
+        """Return a small blob (a config), verified against its digest."""
+        data = self._ask("GET", self._path(repository, f"blobs/{digest}"), want=(200,)).data
+        if sha256_digest(data) != digest:
+            raise RegistryError(f"the registry {self.address} returned a damaged blob {digest}")
+        return data
+
+    def put_manifest(self, repository: str, tag: str, manifest: str, media_type: str) -> None:
+        """Put a manifest under a tag.
+
+        Raises:
+            RegistryError: refused, or filed under another digest than it has.
+        """
+        body = manifest.encode()
+        answer = self._ask(
+            "PUT",
+            self._path(repository, f"manifests/{tag}"),
+            body=body,
+            headers={"Content-Type": media_type},
+            want=(201,),
+        )
+        filed = answer.headers.get("Docker-Content-Digest", sha256_digest(body))
+        if filed != sha256_digest(body):
+            raise RegistryError(f"{self.address}/{repository}:{tag} was filed as {filed}")
+
+    def upload_bytes(self, repository: str, data: bytes) -> str:
+        """Upload a small blob unless it is there; return its digest."""
+        digest = sha256_digest(data)
+        if self.blob_size(repository, digest) is None:
+            location = self._start_upload(repository)
+            self._finish_upload(location, digest, data)
+        return digest
+
+    def upload_stream(
+        self, repository: str, pieces: Iterable[bytes], digest: Callable[[], str]
+    ) -> None:
+        """Upload a blob whose digest is known only when the last piece has gone by.
+
+        Args:
+            repository: Where it goes.
+            pieces: The content.
+            digest: Asked for the digest at the end.
+
+        Raises:
+            RegistryError: refused, stalled or gone; the upload session is deleted then.
+        """
+        location = self._start_upload(repository)
+        try:
+            answer = self._ask(
+                "PATCH",
+                location,
+                body=pieces,
+                headers={"Content-Type": "application/octet-stream"},
+                want=(202,),
+            )
+            location = answer.headers["Location"]
+            self._finish_upload(location, digest())
+        except BaseException:
+            self.cancel_upload(location)
+            raise
+
+    def mount(self, repository: str, digest: str, source: str) -> bool:
+        """Make a blob of one repository known in another; False where the registry cannot."""
+        query = f"blobs/uploads/?mount={digest}&from={self._prefix}{source}"
+        answer = self._ask("POST", self._path(repository, query), want=(201, 202))
+        if answer.status == 201:
+            return True
+        self.cancel_upload(answer.headers["Location"])
+        return False
+
+    def copy_blob(self, repository: str, digest: str, source: str) -> None:
+        """Send a blob from one repository to another, for registries that cannot mount."""
+        with _translated(self.address):
+            answer = self._pool.request(
+                "GET", self._url(self._path(source, f"blobs/{digest}")), preload_content=False
+            )
+            self.upload_stream(repository, answer.stream(1 << 20), lambda: digest)
+
+    def repositories(self) -> Iterator[str]:
+        """Yield the names of all repositories."""
+        path = "/v2/_catalog?n=500"
+        while path:
+            answer = self._ask("GET", path, want=(200,))
+            yield from json.loads(answer.data)["repositories"] or []
+            link = answer.headers.get("Link", "")
+            path = link.partition("<")[2].partition(">")[0]
+
+    def tags(self, repository: str) -> list[str]:
+        """Return the tags of a repository."""
+        answer = self._ask("GET", self._path(repository, "tags/list"), want=(200, 404))
+        if answer.status == 404:
+            return []
+        return sorted(json.loads(answer.data).get("tags") or [])
+
+    def manifest(self, repository: str, tag: str) -> Mapping[str, object]:
+        """Return a manifest, parsed."""
+        path = self._path(repository, f"manifests/{tag}")
+        answer = self._ask("GET", path, headers={"Accept": _ACCEPT}, want=(200,))
+        found = json.loads(answer.data)
+        return found if isinstance(found, dict) else {}
+
+    def cancel_upload(self, location: str) -> None:
+        """Delete an upload session; abandoned ones would lie in the registry for a week."""
+        with suppress(RegistryError):
+            self._ask("DELETE", location, want=(204, 404))
+
+    def _start_upload(self, repository: str) -> str:
+        answer = self._ask("POST", self._path(repository, "blobs/uploads/"), want=(202,))
+        return answer.headers["Location"]
+
+    def _finish_upload(self, location: str, digest: str, data: bytes = b"") -> None:
+        mark = "&" if "?" in location else "?"
+        headers = {"Content-Type": "application/octet-stream"}
+        self._ask("PUT", f"{location}{mark}digest={digest}", data, headers, want=(201,))
+
+    def _path(self, repository: str, rest: str) -> str:
+        return f"/v2/{self._prefix}{repository}/{rest}"
+
+    def _url(self, path: str) -> str:
+        return urljoin(self._root, path)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        want: tuple[int, ...],
+    ) -> urllib3.BaseHTTPResponse:
+        with _translated(self.address):
+            answer = self._pool.request(method, self._url(path), body=body, headers=headers)
+        if answer.status not in want:
+            raise _refusal(self.address, method, path, answer.status, answer.data)
+        return answer
+
+
+@contextmanager
+def _translated(address: str) -> Iterator[None]:
+    """Turn the HTTP library's errors into ours."""
+    try:
+        yield
+    except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
+        raise RegistryStalled(
+            f"the registry {address} moved no byte for {STALL_TIMEOUT_S:.0f} s"
+        ) from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        reason = str(error.__cause__ or error).rpartition(": ")[2]
+        raise RegistryUnreachable(f"the registry {address} does not answer: {reason}") from error
+
+
+def _refusal(address: str, method: str, path: str, status: int, body: bytes) -> RegistryError:
+    text = body.decode("utf-8", "replace").strip()
+    what = f"the registry {address} answered {status} to {method} {path.partition('?')[0]}"
+    if "no space left" in text:
+        return RegistryFull(f"the registry {address} has no room left")
+    if status in (429, 502, 503, 504):
+        return RegistryUnreachable(f"{what}: {text[:200]}")
+    return RegistryError(f"{what}: {text[:300]}")

@@ -1,0 +1,167 @@
+"""The DU's long-running processes of ours: the registry and the tunnels.
+
+Under systemd where it runs and we may use it, so that they come back after a reboot; else a
+detached process with a pid file. The pid file also holds the process's start time: a number alone
+may by now be somebody else's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import AirferryError
+
+UNIT_DIR = Path("/etc/systemd/system")
+STOP_TIMEOUT_S = 10.0
+_POLL_S = 0.05
+
+
+class ServiceFailed(AirferryError):
+    """A service of the DU does not start or stop."""
+
+    code = "E-SERVICE"
+    remedy_text = "Look at its log (named above), mend the cause, then run the same command again."
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process that is kept running.
+
+    Args:
+        name: Name of the unit, the pid file and the log.
+        description: For the unit file.
+        argv: The command, with an absolute program.
+        state_dir: Where pid file and log go.
+    """
+
+    name: str
+    description: str
+    argv: tuple[str, ...]
+    state_dir: Path
+
+    @property
+    def log_path(self) -> Path:
+        """Where a detached process writes."""
+        return self.state_dir / f"{self.name}.log"
+
+    def pid(self) -> int | None:
+        """Return the pid of the running service, or None."""
+        if under_systemd():
+            shown = _systemctl("show", "--property=MainPID", "--value", self.name)
+            return int(shown) if shown.isdigit() and int(shown) else None
+        try:
+            record = json.loads(self._pid_path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        pid = int(record["pid"])
+        return pid if start_time_of(pid) == record["start_time"] else None
+
+    def start(self) -> None:
+        """Start it, anew if it runs already.
+
+        Raises:
+            ServiceFailed: it does not start.
+        """
+        if under_systemd():
+            self._start_unit()
+            return
+        self.stop()
+        with self.log_path.open("ab") as log:
+            process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+        record = {"pid": process.pid, "start_time": start_time_of(process.pid)}
+        draft = self._pid_path.with_suffix(".new")
+        draft.write_text(json.dumps(record), encoding="utf-8")
+        draft.replace(self._pid_path)
+
+    def stop(self) -> bool:
+        """Stop it and wait until it has gone; False if it did not run.
+
+        Raises:
+            ServiceFailed: it does not end, even when killed.
+        """
+        pid = self.pid()
+        if under_systemd():
+            unit = UNIT_DIR / f"{self.name}.service"
+            if unit.exists():
+                _systemctl("disable", "--now", self.name)
+                unit.unlink()
+                _systemctl("daemon-reload")
+            return pid is not None
+        if pid is not None:
+            _end(pid, self.name)
+        self._pid_path.unlink(missing_ok=True)
+        return pid is not None
+
+    @property
+    def _pid_path(self) -> Path:
+        return self.state_dir / f"{self.name}.pid"
+
+    def _start_unit(self) -> None:
+        command = " ".join(_quoted(argument) for argument in self.argv)
+        unit = (
+            f"[Unit]\nDescription={self.description}\nAfter=network-online.target\n\n"
+            f"[Service]\nExecStart={command}\nRestart=always\nRestartSec=1\n\n"
+            "[Install]\nWantedBy=multi-user.target\n"
+        )
+        path = UNIT_DIR / f"{self.name}.service"
+        draft = path.with_suffix(".new")
+        draft.write_text(unit, encoding="utf-8")
+        draft.replace(path)
+        _systemctl("daemon-reload")
+        _systemctl("enable", self.name)
+        _systemctl("restart", self.name)
+
+
+def under_systemd() -> bool:
+    """Whether services of this machine are systemd's and ours to make."""
+    return Path("/run/systemd/system").is_dir() and os.geteuid() == 0
+
+
+def start_time_of(pid: int) -> str:
+    """Return the kernel's start time of a process; empty if it is gone (or only a zombie)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _end(pid: int, name: str) -> None:
+    started = start_time_of(pid)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if start_time_of(pid) != started:
+                return
+            time.sleep(_POLL_S)
+    raise ServiceFailed(f"{name} (process {pid}) does not end")
+
+
+def _quoted(argument: str) -> str:
+    escaped = argument.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def _systemctl(*arguments: str) -> str:
+    done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ServiceFailed(f"systemctl {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout.strip()

@@ -1,0 +1,86 @@
+"""What a step is: one question (`check`) and one answer (`apply`), on one target.
+
+The same two calls serve the dry run, the job itself, resuming it and verifying it: `check` says
+what is missing, `apply` supplies it, and `check` is asked again. The target is the truth.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from core.errors import StillMissing
+
+DU = "du"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a target lacks.
+
+    Args:
+        what: In plain words, for Review and for the report.
+        size_bytes: What supplying it would move.
+    """
+
+    what: str
+    size_bytes: int = 0
+
+
+class Teller(Protocol):
+    """Where a step tells how it fares; may be called from any thread."""
+
+    def bytes(self, done: int, total: int) -> None:
+        """Tell the bytes moved so far, and how many there are; both only ever grow."""
+
+    def say(self, message: str) -> None:
+        """Tell what is being done now, in a few words."""
+
+    def log(self, text: str) -> None:
+        """Tell something worth keeping in the log of the run."""
+
+    def warn(self, text: str) -> None:
+        """Tell something that a person should know of, though the step goes on."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """A step of another target that must be complete before."""
+
+    target: str
+    step_id: str
+
+
+class Step(ABC):
+    """One thing to bring about on one target."""
+
+    title: ClassVar[str]
+    """What is brought about, in a technician's words."""
+
+    def __init__(self, step_id: str, target: str, *needs: Need) -> None:
+        self.id = step_id
+        self.target = target
+        self.needs = needs
+
+    @abstractmethod
+    async def check(self, tell: Teller) -> Missing | None:
+        """Ask the target what is missing; None if nothing is. Changes nothing."""
+
+    @abstractmethod
+    async def apply(self, missing: Missing, tell: Teller) -> None:
+        """Supply what is missing."""
+
+
+class VerifyStep(Step):
+    """A step that only looks: what it finds missing is a failure."""
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        raise StillMissing(missing.what)
+
+
+def some_of(names: list[str], limit: int = 3) -> str:
+    """Return the first few names and how many more there are."""
+    shown = ", ".join(names[:limit])
+    more = len(names) - limit
+    return f"{shown} and {more} more" if more > 0 else shown

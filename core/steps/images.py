@@ -1,0 +1,210 @@
+"""Steps about a host's image cache: every image of the bundles is there, under every name."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from core.bundle import BundleFile, Image
+from core.config import HostConfig, Mode
+from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine
+from core.hosts.packages import docker_answers
+from core.steps.base import Missing, Need, Step, Teller, VerifyStep, some_of
+from core.steps.work import Work
+
+
+@dataclass(frozen=True)
+class WantedName:
+    """A name that an image must have on a host, and the name to pull it by."""
+
+    name: str
+    pull_name: str
+    image: Image
+
+
+@dataclass(frozen=True)
+class Lacks:
+    """What a host's cache lacks."""
+
+    names: list[WantedName]
+    size_bytes: int
+
+
+async def wanted_names(work: Work) -> list[WantedName]:
+    """Return every name that a warmed host has: the original ones, and those of the registry."""
+    wanted: dict[str, WantedName] = {}
+    prefix = work.config.name_prefix
+    for bundle in await work.bundles():
+        for image in bundle.images:
+            for reference in image.references:
+                pull_name = reference.at(prefix)
+                names = [reference.familiar]
+                if work.config.mode is not Mode.NONE:
+                    names.append(pull_name)
+                for name in names:
+                    wanted.setdefault(name, WantedName(name, pull_name, image))
+    return list(wanted.values())
+
+
+async def lacking_names(work: Work, engine: HostEngine) -> list[WantedName]:
+    """Return the names that are missing on a host, or that stand for another image there."""
+    wanted = await wanted_names(work)
+    present = {name: image.image_id for image in await engine.images() for name in image.names}
+    if (await engine.facts()).ids_are_config_digests:
+        return [want for want in wanted if present.get(want.name) != want.image.image_id]
+    return [
+        want
+        for want in wanted
+        if want.name not in present or await engine.diff_ids(want.name) != want.image.diff_ids
+    ]
+
+
+async def host_lacks(work: Work, host: HostConfig) -> Lacks:
+    """Return what a host's cache lacks, and the bytes that would be sent to it."""
+    link = work.link(host)
+    if work.dry and not await docker_answers(link):
+        names, present = await wanted_names(work), set[str]()
+    else:
+        async with host_engine(link) as engine:
+            names = await lacking_names(work, engine)
+            present = {image.image_id for image in await engine.images()}
+    return Lacks(names, _size_to_send(await wanted_names(work), names, present))
+
+
+def _size_to_send(wanted: list[WantedName], lacking: list[WantedName], present: set[str]) -> int:
+    """Sum up the layers of the images that are not there, without those that others brought."""
+    there = {
+        layer.diff_id for w in wanted if w.image.image_id in present for layer in w.image.layers
+    }
+    sizes = {
+        layer.diff_id: layer.size_bytes
+        for want in lacking
+        if want.image.image_id not in present
+        for layer in want.image.layers
+        if layer.diff_id not in there
+    }
+    return sum(sizes.values())
+
+
+class ImagesWarm(Step):
+    """Every image is in the host's cache, pulled from the registry."""
+
+    title = "images"
+
+    def __init__(self, work: Work, host: HostConfig, *needs: Need) -> None:
+        super().__init__("images.warm", host.name, *needs)
+        self._work = work
+        self._host = host
+
+    async def check(self, tell: Teller) -> Missing | None:
+        tell.say("asking for the images that are there")
+        lacks = await host_lacks(self._work, self._host)
+        return _missing(lacks)
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:
+        async with host_engine(self._work.link(self._host)) as engine:
+            lacking = await lacking_names(self._work, engine)
+            by_image: dict[str, list[WantedName]] = {}
+            for want in lacking:
+                by_image.setdefault(want.image.image_id, []).append(want)
+            pulls = _Pulls(engine, tell, missing.size_bytes, len(by_image))
+            async with asyncio.TaskGroup() as group:
+                for wants in by_image.values():
+                    group.create_task(pulls.bring(wants))
+
+
+class _Pulls:
+    """The pulls of one host: a few at once, their bytes added up."""
+
+    def __init__(self, engine: HostEngine, tell: Teller, total_bytes: int, images: int) -> None:
+        self._engine = engine
+        self._tell = tell
+        self._total_bytes = total_bytes
+        self._images = images
+        self._finished = 0
+        self._gate = asyncio.Semaphore(PULLS_AT_ONCE)
+        self._layer_bytes: dict[str, int] = {}
+
+    async def bring(self, wants: list[WantedName]) -> None:
+        """Pull one image and give it all its names."""
+        async with self._gate:
+            pull_name = wants[0].pull_name
+            self._tell.say(f"{self._finished + 1} of {self._images}: {pull_name}")
+            await self._engine.pull(pull_name, self._count)
+            for want in wants:
+                if want.name != pull_name:
+                    await self._engine.tag(pull_name, want.name)
+            self._finished += 1
+
+    def _count(self, layer: str, received_bytes: int) -> None:
+        before = self._layer_bytes.get(layer, 0)
+        self._layer_bytes[layer] = max(before, received_bytes)
+        done = sum(self._layer_bytes.values())
+        self._tell.bytes(min(done, self._total_bytes), self._total_bytes)
+
+
+class ImagesLoad(Step):
+    """Every image is in the host's cache, loaded from the bundles over SSH (no registry)."""
+
+    title = "images"
+
+    def __init__(self, work: Work, host: HostConfig, *needs: Need) -> None:
+        super().__init__("images.warm", host.name, *needs)
+        self._work = work
+        self._host = host
+
+    async def check(self, tell: Teller) -> Missing | None:
+        tell.say("asking for the images that are there")
+        lacks = await host_lacks(self._work, self._host)
+        if not lacks.names:
+            return None
+        files = await self._files_of(lacks)
+        what = f"{len(lacks.names)} names: {some_of([want.name for want in lacks.names])}"
+        return Missing(what, sum(file.size_bytes for file in files))
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:
+        link = self._work.link(self._host)
+        lacks = await host_lacks(self._work, self._host)
+        sent_before = 0
+        for file in await self._files_of(lacks):
+            tell.say(f"loading {file.name}")
+
+            def told(done: int, before: int = sent_before) -> None:
+                tell.bytes(before + done, missing.size_bytes)
+
+            await link.send_file(file.path, link.as_root("docker load -q"), told)
+            sent_before += file.size_bytes
+
+    async def _files_of(self, lacks: Lacks) -> list[BundleFile]:
+        lacking = {want.image.image_id for want in lacks.names}
+        return [
+            file
+            for file in self._work.files
+            if lacking & {image.image_id for image in (await self._work.bundle(file)).images}
+        ]
+
+
+class ImagesVerify(VerifyStep):
+    """Every name on the host stands for the image of the bundles."""
+
+    title = "verify"
+
+    def __init__(self, work: Work, host: HostConfig) -> None:
+        super().__init__("images.verify", host.name)
+        self._work = work
+        self._host = host
+
+    async def check(self, tell: Teller) -> Missing | None:
+        tell.say("comparing image IDs")
+        missing = _missing(await host_lacks(self._work, self._host))
+        if missing is None:
+            tell.say(f"{len(await wanted_names(self._work))} names, each checked by ID")
+        return missing
+
+
+def _missing(lacks: Lacks) -> Missing | None:
+    if not lacks.names:
+        return None
+    images = {want.image.image_id for want in lacks.names}
+    what = f"{len(images)} images: {some_of([want.name for want in lacks.names])}"
+    return Missing(what, lacks.size_bytes)

@@ -1,0 +1,154 @@
+"""The lab as a whole: started, found again, made fresh, removed."""
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.lab import bundles, dockerrepo, fleet, keys, needs, network, rootfs, siteconfig
+from tests.lab.engine import Engine
+from tests.lab.errors import LabError
+from tests.lab.labhost import LabHost
+from tests.lab.lock import lab_lock
+from tests.lab.paths import cache_directory, make_private, site_directory, write_private
+from tests.lab.sitefiles import SiteFiles
+
+DEFAULT_HOSTS = 3
+
+Say = Callable[[str], None]
+
+
+def keep_quiet(line: str) -> None:
+    """Say nothing: the progress of a lab that a test starts is nobody's to read."""
+
+
+@dataclass
+class Site(SiteFiles):
+    """A lab: its files, its engine and its hosts."""
+
+    engine: Engine = field(repr=False)
+    hosts: list[LabHost]
+
+    @classmethod
+    def load(cls) -> "Site":
+        """Attach to the running lab.
+
+        Raises:
+            LabError: No lab runs.
+        """
+        site = cls._at_its_place()
+        if not site.hosts or not site.engine.is_running():
+            raise LabError("no lab runs; start one with: python -m tests.lab up")
+        return site
+
+    @classmethod
+    def up(cls, hosts: int | None = None, say: Say = keep_quiet) -> "Site":
+        """Start a lab, or attach to it where it runs.
+
+        What this call started is gone again if it fails.
+
+        Args:
+            hosts: How many hosts; without it as many as there are, or the usual few.
+            say: Told what happens.
+
+        Raises:
+            NeedError: This machine cannot run a lab.
+            LabError: A step failed, or a lab of another size runs.
+        """
+        needs.check_machine()
+        if hosts is not None and not 1 <= hosts <= network.MOST_HOSTS:
+            raise LabError(f"a lab has 1 to {network.MOST_HOSTS} hosts, not {hosts}")
+        with lab_lock(say):
+            site = cls._at_its_place()
+            if site.hosts and site.engine.is_running():
+                if hosts not in (None, len(site.hosts)):
+                    raise LabError(f"a lab of {len(site.hosts)} hosts is up; use `down` first")
+                say("the lab is up already")
+            else:
+                site._make(hosts or DEFAULT_HOSTS, say)
+                say("the lab is up")
+        return site
+
+    def reset_hosts(self) -> None:
+        """Replace every host by a fresh one without Docker: same names, addresses and keys."""
+        fleet.remove_containers(self.engine)
+        fresh = fleet.start_hosts(self.engine, len(self.hosts), self)
+        for host, replacement in zip(self.hosts, fresh, strict=True):
+            host.container_id = replacement.container_id
+        self.write_record(self.hosts)
+
+    def down(self, say: Say = keep_quiet) -> None:
+        """Remove the lab, and what Airferry keeps running for it on this machine.
+
+        Args:
+            say: Told what happens.
+        """
+        with lab_lock(say):
+            siteconfig.stop_airferry(self.config_path, say)
+            self._remove()
+
+    @classmethod
+    def _at_its_place(cls) -> "Site":
+        directory = site_directory()
+        engine = Engine(directory / "engine")
+        entries = SiteFiles(directory).read_record()
+        return cls(directory, engine, [LabHost(**entry, engine=engine) for entry in entries])
+
+    def _make(self, count: int, say: Say) -> None:
+        if self.directory.exists():
+            say("removing what a lab that died has left")
+            self._remove()
+        installed = needs.install_missing()
+        if installed:
+            say(f"installed {', '.join(installed)}")
+        needs.check_addresses()
+        with ExitStack() as undo:
+            undo.callback(self._remove)
+            self._start(count, say)
+            undo.pop_all()
+
+    def _start(self, count: int, say: Say) -> None:
+        cache = make_private(cache_directory())
+        make_private(self.directory)
+        self.engine.start()
+        say("engine runs")
+        with ThreadPoolExecutor(2) as pool:
+            bundles_made = pool.submit(bundles.ensure, cache, self.engine)
+            files = rootfs.ensure(cache)
+            say("root file system is there")
+            archives_made = pool.submit(dockerrepo.ensure, cache, files.package_status)
+            rootfs.import_into(self.engine, files)
+            self._start_hosts(count)
+            say(f"{count} hosts are ready")
+            self._copy(archives_made.result(), bundles_made.result())
+        say("bundles and Docker archives are there")
+        self.write_record(self.hosts)
+
+    def _start_hosts(self, count: int) -> None:
+        keys.ensure_key(self.key_path, "airferry-lab")
+        fleet.make_network(self.engine)
+        self.hosts[:] = fleet.start_hosts(self.engine, count, self)
+        write_private(self.known_hosts_path, fleet.known_hosts(self.hosts))
+        siteconfig.write(self, self.hosts)
+
+    def _copy(self, archives: dockerrepo.DockerArchives, bundle_directory: Path) -> None:
+        make_private(self.images_dir)
+        beside = (archives.repository, archives.bare, bundle_directory / bundles.EXPECTED_NAME)
+        for source in {*beside, *bundle_directory.iterdir()}:
+            target = self.directory if source in beside else self.images_dir
+            shutil.copyfile(source, target / source.name)
+
+    def _remove(self) -> None:
+        """Remove hosts, network, engine and directory, whatever of them is there."""
+        if self.engine.directory.is_dir():
+            # An engine that died has left containers; it finds them again when it is started.
+            if not self.engine.is_running():
+                self.engine.start()
+            fleet.remove_containers(self.engine)
+            fleet.remove_network(self.engine)
+        self.engine.stop()
+        network.remove_bridge()
+        if self.directory.is_dir():
+            shutil.rmtree(self.directory)
