@@ -134,13 +134,14 @@ class RegistryServer:
         There is no cache of blob descriptors: after garbage collection it would go on saying that
         deleted blobs are there (distribution#3743).
         """
+        purging = {"enabled": True, "age": "24h", "interval": "1h", "dryrun": False}
         settings = {
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {
                 "filesystem": {"rootdirectory": str(self._config.registry_dir)},
                 "delete": {"enabled": True},
-                "maintenance": {"uploadpurging": {"enabled": True, "age": "24h", "interval": "1h"}},
+                "maintenance": {"uploadpurging": purging},
             },
             "http": {
                 "addr": self.address,
@@ -175,8 +176,10 @@ def find_program() -> str:
 
 
 def _tail(path: Path) -> str:
+    """Return the line of a log that says why the program ended, else its last line."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return "no log"
-    return lines[-1][:300] if lines else "its log is empty"
+    telling = [line for line in lines if line.startswith("panic:") or "level=fatal" in line]
+    return (telling or lines or ["its log is empty"])[-1][:300]
