@@ -13,7 +13,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="airferry",
         description="Carries container images across the air gap. Without a command: the screens.",
-        epilog="Exit codes: 0 all well, 1 some target failed, 2 bad usage or config, 130 cancelled.",
+        epilog="Exit codes: 0 well, 1 some target failed, 2 bad usage or config, 130 cancelled.",
     )
     parser.add_argument("--version", action="version", version=f"airferry {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

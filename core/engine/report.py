@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.engine.journal import ENDED_WELL, JournalReader, RunRow, State, TaskRow
-from core.engine.request import CHANGING
+from core.engine.request import CHANGING, RunKind
 
+# Steps that only look, so that "nothing to do" would be an odd thing to say of them.
+LOOKS = frozenset({"connect", "preflight", "registry.reach"})
 # The first of these that one of its steps is in is the state of a target.
 _TARGET_STATES = (
     State.FAILED,
@@ -112,7 +114,7 @@ def report_text(run: RunRow, state: State, tasks: Iterable[TaskRow]) -> str:
     lines = [
         f"# Run {run.id}: {run.kind}, mode {run.mode}: {state.value}, {clock(run.seconds)}",
         "",
-        _verdict(targets, ready),
+        _verdict(run.kind, targets, ready),
         "",
     ]
     for target in targets:
@@ -124,7 +126,11 @@ def report_text(run: RunRow, state: State, tasks: Iterable[TaskRow]) -> str:
     return "\n".join(lines)
 
 
-def _verdict(targets: list[Target], ready: list[Target]) -> str:
+def _verdict(kind: str, targets: list[Target], ready: list[Target]) -> str:
+    if kind == RunKind.CHECK:
+        return f"{len(ready)} of {len(targets)} hosts can take part."
+    if kind == RunKind.VERIFY:
+        return f"{len(ready)} of {len(targets)} targets have everything."
     if targets and all(target.nothing_to_do for target in targets):
         return "Nothing had to be done: everything is there already."
     missing = sum(target.state is State.MISSING for target in targets)
@@ -136,8 +142,10 @@ def _verdict(targets: list[Target], ready: list[Target]) -> str:
 def _step_line(task: TaskRow) -> str:
     moved = f"  {size(task.bytes_done)}" if task.bytes_done else ""
     words = "" if task.error_code else f"  {task.message}"
-    note = "nothing to do" if task.state is State.PRESENT else task.state.value
-    return f"{sign(task.state)} {task.step:<16} {note:<14}{clock(task.seconds):>6}{moved}{words}"
+    note = task.state.value
+    if task.state is State.PRESENT:
+        note = "ok" if task.step in LOOKS or task.step.endswith(".verify") else "nothing to do"
+    return f"{sign(task.state)} {task.step:<18} {note:<14}{clock(task.seconds):>6}{moved}{words}"
 
 
 def sign(state: State) -> str:

@@ -32,6 +32,7 @@ class TaskTeller:
         self.row = row
         self.changed = False
         self._lines = lines
+        self._fact = ""
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
 
     def bytes(self, done: int, total: int) -> None:
@@ -44,6 +45,10 @@ class TaskTeller:
         """Note what is being done."""
         self.row.message = message
         self.changed = True
+
+    def found(self, fact: str) -> None:
+        """Keep what is to be shown when the step has ended well."""
+        self._fact = fact
 
     def log(self, text: str) -> None:
         """Add a line to the log."""
@@ -66,6 +71,8 @@ class TaskTeller:
         if state not in (State.RUNNING, State.WAITING):
             self.row.ended = time.time()
             self.row.rate = 0.0
+        if state in (State.DONE, State.PRESENT):
+            self.row.message = self._fact
 
     def measure(self, now: float) -> None:
         """Work out the rate over the last seconds."""

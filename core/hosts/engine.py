@@ -26,6 +26,7 @@ from core.hosts.connection import HostLink
 
 API_TIMEOUT_S = 120
 PULLS_AT_ONCE = 4
+SESSIONS = 8  # sshd's MaxSessions is 10; a command or two may run beside
 _COPY_BYTES = 64 << 10
 T = TypeVar("T")
 
@@ -89,12 +90,13 @@ class HostEngine:
         repository, _, tag = name.rpartition(":")
         await self._call(lambda: self._client.tag(image, repository, tag, force=True))
 
-    async def pull(self, name: str, told: Callable[[str, int], None]) -> None:
+    async def pull(self, name: str, told: Callable[[str, int | None], None]) -> None:
         """Pull an image.
 
         Args:
             name: `registry/path:tag`.
-            told: Called with a layer's short digest and its bytes received so far.
+            told: Called from a thread with a layer's short digest and the bytes received of it so
+                far, None when it is complete; never for a layer that was there.
 
         Raises:
             PullFailed: the stream ended with an error.
@@ -129,7 +131,7 @@ def engine_facts(info: dict[str, Any]) -> EngineFacts:
 
 
 def _take_event(
-    host_name: str, name: str, event: dict[str, Any], told: Callable[[str, int], None]
+    host_name: str, name: str, event: dict[str, Any], told: Callable[[str, int | None], None]
 ) -> None:
     failure = event.get("error")
     if failure:
@@ -138,6 +140,13 @@ def _take_event(
     match event:
         case {"status": "Downloading", "progressDetail": {"current": int(current)}}:
             told(str(layer), current)
+        case {"status": "Download complete"}:
+            told(str(layer), None)
+
+
+def short_digest(digest: str) -> str:
+    """Return the twelve characters by which the engine's progress speaks of a blob."""
+    return digest.removeprefix("sha256:")[:12]
 
 
 @asynccontextmanager
@@ -169,7 +178,11 @@ async def host_engine(link: HostLink) -> AsyncIterator[HostEngine]:
 
 def _open_client(host_name: str, base_url: str) -> docker.APIClient:
     with _translated(host_name):
-        return docker.APIClient(base_url=base_url, version="auto", timeout=API_TIMEOUT_S)
+        client = docker.APIClient(base_url=base_url, version="auto", timeout=API_TIMEOUT_S)
+    # The SDK keeps a connection open for every URL it has asked, and each is an SSH session here,
+    # of which sshd allows ten (MaxSessions).
+    client.headers["Connection"] = "close"
+    return client
 
 
 class _SocketBridge:
@@ -178,6 +191,7 @@ class _SocketBridge:
     def __init__(self, link: HostLink) -> None:
         self._link = link
         self._tasks: set[asyncio.Task[None]] = set()
+        self._gate = asyncio.Semaphore(SESSIONS)
 
     @asynccontextmanager
     async def listen(self, path: Path) -> AsyncIterator[None]:
@@ -197,10 +211,11 @@ class _SocketBridge:
             return
         self._tasks.add(task)
         try:
-            connection = await self._link.connection()
-            command = self._link.as_root("docker system dial-stdio")
-            async with connection.create_process(command, encoding=None) as process:
-                await _pump_both(reader, writer, process)
+            async with self._gate:
+                connection = await self._link.connection()
+                command = self._link.as_root("docker system dial-stdio")
+                async with connection.create_process(command, encoding=None) as process:
+                    await _pump_both(reader, writer, process)
         except (asyncssh.Error, OSError, HostError, asyncio.CancelledError):
             pass  # the SDK sees its connection close and says so with its own error
         finally:

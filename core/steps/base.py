@@ -37,6 +37,9 @@ class Teller(Protocol):
     def say(self, message: str) -> None:
         """Tell what is being done now, in a few words."""
 
+    def found(self, fact: str) -> None:
+        """Tell what is to stand beside the step when it has ended well."""
+
     def log(self, text: str) -> None:
         """Tell something worth keeping in the log of the run."""
 

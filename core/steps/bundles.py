@@ -19,6 +19,7 @@ class BundleImport(Step):
         super().__init__(f"bundle.import:{file.name}", DU)
         self._work = work
         self._file = file
+        self._outcome = ""
 
     async def check(self, tell: Teller) -> Missing | None:
         file, client = self._file, self._work.registry
@@ -39,6 +40,7 @@ class BundleImport(Step):
         if lacks:
             size = sum(lack.size_bytes for lack in lacks)
             return Missing(f"{file.name}: {len(lacks)} parts are not in the registry", size)
+        tell.found(f"{len(bundle.images)} images{self._outcome}")
         return None
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
@@ -52,10 +54,10 @@ class BundleImport(Step):
             known = done.bundle
             work.catalogue.keep(file, known)
             work.catalogue.checkpoint(file).clear()
-            tell.log(
-                f"{file.name}: {len(known.images)} images; {done.sent_layers} layers sent "
-                f"({done.sent_bytes} bytes), {done.kept_layers} were in the registry already"
+            self._outcome = (
+                f"; {done.sent_layers} layers sent, {done.kept_layers} were there already"
             )
+            tell.log(f"{file.name}: {done.sent_bytes} bytes sent{self._outcome}")
         bundle = known
         await self._refuse_collisions()
         tell.say("naming the images")
@@ -69,7 +71,7 @@ class BundleImport(Step):
             return False
         lacks = list(lacks_of_stage(known, self._work.registry))
         if not lacks:
-            tell.log(f"{self._file.name}: every blob is in the registry; nothing is sent again")
+            self._outcome = "; every layer was there already, only names were put"
         return not lacks
 
     def _ingest(self, tell: Teller) -> Ingested:

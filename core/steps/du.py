@@ -31,6 +31,7 @@ class RegistryServe(Step):
             return Missing(f"the registry does not run at {status.address}")
         if not self._work.server.settings_fit():
             return Missing(f"the registry at {status.address} runs with other settings")
+        tell.found(f"runs at {status.address}")
         return None
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
@@ -73,6 +74,8 @@ class RegistryVerify(VerifyStep):
             lambda: [lack for bundle in bundles for lack in lacks_of_names(bundle, client)]
         )
         if not lacks:
+            images = sum(len(bundle.images) for bundle in bundles)
+            tell.found(f"{images} images, every tag, manifest and blob is there")
             return None
         names = sorted({lack.name for lack in lacks})
         return Missing(

@@ -37,7 +37,7 @@ class Connect(VerifyStep):
         link = self._work.link(self._host)
         facts = await gather_facts(link, self._work.config.host_registry_port)
         self._work.facts[self._host.name] = facts
-        tell.say(facts.summary)
+        tell.found(facts.summary)
         return None
 
 
@@ -102,7 +102,7 @@ class DockerInstall(Step):
     async def check(self, tell: Teller) -> Missing | None:
         version = await docker_answers(self._work.link(self._host))
         if version:
-            tell.say(f"Docker {version}")
+            tell.found(f"Docker {version}")
             return None
         if self._work.facts[self._host.name].docker_path:
             return Missing("Docker is installed but does not run")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.bundle import BundleFile, Image
 from core.config import HostConfig, Mode
-from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine
+from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
 from core.hosts.packages import docker_answers
 from core.steps.base import Missing, Need, Step, Teller, VerifyStep, some_of
 from core.steps.work import Work
@@ -107,40 +107,52 @@ class ImagesWarm(Step):
             by_image: dict[str, list[WantedName]] = {}
             for want in lacking:
                 by_image.setdefault(want.image.image_id, []).append(want)
-            pulls = _Pulls(engine, tell, missing.size_bytes, len(by_image))
+            pulls = _Pulls(engine, tell, missing.size_bytes, by_image)
             async with asyncio.TaskGroup() as group:
                 for wants in by_image.values():
                     group.create_task(pulls.bring(wants))
 
 
 class _Pulls:
-    """The pulls of one host: a few at once, their bytes added up."""
+    """The pulls of one host: a few at once, their bytes added up layer by layer."""
 
-    def __init__(self, engine: HostEngine, tell: Teller, total_bytes: int, images: int) -> None:
+    def __init__(
+        self,
+        engine: HostEngine,
+        tell: Teller,
+        total_bytes: int,
+        by_image: dict[str, list[WantedName]],
+    ) -> None:
         self._engine = engine
         self._tell = tell
         self._total_bytes = total_bytes
-        self._images = images
-        self._finished = 0
+        self._images = len(by_image)
+        self._begun = 0
         self._gate = asyncio.Semaphore(PULLS_AT_ONCE)
-        self._layer_bytes: dict[str, int] = {}
+        self._received: dict[str, int] = {}
+        self._sizes = {
+            short_digest(layer.digest): layer.size_bytes
+            for wants in by_image.values()
+            for layer in wants[0].image.layers
+        }
 
     async def bring(self, wants: list[WantedName]) -> None:
         """Pull one image and give it all its names."""
         async with self._gate:
+            self._begun += 1
             pull_name = wants[0].pull_name
-            self._tell.say(f"{self._finished + 1} of {self._images}: {pull_name}")
+            self._tell.say(f"{self._begun} of {self._images}: {pull_name}")
             await self._engine.pull(pull_name, self._count)
             for want in wants:
                 if want.name != pull_name:
                     await self._engine.tag(pull_name, want.name)
-            self._finished += 1
 
-    def _count(self, layer: str, received_bytes: int) -> None:
-        before = self._layer_bytes.get(layer, 0)
-        self._layer_bytes[layer] = max(before, received_bytes)
-        done = sum(self._layer_bytes.values())
-        self._tell.bytes(min(done, self._total_bytes), self._total_bytes)
+    def _count(self, layer: str, received_bytes: int | None) -> None:
+        """Note a layer's progress; None says that it is complete."""
+        if received_bytes is None:
+            received_bytes = self._sizes.get(layer, 0)
+        self._received[layer] = max(self._received.get(layer, 0), received_bytes)
+        self._tell.bytes(sum(self._received.values()), self._total_bytes)
 
 
 class ImagesLoad(Step):
@@ -198,7 +210,7 @@ class ImagesVerify(VerifyStep):
         tell.say("comparing image IDs")
         missing = _missing(await host_lacks(self._work, self._host))
         if missing is None:
-            tell.say(f"{len(await wanted_names(self._work))} names, each checked by ID")
+            tell.found(f"{len(await wanted_names(self._work))} names, each checked by ID")
         return missing
 
 

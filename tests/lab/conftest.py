@@ -1,0 +1,49 @@
+"""The lab's site and an installation of the program on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.program import Program
+from tests.lab.site import Site
+
+HOSTS = 3
+Install = Callable[..., Program]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/lab" in str(item.path):
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    """The running site; it is made if there is none, and stays for the next test run."""
+    return Site.up(HOSTS)
+
+
+@pytest.fixture
+def fresh_site(site: Site) -> Site:
+    """The site with hosts as they were on their first day: no Docker."""
+    site.reset_hosts()
+    return site
+
+
+@pytest.fixture
+def installation(site: Site, tmp_path: Path) -> Iterator[Install]:
+    """Make installations of the program; all that they started is stopped afterwards."""
+    made: list[Program] = []
+
+    def make(**changes: object) -> Program:
+        directory = tmp_path / f"site-{len(made)}"
+        directory.mkdir()
+        made.append(Program(site, directory, **changes))
+        return made[-1]
+
+    yield make
+    for program in made:
+        program.clean_up()

@@ -1,0 +1,57 @@
+"""What is true on the hosts and on the DU, asked from outside Airferry."""
+
+from __future__ import annotations
+
+import json
+
+from tests.lab.labhost import LabHost
+from tests.lab.shell import run
+from tests.lab.site import Site
+
+
+def site_name(tag: str, prefix: str = "localhost:5001") -> str:
+    """Return the name that an image gets on the site: the registry host is stripped."""
+    first, slash, rest = tag.partition("/")
+    is_domain = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return f"{prefix}/{rest if is_domain else tag}"
+
+
+def expected_ids(site: Site) -> dict[str, str]:
+    """Return original name -> image ID, as the engine that saved the bundles gave them."""
+    return {
+        tag: image["id"]
+        for images in site.expected.values()
+        for image in images
+        for tag in image["tags"]
+    }
+
+
+def image_id(host: LabHost, name: str) -> str:
+    """Return the ID of an image in a host's cache; empty if it is not there."""
+    done = host.run("docker", "image", "inspect", name, check=False)
+    return str(json.loads(done.stdout)[0]["Id"]) if done.returncode == 0 else ""
+
+
+def assert_warmed(site: Site, host: LabHost, *, registry_names: bool = True) -> None:
+    """Check that a host has every image under its names with the right ID."""
+    for tag, expected in expected_ids(site).items():
+        assert expected == image_id(host, tag), f"{host.name}: {tag}"
+        if registry_names:
+            assert expected == image_id(host, site_name(tag)), f"{host.name}: {site_name(tag)}"
+
+
+def listeners(text: str, port: int) -> list[str]:
+    """Return the addresses that `ss -ltn` shows listening on a port."""
+    columns = [line.split() for line in text.splitlines()]
+    local = [words[3] for words in columns if len(words) > 3]
+    return [name for name in local if name.rpartition(":")[2] == str(port)]
+
+
+def host_listeners(host: LabHost, port: int) -> list[str]:
+    """Return where a host listens on a port."""
+    return listeners(host.run("ss", "-ltn").stdout, port)
+
+
+def du_listeners(port: int) -> list[str]:
+    """Return where this machine listens on a port."""
+    return listeners(run("ss", "-ltn").stdout, port)
