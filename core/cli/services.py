@@ -83,7 +83,7 @@ def tunnels(options: Namespace, config: Config) -> int:
         return 0
     book, pid = TunnelBook(config.state_dir), service.pid()
     statuses = book.statuses() if pid else {}
-    found = [statuses.get(name, TunnelStatus(name)) for name in book.wanted()]
+    found = [statuses.get(name, TunnelStatus(name)) for name in sorted(book.wanted())]
     lines = [f"tunnel service {'runs' if pid else 'is stopped'}; {len(found)} tunnels wanted"]
     lines += [_tunnel_line(status) for status in found]
     record = {"service": pid is not None, "tunnels": [asdict(status) for status in found]}

@@ -16,7 +16,13 @@ from urllib.parse import urljoin
 import urllib3
 
 from core.bundle import sha256_digest
-from core.errors import RegistryError, RegistryFull, RegistryStalled, RegistryUnreachable
+from core.errors import (
+    AirferryError,
+    RegistryError,
+    RegistryFull,
+    RegistryStalled,
+    RegistryUnreachable,
+)
 
 STALL_TIMEOUT_S = 30.0
 CONNECTIONS = 8
@@ -141,17 +147,21 @@ class RegistryClient:
 
         Raises:
             RegistryError: refused, stalled or gone; the upload session is deleted then.
+            AirferryError: what `pieces` raised; the session is deleted then, too.
         """
         location = self._start_upload(repository)
+        body = _Interruptible(pieces)
         try:
             answer = self._ask(
                 "PATCH",
                 location,
-                body=pieces,
+                body=body,
                 headers={"Content-Type": "application/octet-stream"},
                 want=(202,),
             )
             location = answer.headers["Location"]
+            if body.interruption is not None:
+                raise body.interruption
             self._finish_upload(location, digest())
         except BaseException:
             self.cancel_upload(location)
@@ -231,6 +241,24 @@ class RegistryClient:
         if answer.status not in want:
             raise _refusal(self.address, method, path, answer.status, answer.data)
         return answer
+
+
+class _Interruptible:
+    """A body that ends in good order when its source breaks down.
+
+    A request that is cut leaves an upload session whose offset only the registry knows, and without
+    the offset it cannot be deleted. So the request is ended, and the failure kept for later.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self.interruption: AirferryError | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._pieces
+        except AirferryError as error:
+            self.interruption = error
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class BundleImport(Step):
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         file, work = self._file, self._work
         known = work.catalogue.find(file)
-        if known and known.imported and await in_thread(lambda: self._staged(tell)):
+        if known and known.imported and await in_thread(self._staged):
             tell.bytes(file.size_bytes, file.size_bytes)
         else:
             tell.say(f"reading {file.name}")
@@ -64,7 +64,7 @@ class BundleImport(Step):
         tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
         tell.log(f"{file.name}: {tags} tags put")
 
-    def _staged(self, tell: Teller) -> bool:
+    def _staged(self) -> bool:
         """Whether the registry still holds every blob, so that only the names are to be put."""
         known = self._work.catalogue.find(self._file)
         if known is None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.program import Program
+from tests.lab.program import AIRFERRY, Program
+from tests.lab.shell import run
 from tests.lab.site import Site
 
 HOSTS = 3
@@ -22,8 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def site() -> Site:
-    """The running site; it is made if there is none, and stays for the next test run."""
-    return Site.up(HOSTS)
+    """The running site; it is made if there is none, and stays for the next test run.
+
+    A demo may have left its registry and tunnels on it; the tests need the ports.
+    """
+    running = Site.up(HOSTS)
+    for service in ("tunnels", "registry"):
+        run(str(AIRFERRY), service, "stop", "--config", str(running.config_path), check=False)
+    return running
 
 
 @pytest.fixture

@@ -1,0 +1,238 @@
+"""Faults in the middle of the job: a clear error, the others finish, and a second run completes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.lab.conftest import Install
+from tests.lab.outside import assert_warmed
+from tests.lab.program import Program
+from tests.lab.shell import run, until
+from tests.lab.site import Site
+from tests.support.archives import ImageSpec, tar_of, write_bundle
+
+KILL_SESSIONS = """
+for process in /proc/[0-9]*; do
+    if grep -q '^sshd: root@notty' "$process/cmdline" 2>/dev/null; then kill "${process#/proc/}"; fi
+done
+"""
+BIG_LAYERS = 8
+BIG_LAYER_BYTES = 48 << 20
+
+
+@pytest.fixture(scope="session")
+def big_images() -> list[ImageSpec]:
+    """An image of incompressible layers: its import takes long enough to be caught in the act."""
+    layers = [
+        tar_of(f"noise/{n}", random.Random(n).randbytes(BIG_LAYER_BYTES))  # noqa: S311
+        for n in range(BIG_LAYERS)
+    ]
+    return [ImageSpec(["example.org/big/noise:1"], layers)]
+
+
+@pytest.fixture
+def big_directory(tmp_path: Path, big_images: list[ImageSpec]) -> Path:
+    """An imagesDir with that image's bundle."""
+    directory = tmp_path / "imgs"
+    directory.mkdir()
+    write_bundle(directory / "docker-imgs-big.tar", big_images)
+    return directory
+
+
+def _in_the_middle(step: dict[str, object]) -> bool:
+    return step["state"] == "running" and int(str(step["bytes"])) > 3 * BIG_LAYER_BYTES
+
+
+def test_engine_killed_while_importing(big_directory: Path, installation: Install) -> None:
+    program = installation(hosts=[], imagesDir=str(big_directory))
+    first = program.begin("install")
+    program.wait_for_step("du", "bundle.import", _in_the_middle)
+    program.kill_engine(first)
+    assert not program.json("registry", "list"), "no tag before the whole bundle was verified"
+
+    program.run("install")
+
+    step = program.step("du", "bundle.import")
+    assert "done" == step["state"]
+    _, sent, kept = (int(word) for word in step["message"].split() if word.isdigit())
+    assert kept >= 2, step["message"]
+    assert BIG_LAYERS == sent + kept
+    assert "were there already" in program.run("report").stdout
+
+
+def test_engine_killed_while_warming(fresh_site: Site, installation: Install) -> None:
+    program = installation()
+    first = program.begin("install")
+    program.wait_for_step(
+        "worker-01", "images.warm", lambda step: step["state"] == "running" and step["bytes"]
+    )
+    program.kill_engine(first)
+
+    done = program.run("install")
+
+    assert "nothing to do" in done.stdout
+    assert "present" == program.step("worker-01", "docker.install")["state"]
+    assert "present" == program.step("du", "bundle.import")["state"]
+    for host in fresh_site.hosts:
+        assert_warmed(fresh_site, host)
+    states = {run["run"]: run["state"] for run in program.json("runs")}
+    assert "interrupted" == states[first]
+
+
+def test_two_bad_hosts_do_not_hold_up_the_third(
+    fresh_site: Site, installation: Install, tmp_path: Path
+) -> None:
+    wrong_key = tmp_path / "wrong"
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(wrong_key))
+    program = installation()
+    hosts = program.config["hosts"]
+    right_hosts = [dict(host) for host in hosts]
+    hosts[1]["key"] = str(wrong_key)
+    program.write_config(hosts=hosts)
+    dead = fresh_site.hosts[2]
+    dead.stop()
+
+    done = program.run("install", expect=1)
+
+    assert_warmed(fresh_site, fresh_site.hosts[0])
+    for words in ("worker-02", "E-SSH-LOGIN", "authorized_keys", "worker-03", "E-SSH-ROUTE"):
+        assert words in done.stdout
+    error = program.step("worker-03", "connect")["error"]
+    assert "cable" in error["remedy"]
+
+    dead.start()
+    program.write_config(hosts=right_hosts)
+    program.run("configure-hosts", "--only-failed")
+
+    names = [target["name"] for target in program.report()["targets"]]
+    assert ["du", "worker-02", "worker-03"] == names
+    for host in fresh_site.hosts:
+        assert_warmed(fresh_site, host)
+    assert "nothing to do" in program.run("configure-hosts", "--only-failed").stdout
+
+
+def test_registry_dies_while_importing(big_directory: Path, installation: Install) -> None:
+    program = installation(hosts=[], imagesDir=str(big_directory))
+    first = program.begin("install")
+    program.wait_for_step("du", "bundle.import", _in_the_middle)
+    os.kill(program.json("registry", "status")["pid"], signal.SIGKILL)
+
+    report = program.wait(first)
+
+    assert "failed" == report["state"]
+    error = program.step("du", "bundle.import")["error"]
+    assert "E-REG-GONE" == error["code"]
+    assert "airferry registry start" in error["remedy"]
+    program.run("install")
+    assert ["big/noise:1"] == [entry["name"] for entry in program.json("registry", "list")]
+
+
+def test_truncated_bundle(site: Site, installation: Install, tmp_path: Path) -> None:
+    directory = tmp_path / "imgs"
+    directory.mkdir()
+    for source in site.images_dir.iterdir():
+        (directory / source.name).write_bytes(source.read_bytes())
+    cut = directory / "extra-calico.tar"
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    program = installation(hosts=[], imagesDir=str(directory))
+
+    done = program.run("install", expect=1)
+
+    assert "extra-calico.tar" in done.stdout
+    assert "E-BUNDLE-CUT" in done.stdout
+    names = {entry["name"] for entry in program.json("registry", "list")}
+    assert "calico/cni:v3.20.0" not in names
+
+    cut.write_bytes(whole)
+    program.run("install")
+    assert "calico/cni:v3.20.0" in {entry["name"] for entry in program.json("registry", "list")}
+
+
+def test_host_key_that_changed_or_is_new(
+    fresh_site: Site, installation: Install, tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    lines = fresh_site.known_hosts_path.read_text(encoding="utf-8").splitlines()
+    address = fresh_site.hosts[0].address
+    other_key = lines[1].split(maxsplit=1)[1]
+    known.write_text(f"{address} {other_key}\n" + lines[1] + "\n", encoding="utf-8")
+    program = installation(ssh={**installation().config["ssh"], "knownHosts": str(known)})
+
+    report = program.json("check", expect=1)
+
+    errors = [target["steps"][0]["error"] for target in report["targets"]]
+    assert "E-SSH-KEY-CHANGED" == errors[0]["code"]
+    assert errors[1] is None
+    assert "E-SSH-KEY-NEW" == errors[2]["code"]
+    assert "SHA256:" in errors[2]["what"]
+    program.run("check", "--host", "worker-03", "--accept-new-host-keys")
+    program.run("check", "--host", "worker-03")
+    program.run("check", "--host", "worker-01", "--accept-new-host-keys", expect=1)
+
+
+def test_a_tunnel_comes_back_after_its_line_was_cut(
+    fresh_site: Site, installation: Install
+) -> None:
+    program = installation()
+    program.run("install")
+    host = fresh_site.hosts[0]
+    host.run("sh", "-c", KILL_SESSIONS)
+    until(
+        lambda: _tunnel(program, host.name)["reconnects"] > 0,
+        "the tunnel is open again",
+        timeout_s=20,
+    )
+    name = "localhost:5001/pause:3.5"
+    host.run("docker", "image", "rm", name)
+    host.run("docker", "pull", name)
+    host.reboot()
+    until(
+        lambda: host.run("docker", "pull", name, check=False).returncode == 0,
+        "the tunnel is open again after a reboot",
+        timeout_s=40,
+    )
+
+
+def _tunnel(program: Program, host_name: str) -> dict[str, int]:
+    tunnels = program.json("tunnels", "status", expect=None)["tunnels"]
+    found: dict[str, int] = next(t for t in tunnels if t["name"] == host_name)
+    return found
+
+
+def test_only_one_run_at_a_time(big_directory: Path, installation: Install) -> None:
+    program = installation(hosts=[], imagesDir=str(big_directory))
+    first = program.begin("install")
+    second = program.run("install", expect=2)
+    assert f"run {first}" in second.stderr
+    program.run("cancel")
+    assert "cancelled" == program.wait(first)["state"]
+
+
+def test_ctrl_c_cancels_within_seconds(big_directory: Path, installation: Install) -> None:
+    program = installation(hosts=[], imagesDir=str(big_directory))
+    program.run("registry", "start")
+    with subprocess.Popen(
+        program.command("import"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        program_is_importing(program)
+        process.send_signal(signal.SIGINT)
+        assert 130 == process.wait(timeout=10)
+    uploads = list((program.directory / "registry").rglob("_uploads/*/data"))
+    assert not uploads, "no upload session is left behind"
+
+
+def program_is_importing(program: Program) -> None:
+    """Wait until an import is under way."""
+    until(
+        lambda: any(run["state"] == "running" for run in program.json("runs")),
+        "the run begins",
+        timeout_s=20,
+    )
+    program.wait_for_step("du", "bundle.import", _in_the_middle)
