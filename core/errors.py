@@ -15,6 +15,7 @@
     |       HostUnfit, HostPortTaken, HostForwardingForbidden, DockerFailed
     +-- PackagesError          the offline Docker bundle does not serve this host
     +-- StillMissing           a step was applied and its check still finds something missing
+    +-- LocalFilesError        a file of the DU cannot be read or written
     +-- Cancelled              a person ended the run                         (exit code 130)
     +-- InternalError          a fault of Airferry's own
 
@@ -283,6 +284,13 @@ class Cancelled(AirferryError):
     code = "E-CANCELLED"
     remedy_text = "Run the same command again: what is done is not done twice."
     exit_code = 130
+
+
+class LocalFilesError(AirferryError):
+    """A file or directory of the DU cannot be read or written."""
+
+    code = "E-DU-FILES"
+    remedy_text = "Check that the place exists, has room, and belongs to the user of Airferry."
 
 
 class InternalError(AirferryError):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+import traceback
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 
 from core.cli import jobs, services, views
 from core.cli.arguments import build_parser
 from core.config import Config, find_config, load_config
-from core.errors import AirferryError
+from core.errors import AirferryError, InternalError
 
 Command = Callable[[Namespace, Config], int]
 COMMANDS: Mapping[str, Command] = {
@@ -53,6 +55,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone (`| head`); nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - the boundary where the process ends
+        fault = InternalError(f"{type(error).__name__}: {error}", remedy=_keep_traceback())
+        print_error(fault, as_json=options.json)
+        return fault.exit_code
+
+
+def _keep_traceback() -> str:
+    """Write the traceback to a file, for whoever mends Airferry, and say where it is."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="airferry-fault-", suffix=".txt", delete=False
+    ) as file:
+        traceback.print_exc(file=file)
+    return f"Run it again; if it stays, report it with {file.name}."
 
 
 def print_error(error: AirferryError, *, as_json: bool) -> None:

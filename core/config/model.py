@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from core.errors import LocalFilesError
+
 DEFAULT_IMAGES_DIR = Path("/opt/pf9/airctl/imgs")
 DEFAULT_REGISTRY_DIR = Path("/var/lib/airferry/registry")
 
@@ -83,6 +85,15 @@ def default_state_dir() -> Path:
 
 
 def ensure_state_dir(config: Config) -> Path:
-    """Make the state directory, private to its user (0700), and return it."""
-    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make the state directory, private to its user (0700), and return it.
+
+    Raises:
+        LocalFilesError: it cannot be made, or is not ours to write in.
+    """
+    try:
+        config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise LocalFilesError(f"stateDir {config.state_dir}: {error.strerror}") from error
+    if not os.access(config.state_dir, os.W_OK | os.X_OK):
+        raise LocalFilesError(f"stateDir {config.state_dir}: not writable by this user")
     return config.state_dir

@@ -14,6 +14,7 @@ from core.engine.journal import JournalReader, RunRow, State
 from core.engine.process import lock_is_held
 from core.engine.request import CHANGING, RunRequest
 from core.errors import AirferryError, BusyError, ConfigError, InternalError, UsageError
+from core.service import start_time_of
 
 _REFUSALS: dict[str, type[AirferryError]] = {
     kind.code: kind for kind in (BusyError, ConfigError, UsageError)
@@ -82,13 +83,7 @@ def true_state(run: RunRow, state_dir: Path) -> State:
 def _alive(run: RunRow, state_dir: Path) -> bool:
     if run.kind in CHANGING:
         return lock_is_held(state_dir)
-    try:
-        os.kill(run.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return bool(start_time_of(run.pid))
 
 
 def cancel_run(run: RunRow, state_dir: Path) -> bool:

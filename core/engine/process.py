@@ -102,6 +102,12 @@ def _bundle_files(config: Config, request: RunRequest) -> tuple[BundleFile, ...]
     if request.kind not in _NEEDS_BUNDLES:
         return ()
     found, _ = find_bundles(config.images_dir)
+    if not found and request.kind in (RunKind.INSTALL, RunKind.IMPORT):
+        line = config.lines.get("imagesDir", 0)
+        raise ConfigError(
+            f"{config.path}:{line}: imagesDir: no bundle in {config.images_dir}",
+            remedy="Copy the bundles there, or set imagesDir to where they are.",
+        )
     return tuple(found)
 
 

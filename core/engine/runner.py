@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.engine.journal import ENDED_WELL, Journal, LogLine, State, TaskRow
-from core.errors import AirferryError, Cancelled, InternalError, StillMissing
+from core.errors import AirferryError, Cancelled, InternalError, LocalFilesError, StillMissing
 from core.steps.base import Need, Step, VerifyStep
 
 FLUSH_S = 0.5
@@ -217,11 +217,13 @@ class Runner:
             raise _first_of_ours(group) from group
         except (AirferryError, asyncio.CancelledError):
             raise
+        except OSError as error:
+            raise LocalFilesError(f"{error.filename or step.id}: {error.strerror}") from error
         except Exception as error:
             teller.log(traceback.format_exc())
             raise InternalError(f"{type(error).__name__}: {error}") from error
         if still is not None:
-            raise StillMissing(f"still missing: {still.what}")
+            raise StillMissing(f"still missing: {still.what}", remedy=still.remedy)
         return State.DONE
 
     def _fail(self, task: _Task, error: AirferryError) -> None:

@@ -22,10 +22,12 @@ class Missing:
     Args:
         what: In plain words, for Review and for the report.
         size_bytes: What supplying it would move.
+        remedy: What to do where it is still missing afterwards.
     """
 
     what: str
     size_bytes: int = 0
+    remedy: str = ""
 
 
 class Teller(Protocol):
@@ -79,7 +81,7 @@ class VerifyStep(Step):
     """A step that only looks: what it finds missing is a failure."""
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
-        raise StillMissing(missing.what)
+        raise StillMissing(missing.what, remedy=missing.remedy)
 
 
 def some_of(names: list[str], limit: int = 3) -> str:

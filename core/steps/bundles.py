@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from core.bundle import BundleFile
-from core.errors import RegistryUnreachable
+import shutil
+
+from core.bundle import BundleFile, compression_of
+from core.config import Mode
+from core.errors import RegistryFull, RegistryUnreachable
 from core.registry import Ingested, ingest, lacks_of_names, lacks_of_stage, publish, site_names
 from core.steps.base import DU, Missing, Step, Teller
 from core.steps.work import Work
@@ -49,6 +52,7 @@ class BundleImport(Step):
         if known and known.imported and await in_thread(self._staged):
             tell.bytes(file.size_bytes, file.size_bytes)
         else:
+            self._require_room()
             tell.say(f"reading {file.name}")
             done = await in_thread(lambda: self._ingest(tell), work.stop)
             known = done.bundle
@@ -63,6 +67,21 @@ class BundleImport(Step):
         tell.say("naming the images")
         tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
         tell.log(f"{file.name}: {tags} tags put")
+
+    def _require_room(self) -> None:
+        """Refuse to begin what cannot fit: a compressed bundle needs as much again, a tar half."""
+        config = self._work.config
+        if config.mode is not Mode.DU:
+            return
+        with self._file.path.open("rb") as bundle:
+            packed = compression_of(bundle.read(8))
+        needed = self._file.size_bytes if packed else self._file.size_bytes // 2
+        free = shutil.disk_usage(config.registry_dir).free
+        if free < needed:
+            raise RegistryFull(
+                f"{config.registry_dir} has {free / 1e9:.1f} GB free; {self._file.name} needs "
+                f"about {needed / 1e9:.1f} GB"
+            )
 
     def _staged(self) -> bool:
         """Whether the registry still holds every blob, so that only the names are to be put."""

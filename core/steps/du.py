@@ -12,6 +12,8 @@ from core.steps.base import DU, Missing, Step, Teller, VerifyStep, some_of
 from core.steps.work import Work
 from core.threads import in_thread
 
+IMPORT_REMEDY = "Run: airferry import. What is there is not sent again."
+
 
 class RegistryServe(Step):
     """The DU's registry runs with the config's port and directory."""
@@ -67,7 +69,7 @@ class RegistryVerify(VerifyStep):
         bundles = await self._work.bundles()
         unread = [bundle.name for bundle in bundles if not bundle.imported]
         if unread:
-            return Missing(f"not imported yet: {some_of(unread)}")
+            return Missing(f"not imported yet: {some_of(unread)}", remedy=IMPORT_REMEDY)
         tell.say(f"asking for every blob of {len(bundles)} bundles")
         client = self._work.registry
         lacks = await in_thread(
@@ -81,6 +83,7 @@ class RegistryVerify(VerifyStep):
         return Missing(
             f"the registry lacks {len(lacks)} parts of {some_of(names)}",
             sum(lack.size_bytes for lack in lacks),
+            IMPORT_REMEDY,
         )
 
 

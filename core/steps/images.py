@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from core.bundle import BundleFile, Image
 from core.config import HostConfig, Mode
+from core.errors import HostUnfit
 from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
 from core.hosts.packages import docker_answers
 from core.steps.base import Missing, Need, Step, Teller, VerifyStep, some_of
 from core.steps.work import Work
+
+UNPACKED_RATIO = 3
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class ImagesWarm(Step):
         return _missing(lacks)
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
+        self._require_room(missing, tell)
         async with host_engine(self._work.link(self._host)) as engine:
             lacking = await lacking_names(self._work, engine)
             by_image: dict[str, list[WantedName]] = {}
@@ -111,6 +115,18 @@ class ImagesWarm(Step):
             async with asyncio.TaskGroup() as group:
                 for wants in by_image.values():
                     group.create_task(pulls.bring(wants))
+
+    def _require_room(self, missing: Missing, tell: Teller) -> None:
+        """Refuse what cannot fit; layers are stored unpacked, about three times what is sent."""
+        free_bytes = self._work.facts[self._host.name].store_free_bytes
+        room = f"{free_bytes / 1e9:.1f} GB free, {missing.size_bytes / 1e9:.1f} GB to come"
+        if free_bytes < missing.size_bytes:
+            raise HostUnfit(
+                f"{self._host.name}: no room where Docker stores images ({room}, packed)",
+                remedy="Make room in /var/lib/docker on the host, then run it again.",
+            )
+        if free_bytes < UNPACKED_RATIO * missing.size_bytes:
+            tell.warn(f"{self._host.name}: room is tight where Docker stores images ({room})")
 
 
 class _Pulls:
@@ -219,4 +235,4 @@ def _missing(lacks: Lacks) -> Missing | None:
         return None
     images = {want.image.image_id for want in lacks.names}
     what = f"{len(images)} images: {some_of([want.name for want in lacks.names])}"
-    return Missing(what, lacks.size_bytes)
+    return Missing(what, lacks.size_bytes, "Run: airferry configure-hosts")

@@ -20,11 +20,14 @@ def layer_tar(seed: int, size_bytes: int = 100_000) -> bytes:
     """Return the tar of a layer with one half-compressible file."""
     noise = random.Random(seed)  # noqa: S311 - reproducible test data, no secret
     content = b"".join(noise.randbytes(64) + b"airferry " * 7 for _ in range(size_bytes // 127))
+    return tar_of(f"data/{seed}", content)
+
+
+def tar_of(name: str, content: bytes) -> bytes:
+    """Return a tar with one file."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        entry = tarfile.TarInfo(f"data/{seed}")
-        entry.size = len(content)
-        tar.addfile(entry, io.BytesIO(content))
+        add_file(tar, name, content)
     return buffer.getvalue()
 
 
