@@ -19,7 +19,7 @@ from pathlib import Path
 from core.engine.request import RunKind, RunRequest
 from core.registry import pack
 from tests.bench.bundle import real_bundle
-from tests.bench.registry import fresh_registry
+from tests.support.registry import fresh_registry
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 ROUNDS = 3

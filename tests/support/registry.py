@@ -1,4 +1,4 @@
-"""A fresh registry for one measurement."""
+"""A fresh registry of CNCF distribution for one test or measurement."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ START_TIMEOUT_S = 10.0
 
 
 @contextmanager
-def fresh_registry(base: Path) -> Iterator[str]:
-    """Run an empty registry on a free loopback port; yields `host:port`."""
+def fresh_registry(base: Path, host: str = "127.0.0.1") -> Iterator[str]:
+    """Run an empty registry on a free port; yields `host:port`.
+
+    Args:
+        base: Where its storage goes, which is removed with it.
+        host: The address it listens on: loopback, or this machine's in the lab's network.
+    """
     with tempfile.TemporaryDirectory(dir=base, prefix="registry-") as directory:
-        address = f"127.0.0.1:{_free_port()}"
+        address = f"{host}:{_free_port(host)}"
         settings = {
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -42,9 +47,9 @@ def fresh_registry(base: Path) -> Iterator[str]:
             process.wait()
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
