@@ -215,6 +215,25 @@ def test_only_one_run_at_a_time(big_directory: Path, installation: Install) -> N
     assert "cancelled" == program.wait(first)["state"]
 
 
+def test_cancel_while_warming(fresh_site: Site, installation: Install) -> None:
+    program = installation()
+    first = program.begin("install")
+    program.wait_for_step(
+        "worker-01", "images.warm", lambda step: step["state"] == "running" and step["bytes"]
+    )
+    program.run("cancel")
+    assert "cancelled" == program.wait(first, timeout_s=5)["state"]
+    assert "cancelled" == program.step("worker-01", "images.warm")["state"]
+    until(lambda: not _engine_lives(program, first), "the engine ends", timeout_s=10)
+    program.run("install")
+    assert_warmed(fresh_site, fresh_site.hosts[0])
+
+
+def _engine_lives(program: Program, run_number: int) -> bool:
+    stat = Path(f"/proc/{program.engine_pid(run_number)}/stat")
+    return stat.exists() and ") Z " not in stat.read_text(encoding="utf-8")
+
+
 def test_ctrl_c_cancels_within_seconds(big_directory: Path, installation: Install) -> None:
     program = installation(hosts=[], imagesDir=str(big_directory))
     program.run("registry", "start")
