@@ -63,6 +63,9 @@ class BundleImport(Step):
             )
             tell.log(f"{file.name}: {done.sent_bytes} bytes sent{self._outcome}")
         bundle = known
+        nameless = sum(not image.references for image in bundle.images)
+        if nameless:
+            tell.warn(f"{file.name}: {nameless} images have no name and get none in the registry")
         await self._refuse_collisions()
         tell.say("naming the images")
         tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)

@@ -8,21 +8,18 @@ from core.config import Config
 from core.errors import RegistryPortTaken
 from core.registry import lacks_of_names
 from core.service import Service
-from core.steps.base import DU, Missing, Step, Teller, VerifyStep, some_of
-from core.steps.work import Work
+from core.steps.base import Missing, Teller, VerifyStep, some_of
+from core.steps.targets import DuStep
 from core.threads import in_thread
 
 IMPORT_REMEDY = "Run: airferry import. What is there is not sent again."
 
 
-class RegistryServe(Step):
+class RegistryServe(DuStep):
     """The DU's registry runs with the config's port and directory."""
 
+    step_id = "registry.serve"
     title = "registry"
-
-    def __init__(self, work: Work) -> None:
-        super().__init__("registry.serve", DU)
-        self._work = work
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"asking {self._work.server.address}")
@@ -41,14 +38,11 @@ class RegistryServe(Step):
         await in_thread(self._work.server.start)
 
 
-class RegistryReach(VerifyStep):
+class RegistryReach(DuStep, VerifyStep):
     """The site's own registry (mode custom) answers."""
 
+    step_id = "registry.reach"
     title = "registry"
-
-    def __init__(self, work: Work) -> None:
-        super().__init__("registry.reach", DU)
-        self._work = work
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"asking {self._work.registry.address}")
@@ -56,14 +50,11 @@ class RegistryReach(VerifyStep):
         return None
 
 
-class RegistryVerify(VerifyStep):
+class RegistryVerify(DuStep, VerifyStep):
     """Every tag, manifest and blob of the bundles is in the registry."""
 
+    step_id = "registry.verify"
     title = "verify registry"
-
-    def __init__(self, work: Work) -> None:
-        super().__init__("registry.verify", DU)
-        self._work = work
 
     async def check(self, tell: Teller) -> Missing | None:
         bundles = await self._work.bundles()
@@ -98,14 +89,11 @@ def tunnel_service(config: Config) -> Service:
     )
 
 
-class TunnelsServe(Step):
+class TunnelsServe(DuStep):
     """The service that keeps the tunnels runs."""
 
+    step_id = "tunnels.serve"
     title = "tunnel service"
-
-    def __init__(self, work: Work) -> None:
-        super().__init__("tunnels.serve", DU)
-        self._work = work
 
     async def check(self, tell: Teller) -> Missing | None:  # noqa: ARG002
         if await in_thread(tunnel_service(self._work.config).pid) is None:

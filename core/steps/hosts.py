@@ -12,7 +12,8 @@ from core.hosts.facts import Facts, Finding, gather_facts, preflight
 from core.hosts.packages import docker_answers, install_docker, open_docker_repo
 from core.hosts.tunnels import Tunnel, TunnelBook, registry_behind
 from core.registry import SITE_HEADER
-from core.steps.base import DU, Missing, Need, Step, Teller, VerifyStep
+from core.steps.base import DU, Missing, Need, Teller, VerifyStep
+from core.steps.targets import HostStep
 from core.steps.work import Work
 from core.threads import in_thread
 
@@ -22,34 +23,25 @@ _POLL_S = 0.3
 _DEBIAN_LIKE = frozenset({"debian", "ubuntu"})
 
 
-class Connect(VerifyStep):
+class Connect(HostStep, VerifyStep):
     """The host is reached, its key is the right one, and it says what it is."""
 
+    step_id = "connect"
     title = "connect"
-
-    def __init__(self, work: Work, host: HostConfig) -> None:
-        super().__init__("connect", host.name)
-        self._work = work
-        self._host = host
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"connecting to {self._host.address}")
-        link = self._work.link(self._host)
-        facts = await gather_facts(link, self._work.config.host_registry_port)
+        facts = await gather_facts(self._link, self._work.config.host_registry_port)
         self._work.facts[self._host.name] = facts
         tell.found(facts.summary)
         return None
 
 
-class Preflight(VerifyStep):
+class Preflight(HostStep, VerifyStep):
     """Nothing about the host would stop the job later."""
 
+    step_id = "preflight"
     title = "preflight"
-
-    def __init__(self, work: Work, host: HostConfig, *needs: Need) -> None:
-        super().__init__("preflight", host.name, *needs)
-        self._work = work
-        self._host = host
 
     async def check(self, tell: Teller) -> Missing | None:
         facts = self._work.facts[self._host.name]
@@ -80,7 +72,7 @@ class Preflight(VerifyStep):
     async def _port_findings(self) -> list[Finding]:
         config = self._work.config
         port = config.host_registry_port
-        found = await registry_behind(self._work.link(self._host), port, SITE_HEADER)
+        found = await registry_behind(self._link, port, SITE_HEADER)
         ours = found == await in_thread(self._work.server.site_id)
         tunnelled = self._host.name in TunnelBook(config.state_dir).wanted()
         if ours or tunnelled:
@@ -89,18 +81,14 @@ class Preflight(VerifyStep):
         return [Finding(True, what, HostPortTaken.remedy_text)]
 
 
-class DockerInstall(Step):
+class DockerInstall(HostStep):
     """A Docker engine is installed and runs."""
 
+    step_id = "docker.install"
     title = "docker"
 
-    def __init__(self, work: Work, host: HostConfig) -> None:
-        super().__init__("docker.install", host.name)
-        self._work = work
-        self._host = host
-
     async def check(self, tell: Teller) -> Missing | None:
-        version = await docker_answers(self._work.link(self._host))
+        version = await docker_answers(self._link)
         if version:
             tell.found(f"Docker {version}")
             return None
@@ -110,37 +98,31 @@ class DockerInstall(Step):
         return Missing(f"Docker ({repo.packages} packages)", repo.size_bytes)
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
-        link = self._work.link(self._host)
         if missing.size_bytes:
             repo = open_docker_repo(self._work.config.docker_repo)
             tell.say("installing Docker")
             total = repo.size_bytes
-            await install_docker(link, repo, lambda done: tell.bytes(done, total))
+            await install_docker(self._link, repo, lambda done: tell.bytes(done, total))
         else:
             tell.say("starting Docker")
-            await link.run_root("systemctl enable --now docker")
+            await self._link.run_root("systemctl enable --now docker")
         deadline = asyncio.get_running_loop().time() + DOCKER_UP_TIMEOUT_S
-        while not await docker_answers(link):
+        while not await docker_answers(self._link):
             if asyncio.get_running_loop().time() > deadline:
                 raise StillMissing(f"{self._host.name}: Docker was started but does not answer")
             await asyncio.sleep(_POLL_S)
 
 
-class DockerConfigure(Step):
+class DockerConfigure(HostStep):
     """The engine may speak plain HTTP with the registry that it is to pull from."""
 
+    step_id = "docker.configure"
     title = "docker config"
 
-    def __init__(self, work: Work, host: HostConfig) -> None:
-        super().__init__("docker.configure", host.name)
-        self._work = work
-        self._host = host
-
     async def check(self, tell: Teller) -> Missing | None:  # noqa: ARG002
-        link = self._work.link(self._host)
-        if self._work.dry and not await docker_answers(link):
+        if self._work.dry and not await docker_answers(self._link):
             return Missing("Docker's settings, once Docker is there") if self._named() else None
-        async with host_engine(link) as engine:
+        async with host_engine(self._link) as engine:
             facts = await engine.facts()
         if self._work.config.mode is Mode.DU and not facts.insecure_loopback:
             return Missing("Docker does not take loopback registries without TLS")
@@ -149,9 +131,8 @@ class DockerConfigure(Step):
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
         tell.log(f"daemon.json is extended: {missing.what}")
-        link = self._work.link(self._host)
-        text = await read_daemon_json(link)
-        await write_daemon_json(link, with_insecure(text, self._named(), self._host.name))
+        text = await read_daemon_json(self._link)
+        await write_daemon_json(self._link, with_insecure(text, self._named(), self._host.name))
 
     def _named(self) -> list[str]:
         """Return the registries that must stand in daemon.json."""
@@ -161,15 +142,14 @@ class DockerConfigure(Step):
         return []
 
 
-class TunnelOpen(Step):
+class TunnelOpen(HostStep):
     """The registry of this site answers on the host's own loopback."""
 
+    step_id = "tunnel.open"
     title = "tunnel"
 
     def __init__(self, work: Work, host: HostConfig) -> None:
-        super().__init__("tunnel.open", host.name, Need(DU, "tunnels.serve"))
-        self._work = work
-        self._host = host
+        super().__init__(work, host, Need(DU, "tunnels.serve"))
         config = work.config
         self._book = TunnelBook(config.state_dir)
         self._tunnel = Tunnel(
@@ -195,9 +175,8 @@ class TunnelOpen(Step):
             await asyncio.sleep(_POLL_S)
 
     async def _answers(self) -> bool:
-        link = self._work.link(self._host)
         port = self._work.config.host_registry_port
-        found = await registry_behind(link, port, SITE_HEADER)
+        found = await registry_behind(self._link, port, SITE_HEADER)
         return bool(found) and found == self._work.server.site_id()
 
     def _why_not(self) -> AirferryError:

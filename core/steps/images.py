@@ -10,7 +10,8 @@ from core.config import HostConfig, Mode
 from core.errors import HostUnfit
 from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
 from core.hosts.packages import docker_answers
-from core.steps.base import Missing, Need, Step, Teller, VerifyStep, some_of
+from core.steps.base import Missing, Teller, VerifyStep, some_of
+from core.steps.targets import HostStep
 from core.steps.work import Work
 
 UNPACKED_RATIO = 3
@@ -89,15 +90,11 @@ def _size_to_send(wanted: list[WantedName], lacking: list[WantedName], present: 
     return sum(sizes.values())
 
 
-class ImagesWarm(Step):
+class ImagesWarm(HostStep):
     """Every image is in the host's cache, pulled from the registry."""
 
+    step_id = "images.warm"
     title = "images"
-
-    def __init__(self, work: Work, host: HostConfig, *needs: Need) -> None:
-        super().__init__("images.warm", host.name, *needs)
-        self._work = work
-        self._host = host
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say("asking for the images that are there")
@@ -106,7 +103,7 @@ class ImagesWarm(Step):
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
         self._require_room(missing, tell)
-        async with host_engine(self._work.link(self._host)) as engine:
+        async with host_engine(self._link) as engine:
             lacking = await lacking_names(self._work, engine)
             by_image: dict[str, list[WantedName]] = {}
             for want in lacking:
@@ -171,15 +168,11 @@ class _Pulls:
         self._tell.bytes(sum(self._received.values()), self._total_bytes)
 
 
-class ImagesLoad(Step):
+class ImagesLoad(HostStep):
     """Every image is in the host's cache, loaded from the bundles over SSH (no registry)."""
 
+    step_id = "images.warm"
     title = "images"
-
-    def __init__(self, work: Work, host: HostConfig, *needs: Need) -> None:
-        super().__init__("images.warm", host.name, *needs)
-        self._work = work
-        self._host = host
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say("asking for the images that are there")
@@ -191,7 +184,6 @@ class ImagesLoad(Step):
         return Missing(what, sum(file.size_bytes for file in files))
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
-        link = self._work.link(self._host)
         lacks = await host_lacks(self._work, self._host)
         sent_before = 0
         for file in await self._files_of(lacks):
@@ -200,7 +192,7 @@ class ImagesLoad(Step):
             def told(done: int, before: int = sent_before) -> None:
                 tell.bytes(before + done, missing.size_bytes)
 
-            await link.send_file(file.path, link.as_root("docker load -q"), told)
+            await self._link.send_file(file.path, self._link.as_root("docker load -q"), told)
             sent_before += file.size_bytes
 
     async def _files_of(self, lacks: Lacks) -> list[BundleFile]:
@@ -212,15 +204,11 @@ class ImagesLoad(Step):
         ]
 
 
-class ImagesVerify(VerifyStep):
+class ImagesVerify(HostStep, VerifyStep):
     """Every name on the host stands for the image of the bundles."""
 
+    step_id = "images.verify"
     title = "verify"
-
-    def __init__(self, work: Work, host: HostConfig) -> None:
-        super().__init__("images.verify", host.name)
-        self._work = work
-        self._host = host
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say("comparing image IDs")
