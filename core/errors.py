@@ -33,6 +33,7 @@ class AirferryError(Exception):
     Args:
         what: What happened, with the place (host, image, file and line) in the sentence.
         remedy: What to do about it; the class's own remedy where none is given.
+        details: More of it for the log, such as a command's whole output.
     """
 
     code: ClassVar[str] = "E-GENERAL"
@@ -40,9 +41,10 @@ class AirferryError(Exception):
     transient: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, what: str, *, remedy: str = "") -> None:
+    def __init__(self, what: str, *, remedy: str = "", details: str = "") -> None:
         super().__init__(what)
         self.what = what
+        self.details = details
         self.remedy = remedy or self.remedy_text
 
 
@@ -225,7 +227,7 @@ class HostCommandFailed(HostError):
     """A command on the host ended with an error."""
 
     code = "E-HOST-CMD"
-    remedy_text = "Look at the host's log of this run for the command's whole output."
+    remedy_text = "The command's whole output is in the log: airferry report --log."
 
 
 class HostUnfit(HostError):

@@ -61,6 +61,8 @@ class TaskTeller:
     def error(self, error: AirferryError) -> None:
         """Add an error to the log."""
         self._add("error", f"{error.what} [{error.code}]")
+        if error.details.strip():
+            self._add("error", error.details.strip())
 
     def set_state(self, state: State) -> None:
         """Note a new state, with the time."""
@@ -95,6 +97,7 @@ class TaskTeller:
 class _Task:
     step: Step
     teller: TaskTeller
+    applied: bool = False
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -141,6 +144,11 @@ class Runner:
         except asyncio.CancelledError:
             self._mark_cancelled()
             raise
+        except ExceptionGroup as group:
+            if group.subgroup(Cancelled) is None:
+                raise
+            self._mark_cancelled()
+            raise asyncio.CancelledError from group
         finally:
             flushing.cancel()
             self._flush()
@@ -190,7 +198,7 @@ class Runner:
             except AirferryError as error:
                 teller.error(error)
                 if isinstance(error, Cancelled):
-                    raise asyncio.CancelledError from error
+                    raise  # ends the group of all targets: one of them alone is never cancelled
                 if not error.transient or row.attempt >= ATTEMPTS or self._dry:
                     self._fail(task, error)
                     return
@@ -204,13 +212,14 @@ class Runner:
         try:
             missing = await step.check(teller)
             if missing is None:
-                return State.PRESENT if teller.row.bytes_done == 0 else State.DONE
+                return State.DONE if task.applied else State.PRESENT
             if self._dry and not isinstance(step, VerifyStep):
                 teller.row.bytes_total = missing.size_bytes
                 teller.say(missing.what)
                 return State.MISSING
             teller.log(f"missing: {missing.what}")
             teller.bytes(0, missing.size_bytes)
+            task.applied = True
             await step.apply(missing, teller)
             still = await step.check(teller)
         except BaseExceptionGroup as group:

@@ -32,6 +32,7 @@ KEEPALIVE_S = 5
 KEEPALIVE_COUNT = 3
 COMMAND_TIMEOUT_S = 60.0
 SEND_BYTES = 256 << 10
+MAX_DETAILS = 20_000  # characters of a failed command's output that are kept in the log
 # AES-GCM first: chacha20 takes twice the processor time where AES is in hardware.
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes128-ctr")
 
@@ -203,7 +204,8 @@ class HostLink:
         if check and status:
             words = (err.strip() or out.strip() or "no output").splitlines()[-1]
             raise HostCommandFailed(
-                f"{self.host.name}: status {status} of {command[:80]!r}: {words[:300]}"
+                f"{self.host.name}: status {status} of {command[:80]!r}: {words[:300]}",
+                details=f"{out}\n{err}"[-MAX_DETAILS:],
             )
         return Finished(status, out, err)
 
@@ -243,7 +245,9 @@ class HostLink:
                 out, err = await process.communicate()
         if process.exit_status:
             words = bytes(err or out or b"").decode("utf-8", "replace").strip()
-            raise HostCommandFailed(f"{self.host.name}: {command[:60]!r}: {words[-300:]}")
+            raise HostCommandFailed(
+                f"{self.host.name}: {command[:60]!r}: {words[-300:]}", details=words[-MAX_DETAILS:]
+            )
 
     @asynccontextmanager
     async def port(self, port: int) -> AsyncIterator[PortStreams]:

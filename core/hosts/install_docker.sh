@@ -4,11 +4,21 @@ set -eu
 dir=$1
 trap 'rm -rf "$dir"' EXIT
 export DEBIAN_FRONTEND=noninteractive
+
+# A run that lost its line may still be at this: wait for it, and then for nothing if it succeeded.
+exec 9>/run/airferry-docker.lock
+flock -w 540 9
+if docker version >/dev/null 2>&1; then
+	exit 0
+fi
+# What is left of runs that were cut off while they sent.
+find "$(dirname "$dir")" -maxdepth 1 -name 'airferry-docker.*' ! -path "$dir" -exec rm -rf {} +
+
 if ! command -v dpkg >/dev/null; then
 	echo "this host has no dpkg: the bundle's .deb packages do not fit it" >&2
 	exit 3
 fi
-# A run that was cut off may have left packages unpacked but not configured.
+# An install that was cut off may have left packages unpacked but not configured.
 dpkg --configure -a
 
 index=$(find "$dir" -name Packages -o -name Packages.gz | head -n 1)
@@ -28,4 +38,4 @@ if [ -n "$index" ]; then
 else
 	find "$dir" -name '*.deb' -exec dpkg -i {} +
 fi
-systemctl enable --now docker
+systemctl enable --now docker 9>&-

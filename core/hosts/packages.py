@@ -11,7 +11,7 @@ from core.errors import PackagesError
 from core.hosts.connection import HostLink, quoted
 
 SCRIPT = (Path(__file__).parent / "install_docker.sh").read_text(encoding="utf-8")
-TARGET = "/var/tmp/airferry-docker"  # noqa: S108 - a root-owned directory, removed by the script
+MAKE_DIRECTORY = "mktemp -d /var/tmp/airferry-docker.XXXXXX"  # removed by the script
 INSTALL_TIMEOUT_S = 600.0
 _PACKED = {".gz": "z", ".tgz": "z", ".xz": "J", ".bz2": "j"}
 
@@ -73,11 +73,11 @@ async def install_docker(link: HostLink, repo: DockerRepo, told: Callable[[int],
     Raises:
         HostError: a command failed or the line was lost; what was sent is removed.
     """
-    await link.run_root(f"rm -rf {TARGET} && mkdir -m 700 {TARGET}")
+    target = (await link.run_root(MAKE_DIRECTORY)).out.strip()
     flag = _PACKED.get(repo.path.suffix, "")
-    unpack = link.as_root(quoted("tar", f"-x{flag}f", "-", "-C", TARGET))
+    unpack = link.as_root(quoted("tar", f"-x{flag}f", "-", "-C", target))
     await link.send_file(repo.path, unpack, told)
-    command = link.as_root(quoted("sh", "-s", "--", TARGET))
+    command = link.as_root(quoted("sh", "-s", "--", target))
     await link.run(command, stdin=SCRIPT, timeout_s=INSTALL_TIMEOUT_S)
 
 

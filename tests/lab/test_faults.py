@@ -22,6 +22,7 @@ for process in /proc/[0-9]*; do
     if grep -q '^sshd: root@notty' "$process/cmdline" 2>/dev/null; then kill "${process#/proc/}"; fi
 done
 """
+DOCKER_REPO_SENT = 60_000_000
 BIG_LAYERS = 8
 BIG_LAYER_BYTES = 48 << 20
 
@@ -64,6 +65,22 @@ def test_engine_killed_while_importing(big_directory: Path, installation: Instal
     assert kept >= 2, step["message"]
     assert BIG_LAYERS == sent + kept
     assert "were there already" in program.run("report").stdout
+
+
+def test_engine_killed_while_installing_docker(fresh_site: Site, installation: Install) -> None:
+    program = installation()
+    first = program.begin("install", "--skip-docker-img-import")
+    program.wait_for_step(
+        "worker-01", "docker.install", lambda step: step["bytes"] > DOCKER_REPO_SENT
+    )
+    program.kill_engine(first)
+
+    # The hosts are still at it: the next run waits for them instead of getting in their way.
+    program.run("install", "--skip-docker-img-import")
+
+    for host in fresh_site.hosts:
+        assert "active" == host.run("systemctl", "is-active", "docker").stdout.strip()
+        assert "" == host.run("sh", "-c", "ls -d /var/tmp/airferry-docker.* || true").stdout
 
 
 def test_engine_killed_while_warming(fresh_site: Site, installation: Install) -> None:
