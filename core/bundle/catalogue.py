@@ -58,13 +58,13 @@ class Checkpoint:
         self._path = path
         self._layers: dict[int, Layer] = {}
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_bytes().splitlines()
         except FileNotFoundError:
             lines = []
         for line in lines:
             self._load(line)
 
-    def _load(self, line: str) -> None:
+    def _load(self, line: bytes) -> None:
         try:
             record = json.loads(line)
             offset_bytes = int(record.pop("offset"))
@@ -77,10 +77,13 @@ class Checkpoint:
         return self._layers.get(offset_bytes)
 
     def add(self, offset_bytes: int, layer: Layer) -> None:
-        """Note a layer that the registry has confirmed."""
+        """Note a layer that the registry has confirmed.
+
+        The line begins anew, because the one before may have been cut short.
+        """
         self._layers[offset_bytes] = layer
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"offset": offset_bytes, **asdict(layer)}) + "\n")
+            file.write("\n" + json.dumps({"offset": offset_bytes, **asdict(layer)}) + "\n")
 
     def clear(self) -> None:
         """Forget it all: the bundle is done, or turned out to be another."""

@@ -19,6 +19,8 @@ _OTHER_ARTIFACTS = re.compile(
     r"(docker-(?!imgs)|hostagent-|nodelet|pf9-kube-|pf9-deploy-|ansible-|du-|airctl-).*"
     r"|install\.sh"
 )
+# What lies beside a bundle under its name; a bundle that is damaged is to be reported instead.
+_BESIDE = frozenset({".sha256", ".sha512", ".md5", ".asc", ".sig"})
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def _reason_to_ignore(path: Path) -> str:
     with readable(path), path.open("rb") as file:
         head = file.read(BLOCK)
     looks_like_archive = compression_of(head) or (head and is_tar_header(head.ljust(BLOCK, b"\1")))
-    if looks_like_archive or (".tar" in path.name or path.suffix == ".tgz"):
+    named_like_archive = ".tar" in path.name or path.suffix == ".tgz"
+    if looks_like_archive or (named_like_archive and path.suffix not in _BESIDE):
         return ""
     return "not an archive"
 

@@ -19,6 +19,8 @@ from core.errors import BundleCorrupt, UnsafeBundle
 
 MAX_DOCUMENT_BYTES = 8 << 20
 MAX_DOCUMENTS_BYTES = 64 << 20
+MAX_MEMBERS = 100_000
+MAX_NAME_LENGTH = 4096
 MAX_LINK_HOPS = 16
 LayerT = TypeVar("LayerT")
 TakeLayer = Callable[[Member, bytes], LayerT]
@@ -32,6 +34,11 @@ class Members(Generic[LayerT]):
     documents: dict[str, bytes] = field(default_factory=dict)
     layers: dict[str, LayerT] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many members were kept."""
+        return len(self.documents) + len(self.layers) + len(self.links)
 
     def resolve(self, name: str) -> str:
         """Follow links from a member name to the file they mean.
@@ -89,6 +96,8 @@ def collect(archive: TarStream, label: str, take_layer: TakeLayer[LayerT]) -> Me
             continue
         if name in members.documents or name in members.layers or name in members.links:
             raise UnsafeBundle(f"{label}: two members are named {name!r}")
+        if members.count >= MAX_MEMBERS:
+            raise UnsafeBundle(f"{label}: more than {MAX_MEMBERS} members")
         if member.kind is Kind.SYMLINK:
             members.links[name] = normal_name(
                 label, posixpath.join(posixpath.dirname(name), member.link)
@@ -129,8 +138,10 @@ def normal_name(label: str, name: str) -> str:
     """Return a member name without `./`.
 
     Raises:
-        UnsafeBundle: it leads out of the archive.
+        UnsafeBundle: it leads out of the archive, or is longer than any path.
     """
+    if len(name) > MAX_NAME_LENGTH:
+        raise UnsafeBundle(f"{label}: a name of {len(name)} characters: {name[:40]!r}")
     normal = posixpath.normpath(name)
     if normal == ".." or normal.startswith(("/", "../")):
         raise UnsafeBundle(f"{label}: the member {name!r} leads out of the archive")

@@ -18,6 +18,8 @@ from core.errors import BundleTruncated, NotABundle, UnsafeBundle
 BLOCK = 512
 MAX_EXTENDED_BYTES = 1 << 20
 MAX_MEMBER_BYTES = 1 << 50
+MAX_TAIL_BYTES = 64 << 20
+_MAX_DIGITS = 20
 
 
 class Kind(Enum):
@@ -111,12 +113,21 @@ class TarStream:
                 raise NotABundle(f"{self._label}: the file is empty")
             raise BundleTruncated(f"{self._label}: ends without the archive's end mark")
         if not header.strip(b"\0"):
+            self._read_tail()
             return None
         if not _checksum_fits(header):
             what = "is not a tar archive" if at_start else "has a damaged tar header"
             error = NotABundle if at_start else UnsafeBundle
             raise error(f"{self._label}: {what} (at byte {self._position - BLOCK})")
         return header
+
+    def _read_tail(self) -> None:
+        """Read what follows the end mark: only at its very end do compressed data prove whole."""
+        end = self._position
+        while piece := self._stream.read(1 << 20):
+            self._position += len(piece)
+            if self._position - end > MAX_TAIL_BYTES:
+                raise UnsafeBundle(f"{self._label}: goes on after the archive's end (byte {end})")
 
     def _extend(self, extended: dict[str, str], kind: bytes, size: int) -> None:
         if size > MAX_EXTENDED_BYTES:
@@ -133,23 +144,23 @@ class TarStream:
     def _pax_records(self, data: bytes) -> Iterator[tuple[str, str]]:
         while data.strip(b"\0"):
             length, space, _ = data.partition(b" ")
-            if not space or not length.isdigit() or not len(length) + 1 < int(length) <= len(data):
+            number = _decimal(length) if space else None
+            if number is None or not len(length) + 1 < number <= len(data):
                 raise UnsafeBundle(f"{self._label}: a damaged pax header")
-            record = data[len(length) + 1 : int(length)].removesuffix(b"\n")
+            record = data[len(length) + 1 : number].removesuffix(b"\n")
             key, _, value = record.partition(b"=")
             yield _text(key), _text(value)
-            data = data[int(length) :]
+            data = data[number:]
 
     def _member(self, header: bytes, kind: bytes, size: int, extended: dict[str, str]) -> Member:
         name = extended.get("path") or _header_name(header)
         if kind not in _KINDS or any(key.startswith("GNU.sparse") for key in extended):
             raise UnsafeBundle(f"{self._label}: {name!r} is a device, sparse or of unknown kind")
         if "size" in extended:
-            if not (extended["size"].isascii() and extended["size"].isdigit()):
+            claimed = _decimal(extended["size"].encode())
+            if claimed is None or claimed > MAX_MEMBER_BYTES:
                 raise UnsafeBundle(f"{self._label}: {name!r} has an impossible size")
-            size = min(int(extended["size"]), MAX_MEMBER_BYTES + 1)
-            if size > MAX_MEMBER_BYTES:
-                raise UnsafeBundle(f"{self._label}: {name!r} has an impossible size")
+            size = claimed
         member_kind = _KINDS[kind]
         if member_kind is not Kind.FILE:
             size = 0
@@ -175,6 +186,11 @@ class TarStream:
             step = min(size, 1 << 20)
             self._exactly(step)
             size -= step
+
+
+def _decimal(digits: bytes) -> int | None:
+    """Return a pax number; Python refuses to read one of thousands of digits."""
+    return int(digits) if digits.isdigit() and len(digits) <= _MAX_DIGITS else None
 
 
 def _number(field: bytes) -> int | None:

@@ -1,7 +1,8 @@
 """Editing the config's text in place: comments, order and unknown keys stay as they are.
 
 A changed value is written at the marks of the old value's node; a new key is put at the end of
-its mapping. Nothing is dumped anew, so nothing else can change.
+its mapping. Nothing is dumped anew. What came out is read again and compared with what was meant,
+because YAML can share one value between keys: what cannot be changed alone is refused.
 """
 
 from __future__ import annotations
@@ -11,54 +12,122 @@ from pathlib import Path
 
 import yaml
 
+from core.config.compose import composed
 from core.errors import ConfigError
+
+Content = Mapping[str, object] | list[object] | tuple[str, str]
+_NOTHING: Content = {}
+_NULL = "tag:yaml.org,2002:null"
+_REFUSAL = "cannot be edited in the form"
 
 
 def set_values(text: str, values: Mapping[str, str | int | bool]) -> str:
     """Return `text` with each key path (`imagesDir`, `ssh.user`) set to its value.
 
     Raises:
-        ConfigError: the text is no YAML mapping, or a key's parent is no mapping.
+        ConfigError: the text is no YAML mapping, a key's parent is no mapping, or the change would
+            change other keys as well.
     """
     for key, value in values.items():
-        text = _set_value(text, key.split("."), _scalar(value))
+        keys, scalar = key.split("."), _scalar(value)
+        try:
+            changed = _set_value(text, keys, scalar)
+        except RecursionError:
+            raise ConfigError(f"{key}: {_REFUSAL}: a value holds itself") from None
+        if not _is_meant(text + "\n", changed, keys, scalar):
+            raise ConfigError(f"{key}: {_REFUSAL}: its value is shared with another key")
+        text = changed
     return text
 
 
 def write_config(path: Path, text: str) -> None:
-    """Replace the file atomically; the old one is kept beside it as `NAME.bak`."""
+    """Replace the file atomically; the old one is kept beside it as `NAME.bak`.
+
+    A link stays a link: the file that it names is replaced.
+    """
+    path = path.resolve()
     if path.exists():
-        backup = path.with_name(path.name + ".bak")
-        backup.write_bytes(path.read_bytes())
+        _write(path.with_name(path.name + ".bak"), path.read_bytes(), path)
+    _write(path, text.encode(), path)
+
+
+def _write(path: Path, data: bytes, model: Path) -> None:
     draft = path.with_name(path.name + ".new")
-    draft.write_text(text, encoding="utf-8")
-    if path.exists():
-        draft.chmod(path.stat().st_mode & 0o777)
+    draft.write_bytes(data)
+    if model.exists():
+        draft.chmod(model.stat().st_mode & 0o777)
     draft.replace(path)
 
 
+def _root(text: str) -> yaml.Node | None:
+    root, problems = composed(text)
+    if problems:
+        raise ConfigError("\n".join(f"line {problem}" for problem in problems))
+    return root
+
+
+def _is_meant(before: str, after: str, keys: list[str], scalar: str) -> bool:
+    """Whether the only difference between two texts is the value of one key."""
+    try:
+        value = _content(_root(f"x: {scalar}"))
+        wanted = _with(_content(_root(before)), keys, value["x"] if isinstance(value, dict) else "")
+        return wanted == _content(_root(after))
+    except (ConfigError, RecursionError):
+        return False
+
+
+def _content(node: yaml.Node | None) -> Content:
+    """Return what a node says, without where it says it."""
+    match node:
+        case yaml.MappingNode():
+            pairs = [(str(key.value), _content(value)) for key, value in node.value]
+            if len(dict(pairs)) != len(pairs):
+                raise ConfigError("a key stands twice")
+            return dict(pairs)
+        case yaml.SequenceNode():
+            return [_content(item) for item in node.value]
+        case yaml.ScalarNode():
+            return node.tag, node.value
+        case _:
+            return _NOTHING
+
+
+def _with(content: object, keys: list[str], value: object) -> object:
+    if not keys:
+        return value
+    mapping = content if isinstance(content, dict) else {}
+    return {**mapping, keys[0]: _with(mapping.get(keys[0]), keys[1:], value)}
+
+
 def _set_value(text: str, keys: list[str], scalar: str) -> str:
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    if root is None:
-        return f"{text}{_nested(keys, scalar, 0)}"
+    newline = "\r\n" if "\r\n" in text else "\n"
+    root = _root(text)
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
+        gap = "" if not text or text.endswith("\n") else newline
+        return f"{text}{gap}{_nested(keys, scalar, 0, newline)}"
     mapping, rest = root, list(keys)
     while True:
-        if not isinstance(mapping, yaml.MappingNode) or mapping.flow_style:
-            raise ConfigError(f"line {mapping.start_mark.line + 1}: cannot be edited in the form")
+        if not isinstance(mapping, yaml.MappingNode) or mapping.flow_style or not mapping.value:
+            raise ConfigError(f"line {mapping.start_mark.line + 1}: {_REFUSAL}")
         found = _child(mapping, rest[0])
         if found is None:
-            return _append(text, mapping, rest, scalar)
+            return _append(text, mapping, _nested(rest, scalar, _column(mapping), newline), newline)
         if len(rest) == 1:
-            return _replace(text, found, scalar)
-        if isinstance(found, yaml.ScalarNode) and not found.value.strip("~"):
-            at = found.start_mark.column if found.start_mark.column else 0
-            indent = mapping.start_mark.column + 2
-            block = "\n" + _nested(rest[1:], scalar, indent).rstrip("\n")
-            start = found.start_mark.index - (
-                1 if at and text[found.start_mark.index - 1] == " " else 0
-            )
-            return text[:start] + block + text[found.end_mark.index :]
+            return _replace(text, found, scalar, newline)
+        if isinstance(found, yaml.ScalarNode) and found.tag == _NULL:
+            block = _nested(rest[1:], scalar, _column(mapping) + 2, newline)
+            return _replace_null(text, found, newline + block.removesuffix(newline))
         mapping, rest = found, rest[1:]
+
+
+def _column(mapping: yaml.MappingNode) -> int:
+    return int(mapping.value[0][0].start_mark.column)
+
+
+def _replace_null(text: str, node: yaml.ScalarNode, block: str) -> str:
+    """Put a block where a null was, `~`, `null` or nothing at all."""
+    start = node.start_mark.index
+    return text[:start].rstrip(" ") + block + text[node.end_mark.index :]
 
 
 def _child(mapping: yaml.MappingNode, key: str) -> yaml.Node | None:
@@ -68,21 +137,21 @@ def _child(mapping: yaml.MappingNode, key: str) -> yaml.Node | None:
     return None
 
 
-def _replace(text: str, node: yaml.Node, scalar: str) -> str:
+def _replace(text: str, node: yaml.Node, scalar: str, newline: str) -> str:
     start, end = node.start_mark.index, node.end_mark.index
     if not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(f"line {node.start_mark.line + 1}: a list cannot be edited in the form")
+        raise ConfigError(f"line {node.start_mark.line + 1}: a list {_REFUSAL}")
     gap = " " if start and text[start - 1] == ":" else ""
-    return text[:start] + gap + scalar + text[end:]
+    tail = newline if text[start:end].endswith("\n") else ""  # a block of lines ends after them
+    return text[:start] + gap + scalar + tail + text[end:]
 
 
-def _append(text: str, mapping: yaml.MappingNode, keys: list[str], scalar: str) -> str:
+def _append(text: str, mapping: yaml.MappingNode, lines: str, newline: str) -> str:
     last_key, last_value = mapping.value[-1]
     end = max(last_key.end_mark.index, _last_index(last_value))
-    newline = text.find("\n", end)
-    cut = len(text) if newline < 0 else newline + 1
-    head = text[:cut] if text[:cut].endswith("\n") else text[:cut] + "\n"
-    return head + _nested(keys, scalar, last_key.start_mark.column) + text[cut:]
+    cut = end if text[:end].endswith("\n") else text.find("\n", end) + 1
+    head = text[:cut] if cut else text + newline
+    return head + lines + (text[cut:] if cut else "")
 
 
 def _last_index(node: yaml.Node) -> int:
@@ -94,15 +163,19 @@ def _last_index(node: yaml.Node) -> int:
     return int(node.end_mark.index)
 
 
-def _nested(keys: list[str], scalar: str, indent: int) -> str:
+def _nested(keys: list[str], scalar: str, indent: int, newline: str) -> str:
     lines = [f"{' ' * (indent + 2 * depth)}{key}:" for depth, key in enumerate(keys)]
-    return "\n".join(lines) + f" {scalar}\n"
+    return newline.join(lines) + f" {scalar}{newline}"
 
 
 def _scalar(value: str | int | bool) -> str:
+    """Return a value as YAML in one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    plain = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    style = None if value.isprintable() else '"'
+    plain = yaml.safe_dump(
+        value, default_style=style, default_flow_style=True, allow_unicode=True, width=10**6
+    )
     return plain.removesuffix("\n").removesuffix("\n...")

@@ -7,10 +7,10 @@ only nodes still show a key that stands twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-import yaml
-
+from core.config.compose import composed
 from core.config.model import Config, HostConfig, Mode, SshConfig
 from core.config.reader import Problem, Reader
 from core.errors import ConfigError
@@ -28,10 +28,11 @@ def find_config(explicit: str | None) -> Path:
         ConfigError: there is none.
     """
     if explicit:
-        path = Path(explicit).expanduser()
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such file", remedy="Name an existing file: --config")
-        return path.absolute()
+        with suppress(RuntimeError):  # `~name` of nobody: then there is no such file
+            path = Path(explicit).expanduser()
+            if path.is_file():
+                return path.absolute()
+        raise ConfigError(f"{explicit}: no such file", remedy="Name an existing file: --config")
     for candidate in SEARCH_PATH:
         path = candidate.expanduser()
         if path.is_file():
@@ -68,15 +69,9 @@ def parse_config(text: str, path: Path) -> tuple[Config, list[Problem]]:
         text: The YAML text.
         path: Where it came from; relative paths in it are taken from its directory.
     """
-    tabbed = _tab_problems(text)
-    if tabbed:
-        return Config(path), tabbed
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        return Config(path), [_yaml_problem(error)]
-    except RecursionError:
-        return Config(path), [Problem(1, "", "nested too deeply", "a flat list of keys")]
+    root, broken = composed(text)
+    if broken:
+        return Config(path), broken
     reader = Reader(root, path.parent)
     return _build(reader, path), sorted(reader.problems)
 
@@ -178,18 +173,3 @@ def missing_files(config: Config) -> list[Problem]:
             line = config.lines.get(key, 0)
             problems.append(Problem(line, key, f"no such file: {host.key}", "an existing path"))
     return problems
-
-
-def _tab_problems(text: str) -> list[Problem]:
-    return [
-        Problem(number, "", "a tab in the indentation", "spaces")
-        for number, line in enumerate(text.splitlines(), 1)
-        if "\t" in line[: len(line) - len(line.lstrip())] and line.strip()
-    ]
-
-
-def _yaml_problem(error: yaml.YAMLError) -> Problem:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        line = error.problem_mark.line + 1
-        return Problem(line, "", f"not YAML: {error.problem or error.context}", "key: value lines")
-    return Problem(1, "", f"not YAML: {str(error).splitlines()[0]}", "key: value lines")

@@ -12,6 +12,8 @@ import yaml
 Default = TypeVar("Default")
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
+_MAX_DIGITS = 20
+_MAX_SHOWN = 80
 
 
 @dataclass(frozen=True, order=True)
@@ -138,9 +140,11 @@ class Reader:
         found = self._scalar(key, allowed)
         if found is None:
             return default
-        if found.isascii() and found.isdigit() and low <= int(found) <= high:
-            return int(found)
-        self.report(key, f"is {found!r}", allowed)
+        if found.isascii() and found.isdigit() and len(found) <= _MAX_DIGITS:
+            number = int(found)
+            if low <= number <= high:
+                return number
+        self.report(key, f"is {found[:_MAX_SHOWN]!r}", allowed)
         return default
 
     def port(self, key: str, default: int) -> int:

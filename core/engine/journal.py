@@ -91,9 +91,7 @@ class TaskRow:
     @property
     def seconds(self) -> float:
         """How long it took, or has taken until now."""
-        if self.started is None:
-            return 0.0
-        return (self.ended or time.time()) - self.started
+        return 0.0 if self.started is None else _elapsed_s(self.started, self.ended)
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,12 @@ class RunRow:
     @property
     def seconds(self) -> float:
         """How long it took, or has taken until now."""
-        return (self.ended or time.time()) - self.started
+        return _elapsed_s(self.started, self.ended)
+
+
+def _elapsed_s(started: float, ended: float | None) -> float:
+    """Return the seconds between two times of the clock, which somebody may have set back."""
+    return max(0.0, (time.time() if ended is None else ended) - started)
 
 
 @dataclass(frozen=True)
@@ -165,11 +168,18 @@ class Journal:
 
     def mark_interrupted(self, kinds: Iterable[str]) -> None:
         """Close the runs of engines that died; the caller holds the lock that says they did."""
-        marks = ", ".join("?" for _ in kinds)
+        names = tuple(kinds)
+        dead = f"state = ? AND kind IN ({', '.join('?' for _ in names)})"
+        now = time.time()
         with self._db:
             self._db.execute(
-                f"UPDATE runs SET state = ?, ended = ? WHERE state = ? AND kind IN ({marks})",
-                (State.INTERRUPTED, time.time(), State.RUNNING, *kinds),
+                "UPDATE tasks SET state = ?, ended = ? WHERE state = ? "
+                f"AND run IN (SELECT id FROM runs WHERE {dead})",
+                (State.INTERRUPTED, now, State.RUNNING, State.RUNNING, *names),
+            )
+            self._db.execute(
+                f"UPDATE runs SET state = ?, ended = ? WHERE {dead}",
+                (State.INTERRUPTED, now, State.RUNNING, *names),
             )
 
     def add_tasks(self, run: int, tasks: Iterable[TaskRow]) -> None:
@@ -229,7 +239,7 @@ class JournalReader:
         with closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S)) as db:
             db.execute("PRAGMA query_only = ON")
             db.row_factory = sqlite3.Row
-            yield db
+            yield db if _has_tables(db) else None
 
     def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         with self._open() as db:
@@ -271,6 +281,11 @@ class JournalReader:
             limit,
         )
         return [LogLine(**dict(row)) for row in rows]
+
+
+def _has_tables(db: sqlite3.Connection) -> bool:
+    """Whether the journal is made; an engine may be at it, or have been killed in it."""
+    return bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_by_run'").fetchone())
 
 
 def _run_row(row: sqlite3.Row) -> RunRow:

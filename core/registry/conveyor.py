@@ -31,8 +31,14 @@ class Conveyor:
         self._broken = threading.Event()
 
     def put(self, piece: Piece) -> bool:
-        """Put a piece on the belt, None for the end; False when nobody takes pieces any more."""
-        while not self._broken.is_set() and not self._stop.is_set():
+        """Put a piece on the belt, None for the end; False when nobody takes pieces any more.
+
+        Raises:
+            Cancelled: the run is cancelled.
+        """
+        while not self._broken.is_set():
+            if self._stop.is_set():
+                raise Cancelled("the import was ended")
             try:
                 self._queue.put(piece, timeout=_POLL_S)
             except queue.Full:

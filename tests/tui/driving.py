@@ -1,0 +1,92 @@
+"""Driving the screens from a test: opening them, reading them, waiting for what they will show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual import _wait, events
+from textual.pilot import Pilot
+
+from tui.app import AirferryApp
+from tui.launch import Launcher
+from tui.site import Site
+from tui.terminal import Terminal
+
+PATIENCE_S = 10.0
+PACE_S = 0.1
+# Textual waits for the app to be idle in slices of 20 ms, several for each key: finer ones will do.
+_wait.SLEEP_GRANULARITY = 0.004
+_wait.SLEEP_IDLE = 0.0004
+
+
+class Driver:
+    """The screens of one site under a test's hands."""
+
+    def __init__(self, app: AirferryApp, pilot: Pilot[str]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def text(self) -> str:
+        """What the uppermost screen shows, line by line."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text for strip in strips)
+
+    async def press(self, *keys: str) -> None:
+        """Press keys."""
+        await self.pilot.press(*keys)
+
+    async def paste(self, text: str) -> None:
+        """Paste text where the focus is, as a terminal does: one event for all of it."""
+        focused = self.app.focused
+        assert focused is not None
+        focused.post_message(events.Paste(text))
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not condition():
+                    await self.pilot.pause()
+        except TimeoutError:
+            raise AssertionError(f"did not come about; the screen shows:\n{self.text}") from None
+
+    async def sees(self, *words: str) -> None:
+        """Wait until all of these words are on the screen."""
+        await self.until(lambda: all(word in self.text for word in words))
+
+
+@asynccontextmanager
+async def opened(
+    config: Path,
+    launcher: Launcher,
+    *,
+    size: tuple[int, int] = (80, 24),
+    terminal: Terminal | None = None,
+) -> AsyncIterator[Driver]:
+    """Open the screens of a site."""
+    app = AirferryApp(Site(config, launcher), terminal or Terminal(), PACE_S)
+    async with app.run_test(size=size) as pilot:
+        driver = Driver(app, pilot)
+        await driver.sees("Found", "Leave")
+        yield driver
+
+
+async def walk_to(driver: Driver, step: str) -> None:
+    """Press through from Start to a screen, as a newcomer does."""
+    marks = {
+        "Mode": "How do the hosts",
+        "Config": "Next: Hosts",
+        "Hosts": "Next: Bundles",
+        "Bundles": "free in",
+        "Review": "Start?",
+    }
+    for name, mark in marks.items():
+        await driver.press("enter")
+        await driver.sees(f"[{name}]", mark)
+        if name == step:
+            return

@@ -1,0 +1,176 @@
+"""The whole walk, from Start to Done, with keys only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.config import Config
+from core.engine.journal import State, TaskRow
+from core.engine.request import RunKind, RunRequest
+from core.errors import ConfigError, HostUnreachable
+from tests.tui.driving import opened, walk_to
+from tests.tui.fake_engine import FakeEngine, failed, hosts_of, task, well
+
+
+def one_unreachable(request: RunRequest, config: Config) -> list[TaskRow]:
+    """Return runs in which worker-02 cannot be reached unless it is asked for alone."""
+    if request.hosts == ("worker-02",):
+        return well(request, config)
+    rows = [row for row in well(request, config) if row.target != "worker-02"]
+    if "worker-02" in hosts_of(request, config):
+        rows.append(failed("worker-02", "connect", HostUnreachable("worker-02: no route to host")))
+        rows.append(task("worker-02", "images.warm", State.BLOCKED, "not tried"))
+    return rows
+
+
+async def test_from_start_to_done(config: Path, engine: FakeEngine) -> None:
+    async with opened(config, engine) as driver:
+        assert "[Start] > Mode > Config > Hosts > Bundles > Review > Run" in driver.text
+        assert "3 hosts" in driver.text
+        await walk_to(driver, "Hosts")
+        await driver.sees("3 hosts: 3 ok", "Debian GNU/Linux 12")
+        await driver.press("enter")
+        await driver.sees("docker-imgs-v-1.tar.gz", "not an archive")
+        await driver.press("enter")
+        await driver.sees("Start?   > No", "3 can be done", "install Docker", "start the registry")
+        kinds = [request.kind for request in engine.requests]
+        assert kinds == [RunKind.CHECK, RunKind.PLAN]
+        await driver.press("right", "enter")
+        await driver.sees("All hosts are ready.", "3 of 3 ready", "localhost:5991/<image>")
+        assert engine.requests[-1] == RunRequest(RunKind.INSTALL, config)
+        await driver.press("escape")
+        await driver.sees("100 %", "worker-01", "this machine")
+        await driver.press("escape")
+        await driver.sees("[Start]", "3 of 3 hosts ready")
+        await driver.press("q")
+    assert driver.app.return_code == 0
+
+
+async def test_no_is_the_default_of_review(config: Path, engine: FakeEngine) -> None:
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Review")
+        await driver.press("enter")
+        await driver.sees("[Bundles]")
+        assert RunKind.INSTALL not in [request.kind for request in engine.requests]
+
+
+async def test_mode_is_chosen_and_saved_before_going_on(config: Path, engine: FakeEngine) -> None:
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Mode")
+        await driver.press("up", "enter")
+        await driver.sees("[Config]", "Not saved: 1 changed line")
+        assert "privateRegistryType: du" in config.read_text()
+        await driver.press("n")
+        await driver.sees("Save these changes?", "+privateRegistryType: none")
+        await driver.press("enter")
+        await driver.sees("[Hosts]")
+        assert "privateRegistryType: none   # the mode" in config.read_text()
+
+
+async def test_failed_host_is_retried_from_done(config: Path) -> None:
+    engine = FakeEngine(one_unreachable)
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Review")
+        await driver.sees("2 can be done, 1 cannot", "[E-SSH-ROUTE]", "no route to host")
+        await driver.press("right", "enter")
+        await driver.sees("2 of 3 hosts ready.  1 not.", "[E-SSH-ROUTE]", "> Retry worker-02")
+        await driver.press("enter")
+        await driver.sees("The host is ready.")
+        request = RunRequest(RunKind.CONFIGURE_HOSTS, config, hosts=("worker-02",))
+        assert engine.requests[-1] == request
+
+
+async def test_failed_host_is_retried_from_start_and_from_the_table(config: Path) -> None:
+    engine = FakeEngine(one_unreachable)
+    engine.start(RunRequest(RunKind.INSTALL, config))
+    async with opened(config, engine) as driver:
+        await driver.sees("> Retry 1 host not ready", "(worker-02)", "1 not")
+        await driver.press("enter")
+        await driver.sees("[Review]", "1 host")
+        assert engine.requests[-1] == RunRequest(RunKind.PLAN, config, hosts=("worker-02",))
+        await driver.press("escape")
+        await driver.sees("[Start]", "Look at the last run")
+        await driver.press("down", "down", "enter")
+        await driver.sees("2 of 3 hosts ready")
+        await driver.press("escape", "home")
+        await driver.sees("> x worker-02", "r retry host")
+        await driver.press("r")
+        await driver.sees("The host is ready.")
+
+
+async def test_empty_site_does_only_this_machine(config: Path, engine: FakeEngine) -> None:
+    config.write_text("privateRegistryType: du\nimagesDir: imgs\nstateDir: state\n")
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Hosts")
+        await driver.sees("No hosts yet")
+        await driver.press("n", "n")
+        await driver.sees("only this machine's part is done", "Start?")
+        await driver.press("right", "enter")
+        await driver.sees("Done.")
+        assert RunKind.CHECK not in [request.kind for request in engine.requests]
+
+
+async def test_nothing_to_do_is_said(config: Path) -> None:
+    def all_there(request: RunRequest, config: Config) -> list[TaskRow]:
+        rows = well(request, config)
+        for row in rows:
+            row.state, row.bytes_done = State.PRESENT, 0
+        return rows
+
+    async with opened(config, FakeEngine(all_there)) as driver:
+        await walk_to(driver, "Bundles")
+        await driver.press("n")
+        await driver.sees("Nothing to do: everything is there already.", "> No")
+        await driver.press("right", "enter")
+        await driver.sees("All hosts are ready.", "3 had everything already")
+
+
+async def test_refused_dry_run_says_why(config: Path, engine: FakeEngine) -> None:
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Bundles")
+        engine.refusal = ConfigError("dockerRepo: no such file", remedy="Name an existing one.")
+        await driver.press("n")
+        await driver.sees("This cannot be started.", "dockerRepo: no such", "Name an existing one")
+        engine.refusal = None
+        await driver.press("r")
+        await driver.sees("Start?")
+
+
+@pytest.mark.parametrize("name", ["report.md", "report.json"])
+async def test_report_is_saved_where_asked(config: Path, engine: FakeEngine, name: str) -> None:
+    engine.start(RunRequest(RunKind.INSTALL, config))
+    path = config.parent / name
+    async with opened(config, engine) as driver:
+        await driver.press("down", "enter")
+        await driver.sees("All hosts are ready")
+        await driver.press("s", "ctrl+u")
+        await driver.sees("Save the report as")
+        await driver.paste(str(path))
+        await driver.press("enter")
+        await driver.sees("Written:")
+    text = path.read_text()
+    if name.endswith(".json"):
+        assert json.loads(text)["state"] == "done"
+    else:
+        assert text.startswith("# Run 1: install, mode du: done")
+
+
+async def test_report_that_cannot_be_written_says_why(config: Path, engine: FakeEngine) -> None:
+    engine.start(RunRequest(RunKind.INSTALL, config))
+    async with opened(config, engine) as driver:
+        await driver.press("down", "enter")
+        await driver.sees("All hosts are ready")
+        await driver.press("s", "ctrl+u")
+        await driver.paste("/no/such/place.md")
+        await driver.press("enter")
+        await driver.sees("Not written", "No such file")
+
+
+async def test_verify_starts_a_run_of_its_own(config: Path, engine: FakeEngine) -> None:
+    engine.start(RunRequest(RunKind.INSTALL, config))
+    async with opened(config, engine) as driver:
+        await driver.press("down", "down", "enter")
+        await driver.sees("run 2, verify", "registry and hosts have every image")

@@ -1,0 +1,130 @@
+"""One host: its steps, and its log as it is written."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Static
+
+from core.engine.journal import ENDED_WELL, LogLine
+from core.engine.report import Target, targets_of
+from tui.findings import THIS_MACHINE
+from tui.follow import follow
+from tui.runview import host_heading, log_rows, step_lines
+from tui.screens.base import HouseScreen
+from tui.site import Site, Snapshot
+from tui.text import safe, wrapped
+from tui.widgets.frame import Line
+from tui.widgets.line_list import LineList, Row
+
+
+class HostScreen(HouseScreen[str]):
+    """One target of a run; the result is `retry`, or None.
+
+    Args:
+        site: The site.
+        run: The run.
+        name: The target.
+    """
+
+    STEP: ClassVar[str] = "Run"
+    HELP: ClassVar[str] = (
+        "The steps of one host, what went wrong and what to do, and its log. The log follows "
+        "while its last line is in view; scroll up to stop that."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "retry", "retry", key_display="r"),
+        Binding("l", "whole", "whole log", key_display="l"),
+    ]
+
+    class Looked(Message):
+        """The journal was read."""
+
+        def __init__(self, snapshot: Snapshot, target: Target, lines: list[LogLine]) -> None:
+            super().__init__()
+            self.snapshot = snapshot
+            self.target = target
+            self.lines = lines
+
+    def __init__(self, site: Site, run: int, name: str) -> None:
+        super().__init__(site)
+        self._run = run
+        self._target_name = name
+        self._log_rows: list[Row] = []
+        self._last_id = 0
+        self._may_retry = False
+
+    def body(self) -> ComposeResult:
+        yield Static(Text(safe(self._target_name)), id="heading", classes="line")
+        yield LineList(id="steps")
+        yield Static(id="error", classes="lines")
+        yield Line()
+        yield LineList(id="log")
+
+    def on_mount(self) -> None:
+        self.query_one("#steps", LineList).can_focus = False
+        self.query_one("#log", LineList).focus()
+        self.run_worker(self._follow(), exclusive=True)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Retrying is for a host that failed in a run that has ended."""
+        return self._may_retry if action == "retry" else True
+
+    async def _follow(self) -> None:
+        after = 0
+        async for snapshot in follow(self.site, self._run, self.ferry.pace_s):
+            lines = await asyncio.to_thread(self._read_log, after)
+            after = lines[-1].id if lines else after
+            target = next(
+                (t for t in targets_of(snapshot.tasks) if t.name == self._target_name), None
+            )
+            if target:
+                self.post_message(self.Looked(snapshot, target, lines))
+
+    def _read_log(self, after: int) -> list[LogLine]:
+        return self.site.reader.log(self._run, after=after, target=self._target_name)
+
+    @on(Looked)
+    def _looked(self, message: Looked) -> None:
+        target = message.target
+        self.query_one("#heading", Static).update(Text(host_heading(target, self._run), "bold"))
+        steps = self.query_one("#steps", LineList)
+        rows = [Row("", line) for line in step_lines(target)]
+        steps.styles.height = min(len(rows), 9)
+        steps.show(rows)
+        failed = next((task for task in target.tasks if task.error_code), None)
+        if failed:
+            words = wrapped(f"{failed.error} [{failed.error_code}]", 76)[:2]
+            words += wrapped(failed.remedy, 76)[:2]
+            self.query_one("#error", Static).update(Text("\n".join(words), "bold"))
+        self._append(message.lines)
+        ended_badly = message.snapshot.ended and target.state not in ENDED_WELL
+        may_retry = ended_badly and target.name != THIS_MACHINE
+        if may_retry != self._may_retry:
+            self._may_retry = may_retry
+            self.refresh_bindings()
+
+    def _append(self, lines: list[LogLine]) -> None:
+        log = self.query_one("#log", LineList)
+        follow_tail = log.at_end
+        if lines:
+            self._log_rows += [Row("", text) for text in log_rows(lines)]
+        log.show(self._log_rows or [Row("", Text("nothing in the log yet"))])
+        if follow_tail and lines:
+            self.call_after_refresh(log.scroll_end, animate=False)
+
+    def action_retry(self) -> None:
+        """Go back and do this host again."""
+        self.dismiss("retry")
+
+    def action_whole(self) -> None:
+        """Give the log the whole screen, or take it back."""
+        steps = self.query_one("#steps", LineList)
+        steps.display = not steps.display
+        self.query_one("#error", Static).display = steps.display

@@ -1,0 +1,100 @@
+"""The form for one host."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input, Static
+
+from tui.hosts_edit import HostEntry
+from tui.screens.base import HouseDialog
+from tui.text import safe
+from tui.widgets.text_field import TextField
+
+_NOTES = {
+    "name": "empty: the address",
+    "address": "an IP address or a name; needed",
+    "port": "empty: that of the site",
+    "user": "empty: that of the site",
+    "key": "empty: that of the site",
+}
+
+
+class HostForm(HouseDialog[HostEntry]):
+    """A host's values; the result is what was typed, or None.
+
+    Args:
+        title: What the form is for.
+        entry: What stands in it at first.
+    """
+
+    ENTER: ClassVar[str] = "next field"
+    HELP: ClassVar[str] = (
+        "Enter goes to the next field, and after the last one takes the host. "
+        "Esc closes the form; what was typed is there when it is opened again."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab,down", "app.focus_next", "next", key_display="Tab"),
+        Binding("up", "app.focus_previous", "previous", show=False),
+        Binding("ctrl+o", "take", "write it to the config", key_display="Ctrl+O"),
+    ]
+
+    def __init__(self, title: str, entry: HostEntry) -> None:
+        super().__init__()
+        self._title = title
+        self.entry = entry
+        self._complained = False
+
+    def body(self) -> ComposeResult:
+        yield Static(Text(safe(self._title), "bold"), classes="line")
+        for field in fields(self.entry):
+            with Horizontal(classes="row"):
+                yield Static(id=f"label-{field.name}", classes="name")
+                yield TextField(getattr(self.entry, field.name), id=field.name)
+        yield Static(id="note", classes="line")
+
+    @on(events.DescendantFocus)
+    def _focus_moved(self) -> None:
+        for field in fields(self.entry):
+            here = self.query_one(f"#{field.name}", TextField).has_focus
+            mark = ">" if here else " "
+            self.query_one(f"#label-{field.name}", Static).update(Text(f"{mark} {field.name:<8} "))
+        self._note()
+
+    def _note(self) -> None:
+        """Say what the field with the focus is for, or that an address is needed."""
+        name = (self.focused.id if self.focused else None) or ""
+        shown = Text(f"  {_NOTES.get(name, '')}")
+        if self._complained and not self.entry.address.strip():
+            shown = Text("x an address is needed", "bold red")
+        self.query_one("#note", Static).update(shown)
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        values = {
+            field.name: self.query_one(f"#{field.name}", TextField).value
+            for field in fields(self.entry)
+        }
+        self.entry = HostEntry(**values)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == fields(self.entry)[-1].name:
+            self.action_take()
+        else:
+            self.focus_next()
+
+    def action_take(self) -> None:
+        """Take what was typed."""
+        if self.entry.address.strip():
+            self.dismiss(self.entry)
+            return
+        self.query_one("#address", TextField).focus()
+        self._complained = True
+        self._note()

@@ -1,0 +1,182 @@
+"""Review: what the dry run found missing; nothing is changed before this is confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import replace
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Static
+
+from core.engine.journal import ENDED_WELL, LogLine, State
+from core.engine.request import RunKind, RunRequest
+from core.errors import AirferryError
+from tui.follow import follow
+from tui.planview import detail_lines, nothing_to_do, plan_lines
+from tui.screens.base import HouseScreen
+from tui.screens.run import RunScreen
+from tui.screens.view import ViewScreen
+from tui.site import Site, Snapshot
+from tui.text import wrapped
+from tui.widgets.choice_bar import ChoiceBar
+from tui.widgets.line_list import LineList, Row
+
+
+class ReviewScreen(HouseScreen[None]):
+    """The plan of one request.
+
+    Args:
+        site: The site.
+        request: What would be started.
+    """
+
+    STEP: ClassVar[str] = "Review"
+    AUTO_FOCUS = "#start"
+    HELP: ClassVar[str] = (
+        "A dry run asks this machine and every host what is missing. Only Yes starts the work. "
+        "It can be cancelled at any time, and started again: what is done is not done twice."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "ask", "ask again", key_display="r"),
+        Binding("l", "details", "list in full", key_display="l"),
+        Binding("tab", "app.focus_next", "to the answers", key_display="Tab", show=False),
+    ]
+
+    class Looked(Message):
+        """The dry run has come so far."""
+
+        def __init__(self, snapshot: Snapshot, warnings: list[LogLine]) -> None:
+            super().__init__()
+            self.snapshot = snapshot
+            self.warnings = warnings
+
+    class Refused(Message):
+        """A run could not begin."""
+
+        def __init__(self, error: AirferryError) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self, site: Site, request: RunRequest) -> None:
+        super().__init__(site)
+        self._request = request
+        self._snapshot: Snapshot | None = None
+
+    def body(self) -> ComposeResult:
+        yield Static(id="headline", classes="line")
+        yield LineList(id="plan")
+        yield ChoiceBar("", [("no", "No")], id="start")
+
+    def on_mount(self) -> None:
+        self.action_ask()
+
+    def enter_does(self) -> str:
+        return "answer" if isinstance(self.focused, ChoiceBar) else ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """There is nothing to list before the dry run has answered."""
+        return not (action == "details" and self._snapshot is None)
+
+    def action_ask(self) -> None:
+        """Ask this machine and every host again."""
+        self._headline("Asking this machine and every host what is missing..")
+        self.query_one("#start", ChoiceBar).show("Not ready yet.", [("no", "Back")])
+        self.run_worker(self._ask(), exclusive=True)
+
+    async def _ask(self) -> None:
+        request = replace(self._request, kind=RunKind.PLAN)
+        try:
+            run = await asyncio.to_thread(self.site.launcher.start, request)
+        except AirferryError as error:
+            self.post_message(self.Refused(error))
+            return
+        async for snapshot in follow(self.site, run, self.ferry.pace_s):
+            log = await asyncio.to_thread(self.site.reader.log, run)
+            warnings = [line for line in log if line.level == "warning"]
+            self.post_message(self.Looked(snapshot, warnings))
+
+    @on(Looked)
+    def _looked(self, message: Looked) -> None:
+        snapshot = message.snapshot
+        if not snapshot.ended:
+            asked = sum(t.state not in (State.WAITING, State.RUNNING) for t in snapshot.tasks)
+            self._headline(f"Asking what is missing: {asked} of {len(snapshot.tasks)} answers..")
+            return
+        if self._request.kind is RunKind.CONFIGURE_HOSTS:  # it imports nothing; a dry run looks
+            tasks = (t for t in snapshot.tasks if not t.step.startswith("bundle.import"))
+            snapshot = replace(snapshot, tasks=tuple(tasks))
+        self._snapshot = snapshot
+        machine = socket.gethostname()
+        lines = plan_lines(snapshot.tasks, message.warnings, machine)
+        self.query_one("#plan", LineList).show([Row("", line) for line in lines])
+        self._offer(snapshot)
+        self.refresh_bindings()
+
+    def _offer(self, snapshot: Snapshot) -> None:
+        bar = self.query_one("#start", ChoiceBar)
+        answers = [("no", "No"), ("yes", "Yes")]
+        if snapshot.state not in (State.DONE, State.FAILED):
+            self._headline(f"The dry run was {snapshot.state}: press r to ask again.")
+        elif not any(task.state in ENDED_WELL for task in snapshot.tasks):
+            self._headline("Nothing can be done as things are.")
+            bar.show("Start all the same?", answers)
+        elif nothing_to_do(snapshot.tasks):
+            self._headline("Nothing to do: everything is there already.")
+            bar.show("Check everything once more?", answers)
+        else:
+            self._headline(f"{'This is what will be done.':<49}Nothing is done yet.")
+            bar.show("Start?", answers)
+
+    def _headline(self, words: str) -> None:
+        self.query_one("#headline", Static).update(Text(words, "bold"))
+
+    @on(Refused)
+    def _refused(self, message: Refused) -> None:
+        self._headline("This cannot be started.")
+        error = message.error
+        lines = [f"x {error.what} [{error.code}]", "", error.remedy]
+        rows = [Row("", Text(part)) for line in lines for part in wrapped(line, 76, "  ")]
+        self.query_one("#plan", LineList).show(rows)
+        self.query_one("#start", ChoiceBar).show("", [("no", "Back")])
+
+    @on(ChoiceBar.Chosen)
+    def _answered(self, event: ChoiceBar.Chosen) -> None:
+        if event.key == "yes":
+            self._headline("Starting..")
+            self.query_one("#start", ChoiceBar).show("Starting..", [("wait", "")])
+            self.run_worker(self._start(), exclusive=True)
+        elif event.key == "no":
+            self.dismiss()
+
+    async def _start(self) -> None:
+        try:
+            run = await asyncio.to_thread(self.site.launcher.start, self._request)
+        except AirferryError as error:
+            self.post_message(self.Refused(error))
+            return
+        self.post_message(self.Started(run))
+
+    class Started(Message):
+        """The run has begun."""
+
+        def __init__(self, run: int) -> None:
+            super().__init__()
+            self.run = run
+
+    @on(Started)
+    def _started(self, message: Started) -> None:
+        ferry, site = self.ferry, self.site
+        ferry.home()
+        ferry.open(RunScreen(site, message.run))
+
+    def action_details(self) -> None:
+        """Show what every target lacks."""
+        if self._snapshot:
+            lines = detail_lines(self._snapshot.tasks)
+            self.ferry.open(ViewScreen(self.site, self.STEP, "What is missing where", lines))

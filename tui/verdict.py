@@ -1,0 +1,99 @@
+"""How a run ended, in plain words, for Done."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from core.config import Config, Mode
+from core.engine.journal import ENDED_WELL, State
+from core.engine.report import Target, clock, size, targets_of
+from core.engine.request import RunKind
+from tui.findings import THIS_MACHINE
+from tui.planview import cause_lines, causes_of
+from tui.site import Snapshot
+from tui.text import count, names, safe
+
+_READY = {
+    RunKind.VERIFY: "registry and hosts have every image of the bundles",
+    RunKind.IMPORT: "every image of the bundles is in the registry, checked part by part",
+}
+
+
+def headline(snapshot: Snapshot) -> Text:
+    """Return the one sentence that says how it went."""
+    hosts = _hosts(snapshot)
+    ready = [host for host in hosts if host.state in ENDED_WELL]
+    if snapshot.state is State.CANCELLED:
+        words = "The run was cancelled. What is done stays, and is not done twice."
+    elif snapshot.state is State.INTERRUPTED:
+        words = "The run was interrupted: its engine died. What is done is not done twice."
+    elif snapshot.state is not State.DONE and not _failures(snapshot):
+        words = "The run ended with an error."
+    elif not hosts:
+        words = "Done." if snapshot.state is State.DONE else "This machine's part failed."
+    elif len(ready) == len(hosts) and _failures(snapshot):
+        words = "The hosts are ready, but this machine's part failed."
+    elif len(ready) == len(hosts):
+        words = "All hosts are ready." if len(hosts) > 1 else "The host is ready."
+    else:
+        words = (
+            f"{len(ready)} of {count(len(hosts), 'host')} ready.  {len(hosts) - len(ready)} not."
+        )
+    good = snapshot.state is State.DONE
+    return Text(words, "bold green" if good else "bold red")
+
+
+def verdict_lines(snapshot: Snapshot, config: Config) -> list[Text]:
+    """Return everything below the headline."""
+    run = snapshot.run
+    lines = [Text(f"run {run.id}, {run.kind}, mode {safe(run.mode)}, {clock(run.seconds)}"), Text()]
+    lines += [Text(line) for line in _achieved(snapshot, config)]
+    if run.message:
+        lines += [Text(), Text(safe(run.message), "bold")]
+    causes = causes_of(snapshot.tasks)
+    if causes:
+        lines.append(Text())
+    for cause in causes:
+        lines += cause_lines(cause)
+    blocked = [t.name for t in targets_of(snapshot.tasks) if t.state is State.BLOCKED]
+    if blocked:
+        lines.append(Text(f"not tried    {names(blocked)}"))
+    return lines
+
+
+def _achieved(snapshot: Snapshot, config: Config) -> list[str]:
+    hosts = _hosts(snapshot)
+    ready = [host for host in hosts if host.state in ENDED_WELL]
+    kind = RunKind(snapshot.run.kind)
+    lines = []
+    if snapshot.state is State.DONE:
+        default = "every image is there under its name; pulled and checked by ID"
+        what = _READY.get(kind, default if hosts else "this machine's part is done")
+        lines.append(f"ready        {what}")
+    if hosts:
+        lines.append(f"hosts        {len(ready)} of {len(hosts)} ready")
+        idle = sum(host.nothing_to_do for host in hosts)
+        if idle:
+            lines.append(f"             {idle} had everything already: nothing was changed there")
+    here = sum(t.bytes_done for t in targets_of(snapshot.tasks) if t.name == THIS_MACHINE)
+    there = sum(host.bytes_done for host in hosts)
+    lines.append(f"moved        {size(here)} read here, {size(there)} sent to hosts")
+    if _serves(snapshot):
+        lines.append(f"running      registry on 127.0.0.1:{config.registry_port} of this machine")
+    if config.mode is not Mode.NONE and snapshot.state is State.DONE:
+        lines.append(f"names        {safe(config.name_prefix)}/<image>")
+    return lines
+
+
+def _serves(snapshot: Snapshot) -> bool:
+    return any(
+        task.step == "registry.serve" and task.state in ENDED_WELL for task in snapshot.tasks
+    )
+
+
+def _hosts(snapshot: Snapshot) -> list[Target]:
+    return [target for target in targets_of(snapshot.tasks) if target.name != THIS_MACHINE]
+
+
+def _failures(snapshot: Snapshot) -> bool:
+    return any(task.state not in ENDED_WELL for task in snapshot.tasks)
