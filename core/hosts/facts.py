@@ -39,7 +39,8 @@ class Facts:
     def summary(self) -> str:
         """One line for the Hosts screen."""
         docker = "Docker" if self.docker_path else "no Docker"
-        return f"{self.os_name or 'unknown system'}, {docker}, {self.store_free_bytes >> 30} GiB"
+        system = f"{self.os_id.capitalize()} {self.os_version}".strip() or "unknown system"
+        return f"{system}, {docker}, {self.store_free_bytes / 1e9:.0f} GB free"
 
 
 @dataclass(frozen=True)
