@@ -14,12 +14,14 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.errors import AirferryError
 
 UNIT_DIR = Path("/etc/systemd/system")
 STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.05
+_let_go: list[subprocess.Popen[Any]] = []
 
 
 class ServiceFailed(AirferryError):
@@ -81,6 +83,7 @@ class Service:
                 start_new_session=True,
                 cwd="/",
             )
+        let_go(process)
         record = {"pid": process.pid, "start_time": start_time_of(process.pid)}
         draft = self._pid_path.with_suffix(".new")
         draft.write_text(json.dumps(record), encoding="utf-8")
@@ -123,6 +126,11 @@ class Service:
         _systemctl("daemon-reload")
         _systemctl("enable", self.name)
         _systemctl("restart", self.name)
+
+
+def let_go(process: subprocess.Popen[Any]) -> None:
+    """Keep a process that is to outlive this one: dropping it would be complained about."""
+    _let_go.append(process)
 
 
 def under_systemd() -> bool:

@@ -1,0 +1,1 @@
+"""The tests: unit, tui, lab (real hosts) and bench."""

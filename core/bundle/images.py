@@ -155,8 +155,8 @@ def _references(label: str, tags: object) -> tuple[Reference, ...]:
 
 def _oci_images(members: Members[Layer]) -> Iterator[Image]:
     found: dict[Reference, Image] = {}
-    for annotations, manifest_bytes in _oci_manifests(members):
-        image = _oci_image(members, annotations, manifest_bytes)
+    for notes, manifest_bytes in _oci_manifests(members):
+        image = _oci_image(members, notes, manifest_bytes)
         for reference in image.references:
             if reference in found and found[reference].image_id != image.image_id:
                 raise BundleError(

@@ -34,7 +34,7 @@ def set_values(text: str, values: Mapping[str, str | int | bool]) -> str:
             changed = _set_value(text, keys, scalar)
         except RecursionError:
             raise ConfigError(f"{key}: {_REFUSAL}: a value holds itself") from None
-        if not _is_meant(text + "\n", changed, keys, scalar):
+        if not _is_meant(_ended(text), _ended(changed), keys, scalar):
             raise ConfigError(f"{key}: {_REFUSAL}: its value is shared with another key")
         text = changed
     return text
@@ -74,6 +74,11 @@ def _is_meant(before: str, after: str, keys: list[str], scalar: str) -> bool:
         return wanted == _content(_root(after))
     except (ConfigError, RecursionError):
         return False
+
+
+def _ended(text: str) -> str:
+    """Return a text whose last line has an end; without one its value would read differently."""
+    return text if text.endswith("\n") else f"{text}\n"
 
 
 def _content(node: yaml.Node | None) -> Content:

@@ -185,7 +185,7 @@ class Journal:
     def add_tasks(self, run: int, tasks: Iterable[TaskRow]) -> None:
         """Write the plan of a run."""
         rows = [
-            (run, ordinal, task.target, task.step, task.title, task.state)
+            (run, ordinal, *_key(task), task.title, task.state)
             for ordinal, task in enumerate(tasks)
         ]
         with self._db:
@@ -203,13 +203,16 @@ class Journal:
             self._db.executemany(
                 f"UPDATE tasks SET {assignments} WHERE run = ? AND target = ? AND step = ?",
                 [
-                    (*(getattr(task, name) for name in columns), run, task.target, task.step)
+                    (*(_storable(getattr(task, name)) for name in columns), run, *_key(task))
                     for task in tasks
                 ],
             )
             self._db.executemany(
                 "INSERT INTO log (run, at, target, step, level, text) VALUES (?, ?, ?, ?, ?, ?)",
-                [(run, line.at, line.target, line.step, line.level, line.text) for line in lines],
+                [
+                    (run, line.at, *map(_storable, (line.target, line.step, line.level, line.text)))
+                    for line in lines
+                ],
             )
 
     def end(self, run: int, state: State, message: str) -> None:
@@ -281,6 +284,17 @@ class JournalReader:
             limit,
         )
         return [LogLine(**dict(row)) for row in rows]
+
+
+def _key(task: TaskRow) -> tuple[object, object]:
+    return _storable(task.target), _storable(task.step)
+
+
+def _storable(value: object) -> object:
+    """Return text that SQLite takes: names of files may hold bytes that are not UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value
 
 
 def _has_tables(db: sqlite3.Connection) -> bool:

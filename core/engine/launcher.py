@@ -14,7 +14,7 @@ from core.engine.journal import JournalReader, RunRow, State
 from core.engine.process import lock_is_held
 from core.engine.request import CHANGING, RunRequest
 from core.errors import AirferryError, BusyError, ConfigError, InternalError, UsageError
-from core.service import start_time_of
+from core.service import let_go, start_time_of
 
 _REFUSALS: dict[str, type[AirferryError]] = {
     kind.code: kind for kind in (BusyError, ConfigError, UsageError)
@@ -43,6 +43,7 @@ def start_run(request: RunRequest) -> int:
             cwd="/",
             text=True,
         )
+    let_go(process)
     if process.stdin is None or process.stdout is None:
         raise InternalError("the engine has no pipes")
     with process.stdin as stdin, process.stdout as stdout:

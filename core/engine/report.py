@@ -161,9 +161,10 @@ def sign(state: State) -> str:
 
 def size(size_bytes: float) -> str:
     """Return a size with its unit, in powers of ten: `1.3 GB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.0f} {unit}" if unit in ("B", "kB") else f"{size_bytes:.1f} {unit}"
+    for unit, decimals in (("B", 0), ("kB", 0), ("MB", 1), ("GB", 1)):
+        rounded = f"{size_bytes:.{decimals}f}"
+        if float(rounded) < 1000:
+            return f"{rounded} {unit}"
         size_bytes /= 1000
     return f"{size_bytes:.1f} TB"
 

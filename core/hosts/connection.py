@@ -6,6 +6,7 @@ All of asyncssh is behind this module: its errors become ours here, and nowhere 
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -312,7 +313,9 @@ def translated(host: HostConfig) -> Iterator[None]:
     except FileNotFoundError as error:
         raise HostLoginRefused(f"{where}: no such key file: {error.filename}") from error
     except OSError as error:
-        raise HostUnreachable(f"{where}: {error.strerror or error}") from error
+        # asyncio's own words ("Connect call failed ('10.0.0.1', 22)") stand in strerror.
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise HostUnreachable(f"{where}: {reason}") from error
 
 
 async def _pour(path: Path, stdin: asyncssh.SSHWriter[bytes], told: Callable[[int], None]) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import resvg_py
 
 from core.engine.journal import JournalReader, RunRow, State
 from core.engine.launcher import start_run, true_state
@@ -42,6 +45,13 @@ STOPS: Sequence[Stop] = (
     (("end", "enter"), ("l whole log",), "13-host"),
     (("f1",), ("The steps of one host",), "14-help"),
 )
+
+
+# The exported SVG fetches its font from the net, which a site does not have.
+_FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
+FONT = "DejaVu Sans Mono"
+FONT_DIRECTORY = Path("/usr/share/fonts")
+PNG_WIDTH = 1100
 
 
 class ReplayLauncher:
@@ -90,8 +100,29 @@ async def take(config: Path, directory: Path, size: tuple[int, int] = (80, 24)) 
 
 
 def _write(driver: Driver, path: Path) -> Path:
-    path.write_text(driver.app.export_screenshot(title="Airferry", simplify=True), encoding="utf-8")
+    svg = driver.app.export_screenshot(title="Airferry", simplify=True)
+    svg = _FONT_FACE.sub("", svg).replace("Fira Code", FONT)
+    path.write_text(svg, encoding="utf-8")
     return path
+
+
+def _write_png(path: Path) -> None:
+    """Write the picture beside an SVG, for viewers that show no SVG."""
+    svg = path.read_text(encoding="utf-8")
+    png = resvg_py.svg_to_bytes(svg_string=svg, font_files=_font_files(), width=PNG_WIDTH)
+    path.with_suffix(".png").write_bytes(bytes(png))
+
+
+def _font_files() -> list[str]:
+    """Return the files of the font; without any the PNGs would show no text.
+
+    Raises:
+        UsageError: the font is not installed.
+    """
+    found = sorted(str(path) for path in FONT_DIRECTORY.rglob(FONT.replace(" ", "") + "*.ttf"))
+    if not found:
+        raise UsageError(f"the font {FONT} is missing", remedy="Install fonts-dejavu-core.")
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -100,6 +131,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m tests.tui.shots CONFIG DIR", file=sys.stderr)
         return 2
     for path in asyncio.run(take(Path(arguments[0]), Path(arguments[1]))):
+        _write_png(path)
         print(path)
     return 0
 

@@ -1,0 +1,31 @@
+"""Stand-ins that keep what they are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class FakeTeller:
+    """A step's teller that remembers everything."""
+
+    told: list[tuple[int, int]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
+
+    def bytes(self, done: int, total: int) -> None:
+        self.told.append((done, total))
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def found(self, fact: str) -> None:
+        self.facts.append(fact)
+
+    def log(self, text: str) -> None:
+        self.logged.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)

@@ -1,0 +1,49 @@
+"""What the unit tests share: a registry of their own, and a state directory that is theirs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.registry import RegistryClient
+from core.registry.server import PROGRAMS
+from tests.lab import LabError, needs
+from tests.support.registry import fresh_registry
+
+
+@pytest.fixture(scope="session")
+def registry_program() -> None:
+    """A registry program is there; on the lab's kind of machine it is installed if it is not."""
+    if any(shutil.which(name) for name in PROGRAMS):
+        return
+    try:
+        needs.check_machine()
+        needs.install_missing()
+    except LabError as error:
+        pytest.fail(f"these tests need docker-registry, which cannot be installed: {error}")
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    """The directory in which the registry's storage is made."""
+    directory = tmp_path / "storage"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def address(registry_program: None, storage: Path) -> Iterator[str]:  # noqa: ARG001
+    """The address of a real, empty registry."""
+    with fresh_registry(storage) as found:
+        yield found
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[RegistryClient]:
+    """A client of that registry."""
+    made = RegistryClient(address)
+    yield made
+    made.close()

@@ -1,0 +1,308 @@
+"""Bundles into a real registry: what is stored, what is not sent twice, what a failure leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.bundle import Checkpoint, bundle_file
+from core.errors import (
+    BundleCorrupt,
+    BundleError,
+    BundleTruncated,
+    Cancelled,
+    NotABundle,
+    RegistryUnreachable,
+)
+from core.registry import STAGE, Ingested, RegistryClient, ingest, publish
+from tests.support.archives import (
+    ImageSpec,
+    digest_of,
+    docker_archive,
+    layer_tar,
+    sample_images,
+    write_bundle,
+)
+from tests.support.layouts import (
+    Entry,
+    blob_name,
+    crane_entries,
+    docker25_entries,
+    docker29_entries,
+    entries_of,
+    oci_manifest,
+    packed,
+    tar_bytes,
+)
+from tests.support.reading import facts_of, facts_wanted
+from tests.support.registry import fresh_registry
+from tests.support.stored import Storage
+
+SMALL = ImageSpec(["quay.io/a/b:1"], [layer_tar(1, 9000), bytes(1024), layer_tar(2, 4000)])
+Told = Callable[[int], None]
+
+
+@dataclass
+class Importer:
+    """One site's way to import: a client, and a checkpoint that outlives a failed import."""
+
+    client: RegistryClient
+    directory: Path
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(self.directory / "checkpoint")
+
+    def ingest(
+        self, data: bytes, told: Told = lambda _: None, stop: threading.Event | None = None
+    ) -> Ingested:
+        path = self.directory / "b.tar"
+        path.write_bytes(data)
+        return ingest(
+            bundle_file(path), self.client, self.checkpoint, stop or threading.Event(), told
+        )
+
+    def put(self, data: bytes) -> Ingested:
+        done = self.ingest(data)
+        publish(done.bundle, self.client, threading.Event())
+        return done
+
+
+@pytest.fixture
+def importer(client: RegistryClient, tmp_path: Path) -> Importer:
+    return Importer(client, tmp_path)
+
+
+@pytest.fixture
+def stored(storage: Path) -> Storage:
+    return Storage(storage)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_everything_is_there_and_right(
+    importer: Importer, stored: Storage, tmp_path: Path, compress: bool
+) -> None:
+    images = sample_images()
+    data = write_bundle(tmp_path / "made", images, compress=compress).read_bytes()
+    done = importer.put(data)
+    assert facts_wanted(images) == facts_of(done.bundle.images)
+    assert ["calico/node:v3.20.0", "nginx-like:1.21", "pause:3.5", "pause:latest"] == stored.tags()
+    for spec, image in zip(images, done.bundle.images, strict=True):
+        assert spec.config == stored.blob(image.image_id)
+        assert spec.layers == [gzip.decompress(stored.blob(it.digest)) for it in image.layers]
+        assert [it.size_bytes for it in image.layers] == [
+            len(stored.blob(it.digest)) for it in image.layers
+        ]
+        for name in image.references:
+            manifest = stored.blob(image.manifest_digest)
+            assert image.manifest_digest == digest_of(manifest)
+            assert image.manifest_digest == importer.client.manifest_digest(
+                name.site_repository, name.tag
+            )
+            assert [image.image_id, *(it.digest for it in image.layers)] == [
+                blob["digest"]
+                for text in [json.loads(manifest)]
+                for blob in (text["config"], *text["layers"])
+            ]
+    assert (done.sent_layers, done.kept_layers) == (5, 0)
+    assert done.sent_bytes == sum(done.bundle.blobs.values())
+    assert [] == stored.upload_data()
+
+
+def test_progress_is_that_of_the_file_and_ends_at_its_end(importer: Importer) -> None:
+    told: list[int] = []
+    data = docker_archive(sample_images())
+    importer.ingest(data, told.append)
+    assert sorted(told) == told
+    assert len(data) == told[-1]
+
+
+def test_gzip_layers_are_passed_on_as_they_are(importer: Importer, stored: Storage) -> None:
+    image = importer.put(tar_bytes(crane_entries([SMALL]))).bundle.images[0]
+    assert [digest_of(packed(layer)) for layer in SMALL.layers] == [
+        layer.digest for layer in image.layers
+    ]
+    assert [packed(layer) for layer in SMALL.layers] == [
+        stored.blob(layer.digest) for layer in image.layers
+    ]
+
+
+def test_an_oci_manifest_whose_blobs_are_unchanged_keeps_its_digest(
+    importer: Importer, stored: Storage
+) -> None:
+    image = importer.put(tar_bytes(docker29_entries(SMALL, "quay.io/a/b:1"))).bundle.images[0]
+    manifest = oci_manifest(SMALL, compress=True)
+    assert digest_of(manifest) == image.manifest_digest
+    assert manifest == stored.blob(image.manifest_digest)
+
+
+def test_docker_25(importer: Importer) -> None:
+    done = importer.put(tar_bytes(docker25_entries([SMALL])))
+    assert facts_wanted([SMALL]) == facts_of(done.bundle.images)
+
+
+def test_an_image_without_layers(importer: Importer, stored: Storage) -> None:
+    importer.put(docker_archive([ImageSpec(["empty:1"], [])]))
+    assert ["empty:1"] == stored.tags()
+
+
+def test_as_many_layers_as_an_image_can_have(importer: Importer) -> None:
+    image = ImageSpec(["many:1"], [layer_tar(seed, 300) for seed in range(127)])
+    done = importer.put(docker_archive([image]))
+    assert facts_wanted([image]) == facts_of(done.bundle.images)
+
+
+def test_what_is_no_layer_and_no_config_is_not_kept(importer: Importer) -> None:
+    note = b'{"a note": 1}'
+    importer.put(tar_bytes([Entry("note.json", note), *entries_of(docker_archive([SMALL]))]))
+    assert None is importer.client.blob_size(STAGE, digest_of(note))
+
+
+@pytest.mark.parametrize("lines", [0, 1, 3, 5])
+def test_an_import_that_was_killed_goes_on_where_it_was(importer: Importer, lines: int) -> None:
+    data = docker_archive(sample_images())
+    whole = importer.ingest(data)
+    noted = importer.directory / "checkpoint"
+    kept = [line for line in noted.read_text().splitlines() if line][:lines]
+    noted.write_text("\n".join(kept))
+    again = importer.ingest(data)
+    assert (5 - lines, lines) == (again.sent_layers, again.kept_layers)
+    assert whole.bundle == again.bundle
+
+
+def test_an_import_of_a_cut_bundle_goes_on_with_the_whole_one(importer: Importer) -> None:
+    data = docker_archive(sample_images())
+    with pytest.raises(BundleTruncated):
+        importer.ingest(data[: len(data) * 9 // 10])
+    done = importer.ingest(data)
+    assert 5 == done.sent_layers + done.kept_layers
+    assert facts_wanted(sample_images()) == facts_of(done.bundle.images)
+
+
+@pytest.mark.parametrize("gzip_layers", [False, True])
+def test_a_checkpoint_is_a_hint_and_is_not_believed(importer: Importer, gzip_layers: bool) -> None:
+    """The same place in the file, another content: nothing of the old one gets in."""
+    old, new = (ImageSpec(["a.b/c:1"], [layer_tar(seed, 9000)]) for seed in (1, 2))
+    importer.ingest(docker_archive([old], gzip_layers=gzip_layers))
+    data = docker_archive([new], gzip_layers=gzip_layers)
+    with pytest.raises(BundleCorrupt, match="other content than when its import began"):
+        importer.ingest(data)
+    done = importer.ingest(data)
+    assert facts_wanted([new]) == facts_of(done.bundle.images)
+    assert (1, 0) == (done.sent_layers, done.kept_layers)
+
+
+def test_a_checkpoint_of_another_registry_is_no_harm(importer: Importer, tmp_path: Path) -> None:
+    importer.ingest(docker_archive([SMALL]))
+    other_storage = tmp_path / "other"
+    other_storage.mkdir()
+    with fresh_registry(other_storage) as address:
+        other = Importer(RegistryClient(address), tmp_path)
+        done = other.put(docker_archive([SMALL]))
+        other.client.close()
+    assert (3, 0) == (done.sent_layers, done.kept_layers)
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_a_cancel_leaves_no_upload_and_no_tag(
+    importer: Importer, stored: Storage, after: int
+) -> None:
+    stop, told = threading.Event(), list[int]()
+
+    def tell(done: int) -> None:
+        told.append(done)
+        if len(told) == after:
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        importer.ingest(docker_archive(sample_images()), tell, stop)
+    assert ([], []) == (stored.upload_data(), stored.tags())
+
+
+def test_a_cancel_between_the_names(importer: Importer, stored: Storage) -> None:
+    done = importer.ingest(docker_archive(sample_images()))
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        publish(done.bundle, importer.client, stop)
+    assert [] == stored.tags()
+
+
+def damaged_layer(data: bytes) -> bytes:
+    at = data.index(SMALL.layers[2]) + 600
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def without_a_layer(data: bytes) -> bytes:
+    return tar_bytes(entry for entry in entries_of(data) if entry.data != SMALL.layers[0])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "words"),
+    [
+        (damaged_layer, BundleCorrupt, r"b\.tar: image quay\.io/a/b:1: layer 3 of 3 is damaged"),
+        (without_a_layer, BundleCorrupt, "is named but not in the archive"),
+        (lambda data: data[:12_000], BundleTruncated, r"b\.tar: ends in the middle"),
+        (lambda _: tar_bytes([Entry("l", SMALL.layers[0])]), NotABundle, r"no manifest\.json"),
+        (lambda _: gzip.compress(SMALL.layers[0])[:-9], BundleError, r"b\.tar"),
+    ],
+)
+def test_a_damaged_bundle_leaves_no_tag_and_no_upload(
+    importer: Importer,
+    stored: Storage,
+    spoil: Callable[[bytes], bytes],
+    error: type[Exception],
+    words: str,
+) -> None:
+    with pytest.raises(error, match=words):
+        importer.put(spoil(docker_archive([SMALL])))
+    assert ([], []) == (stored.tags(), stored.upload_data())
+
+
+def test_a_damaged_gzip_layer_is_named(importer: Importer, stored: Storage) -> None:
+    entries = [
+        Entry(entry.name, entry.data[:-6] + b"\0" + entry.data[-5:])
+        if entry.data == packed(SMALL.layers[0])
+        else entry
+        for entry in crane_entries([SMALL])
+    ]
+    with pytest.raises(BundleCorrupt, match=r"b\.tar: the layer '.*\.tar\.gz' is damaged"):
+        importer.put(tar_bytes(entries))
+    assert ([], []) == (stored.tags(), stored.upload_data())
+
+
+def test_zstd_layers_are_refused_with_a_remedy(importer: Importer) -> None:
+    with pytest.raises(BundleError, match="'l' is compressed with zstd") as caught:
+        importer.ingest(tar_bytes([Entry("l", b"\x28\xb5\x2f\xfd" + bytes(600))]))
+    assert "gzip" in caught.value.remedy
+
+
+def test_a_registry_that_is_gone(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as running:
+        address = running.enter_context(fresh_registry(tmp_path))
+    importer = Importer(RegistryClient(address), tmp_path)
+    with pytest.raises(RegistryUnreachable, match=f"{address} does not answer"):
+        importer.ingest(docker_archive([SMALL]))
+    importer.client.close()
+
+
+@pytest.mark.usefixtures("registry_program")
+def test_a_registry_that_goes_away_in_the_middle(tmp_path: Path) -> None:
+    images = [ImageSpec(["a.b/c:1"], [layer_tar(seed, 3_000_000) for seed in range(3)])]
+    with contextlib.ExitStack() as running:
+        address = running.enter_context(fresh_registry(tmp_path))
+        importer = Importer(RegistryClient(address), tmp_path)
+        with pytest.raises(RegistryUnreachable, match=address):
+            importer.ingest(docker_archive(images), lambda _: running.close())
+        importer.client.close()
+
+
+def test_blob_names_agree() -> None:
+    assert f"blobs/sha256/{digest_of(b'x')[7:]}" == blob_name(b"x")

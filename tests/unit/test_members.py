@@ -1,0 +1,158 @@
+"""Going through an archive once: what is kept, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+
+import pytest
+
+from core.bundle import Member, Members, TarStream, collect
+from core.bundle import members as members_module
+from core.bundle.members import normal_name
+from core.errors import BundleCorrupt, UnsafeBundle
+from tests.support.archives import layer_tar
+from tests.support.layouts import Entry, hardlink, packed, symlink, tar_bytes
+
+LAYER = layer_tar(1, 2000)
+
+
+def collected(entries: list[Entry], tar_format: int = tarfile.GNU_FORMAT) -> Members[bytes]:
+    archive = TarStream(io.BytesIO(tar_bytes(entries, tar_format)), "b.tar")
+
+    def take(_member: Member, head: bytes) -> bytes:
+        return head + b"".join(iter(lambda: archive.read(4096), b""))
+
+    return collect(archive, "b.tar", take)
+
+
+def test_layers_are_told_by_their_first_bytes() -> None:
+    found = collected(
+        [
+            Entry("VERSION", b"1.0"),
+            Entry("plain", LAYER),
+            Entry("zipped.json", packed(LAYER)),
+            Entry("config", b'{"a": 1}'),
+            Entry("list", b" \n[1]"),
+            Entry("empty.tar", bytes(1024)),
+            Entry("nothing"),
+            Entry("notes", b"x" * 9000),
+        ]
+    )
+    assert {"plain": LAYER, "zipped.json": packed(LAYER), "empty.tar": bytes(1024)} == found.layers
+    assert {"config": b'{"a": 1}', "list": b" \n[1]"} == found.documents
+
+
+def test_zstd_layers_are_layers() -> None:
+    assert ["l"] == list(collected([Entry("l", b"\x28\xb5\x2f\xfd" + bytes(20))]).layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [("a", "a"), ("./a", "a"), ("a/./b//c", "a/b/c"), ("a/../b", "b"), ("./", "."), ("..a", "..a")],
+)
+def test_normal_names(name: str, normal: str) -> None:
+    assert normal == normal_name("b.tar", name)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "//x", "..", "../x", "a/../../x", "./../x"])
+def test_names_that_lead_out_are_refused(name: str) -> None:
+    with pytest.raises(UnsafeBundle, match="leads out of the archive"):
+        collected([Entry(name, b"{}")])
+
+
+@pytest.mark.parametrize("link", ["/etc/passwd", "../../x", "../.."])
+def test_links_that_lead_out_are_refused(link: str) -> None:
+    with pytest.raises(UnsafeBundle, match="leads out of the archive"):
+        collected([symlink("d/l", link)])
+    with pytest.raises(UnsafeBundle, match="leads out of the archive"):
+        collected([hardlink("d/l", "../x")])
+
+
+def test_links_are_followed_wherever_they_stand() -> None:
+    found = collected(
+        [
+            symlink("x/layer.tar", "../y/layer.tar"),
+            Entry("y/layer.tar", LAYER),
+            hardlink("z/layer.tar", "./y/layer.tar"),
+            symlink("twice", "z/layer.tar"),
+        ]
+    )
+    names = ["x/layer.tar", "./y/layer.tar", "z/layer.tar", "twice"]
+    assert ["y/layer.tar"] * 4 == [found.resolve(name) for name in names]
+
+
+@pytest.mark.parametrize("entries", [[symlink("a", "a")], [symlink("a", "b"), hardlink("b", "a")]])
+def test_circles_of_links_are_refused(entries: list[Entry]) -> None:
+    with pytest.raises(UnsafeBundle, match="circle"):
+        collected(entries).resolve("a")
+
+
+def test_names_out_of_a_manifest_are_bound_to_the_archive() -> None:
+    with pytest.raises(UnsafeBundle, match="leads out"):
+        collected([Entry("a", b"{}")]).document("../../etc/passwd")
+
+
+@pytest.mark.parametrize(
+    "second", [Entry("./a", b"[]"), Entry("a", LAYER), symlink("a", "b"), hardlink("a", "b")]
+)
+@pytest.mark.parametrize("first", [Entry("a", b"{}"), Entry("a", LAYER), symlink("a", "b")])
+def test_two_members_of_one_name_are_refused(first: Entry, second: Entry) -> None:
+    with pytest.raises(UnsafeBundle, match="two members are named 'a'"):
+        collected([first, second])
+
+
+def test_directories_may_stand_twice() -> None:
+    entries = [Entry("d/", kind=tarfile.DIRTYPE), Entry("d/", kind=tarfile.DIRTYPE)]
+    assert {} == collected(entries).documents
+
+
+def test_huge_documents_are_refused_before_they_are_read() -> None:
+    class Counting(io.BytesIO):
+        taken = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            self.taken += len(data)
+            return data
+
+    header = tarfile.TarInfo("manifest.json")
+    header.size = 1 << 30
+    stream = Counting(header.tobuf() + b"[" * (1 << 16))
+    with pytest.raises(UnsafeBundle, match="bytes of JSON"):
+        collect(TarStream(stream, "b.tar"), "b.tar", lambda *_: b"")
+    assert stream.taken <= 1024
+
+
+def test_many_documents_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members_module, "MAX_DOCUMENTS_BYTES", 10_000)
+    with pytest.raises(UnsafeBundle, match="bytes of documents"):
+        collected([Entry(f"{n}.json", b"{" + b" " * 999) for n in range(11)])
+
+
+def test_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members_module, "MAX_MEMBERS", 10)
+    with pytest.raises(UnsafeBundle, match="more than 10 members"):
+        collected([symlink(f"l{n}", "x") for n in range(11)])
+
+
+def test_names_without_measure_are_refused() -> None:
+    with pytest.raises(UnsafeBundle, match="name of 5000 characters"):
+        collected([symlink("n" * 5000, "x")])
+    with pytest.raises(UnsafeBundle, match="name of 5002 characters"):
+        collected([symlink("d/l", "n" * 5000)])
+
+
+@pytest.mark.parametrize(
+    "text", [b"{", b"[" * 10_000, b'{"a": ' * 10_000, b'{"a": "\xff"}', b"[" + b"9" * 5000 + b"]"]
+)
+def test_what_is_no_json_is_named(text: bytes) -> None:
+    found = collected([Entry("c.json", text)])
+    with pytest.raises(BundleCorrupt, match=r"b\.tar: 'c\.json' is not valid JSON"):
+        found.json("c.json")
+
+
+def test_missing_documents_are_named() -> None:
+    with pytest.raises(BundleCorrupt, match=r"'x\.json' is named but not in the archive"):
+        collected([Entry("a", json.dumps({}).encode())]).document("x.json")

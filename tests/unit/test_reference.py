@@ -1,0 +1,114 @@
+"""Image names as engines read them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.bundle import Reference, parse_reference
+from core.errors import UnsafeBundle
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "familiar", "on_site"),
+    [
+        ("alpine", ("docker.io", "library/alpine", "latest"), "alpine:latest", "alpine:latest"),
+        ("alpine:3", ("docker.io", "library/alpine", "3"), "alpine:3", "alpine:3"),
+        ("a/b:1", ("docker.io", "a/b", "1"), "a/b:1", "a/b:1"),
+        ("docker.io/library/nginx:1", ("docker.io", "library/nginx", "1"), "nginx:1", "nginx:1"),
+        ("docker.io/nginx:1", ("docker.io", "library/nginx", "1"), "nginx:1", "nginx:1"),
+        ("index.docker.io/a/b:1", ("docker.io", "a/b", "1"), "a/b:1", "a/b:1"),
+        (
+            "k8s.gcr.io/pause:3.5",
+            ("k8s.gcr.io", "pause", "3.5"),
+            "k8s.gcr.io/pause:3.5",
+            "pause:3.5",
+        ),
+        (
+            "quay.io/calico/node:v3.20.0",
+            ("quay.io", "calico/node", "v3.20.0"),
+            "quay.io/calico/node:v3.20.0",
+            "calico/node:v3.20.0",
+        ),
+        (
+            "registry.local:5000/a/b:1",
+            ("registry.local:5000", "a/b", "1"),
+            "registry.local:5000/a/b:1",
+            "a/b:1",
+        ),
+        ("localhost/a", ("localhost", "a", "latest"), "localhost/a:latest", "a:latest"),
+        ("localhost:5001/a:1", ("localhost:5001", "a", "1"), "localhost:5001/a:1", "a:1"),
+        ("[::1]:5000/a:1", ("[::1]:5000", "a", "1"), "[::1]:5000/a:1", "a:1"),
+        ("Registry/a:1", ("Registry", "a", "1"), "Registry/a:1", "a:1"),
+        (
+            "quay.io/library/a:1",
+            ("quay.io", "library/a", "1"),
+            "quay.io/library/a:1",
+            "library/a:1",
+        ),
+        ("a.b/c_d/e__f/g--h/i.j:T_1.2-3", ("a.b", "c_d/e__f/g--h/i.j", "T_1.2-3"), None, None),
+    ],
+)
+def test_names(
+    text: str, parts: tuple[str, str, str], familiar: str | None, on_site: str | None
+) -> None:
+    found = parse_reference(text)
+    assert Reference(*parts) == found
+    if familiar and on_site:
+        assert familiar == found.familiar
+        assert f"localhost:5001/{on_site}" == found.at("localhost:5001")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":1",
+        "/a:1",
+        "a:",
+        "a:1:2",
+        "A:1",
+        "docker.io/A:1",
+        "a b:1",
+        "a/../b:1",
+        "a//b:1",
+        "a/:1",
+        "-a:1",
+        "a-:1",
+        "a___b:1",
+        "a..b:1",
+        "a:.1",
+        "a:-1",
+        "a:" + "t" * 129,
+        "a/" * 130 + "b:1",
+        "a.b:x/c:1",
+        "http://a.b/c:1",
+        "a:1\n",
+        "a\0:1",
+        "ä:1",
+        "a@sha256:" + "0" * 64,
+        "a:1@sha256:" + "0" * 64,
+        "a:٣",
+        "$(reboot):1",
+        "a:1; rm",
+    ],
+)
+def test_names_that_are_refused(text: str) -> None:
+    with pytest.raises(UnsafeBundle, match="is not an image name"):
+        parse_reference(text)
+
+
+def test_long_names_are_cut_in_messages() -> None:
+    with pytest.raises(UnsafeBundle) as caught:
+        parse_reference("A" * 10_000)
+    assert len(caught.value.what) < 300
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_name_or_an_error_of_ours(text: str) -> None:
+    try:
+        found = parse_reference(text)
+    except UnsafeBundle:
+        return
+    assert found == parse_reference(str(found)) == parse_reference(found.familiar)

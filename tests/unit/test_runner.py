@@ -1,0 +1,398 @@
+"""The runner with fake steps: order, needs, retries, cancel, and what the journal says of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.engine import runner as runner_module
+from core.engine.journal import Journal, JournalReader, State, TaskRow
+from core.engine.runner import ATTEMPTS, Runner, TaskTeller
+from core.errors import (
+    AirferryError,
+    Cancelled,
+    HostLoginRefused,
+    HostUnreachable,
+    RegistryFull,
+    RegistryUnreachable,
+)
+from core.steps.base import Missing, Step
+from tests.support.steps import Diary, FakeStep, FakeVerify
+
+LACK = Missing("a thing", 10)
+PATIENCE_S = 10.0
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "FIRST_PAUSE_S", 0.0)
+
+
+@pytest.fixture
+def diary() -> Diary:
+    return Diary()
+
+
+class Site:
+    """A journal and the runs on it."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.journal = Journal(state_dir)
+        self.reader = JournalReader(state_dir)
+        self.run = self.journal.begin("install", "du", "/c.yaml", {}, 1)
+
+    def runner(self, steps: list[Step], *, dry: bool = False, at_once: int = 8) -> Runner:
+        return Runner(steps, self.journal, self.run, dry=dry, at_once=at_once)
+
+    async def carry_out(self, *steps: Step, dry: bool = False, at_once: int = 8) -> State:
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.runner(list(steps), dry=dry, at_once=at_once).run()
+
+    def states(self) -> dict[str, State]:
+        return {f"{task.target}.{task.step}": task.state for task in self.reader.tasks(self.run)}
+
+    def task(self, where: str) -> TaskRow:
+        return next(t for t in self.reader.tasks(self.run) if f"{t.target}.{t.step}" == where)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    made.journal.close()
+
+
+async def test_what_is_there_is_left_alone(site: Site, diary: Diary) -> None:
+    assert State.DONE is await site.carry_out(FakeStep("a.x", diary))
+    assert ["a.x: check"] == diary.entries
+    assert {"a.x": State.PRESENT} == site.states()
+
+
+async def test_what_is_missing_is_supplied_and_looked_at_again(site: Site, diary: Diary) -> None:
+    assert State.DONE is await site.carry_out(FakeStep("a.x", diary, [LACK, None]))
+    assert ["a.x: check", "a.x: apply", "a.x: check"] == diary.entries
+    assert {"a.x": State.DONE} == site.states()
+    assert ["missing: a thing"] == [entry.text for entry in site.reader.log(site.run)]
+
+
+async def test_what_is_still_missing_has_failed(site: Site, diary: Diary) -> None:
+    lack = Missing("a thing", remedy="Buy one.")
+    assert State.FAILED is await site.carry_out(FakeStep("a.x", diary, [lack]))
+    task = site.task("a.x")
+    assert (State.FAILED, "E-STILL-MISSING", "still missing: a thing", "Buy one.", 1) == (
+        task.state,
+        task.error_code,
+        task.error,
+        task.remedy,
+        task.attempt,
+    )
+
+
+async def test_steps_of_a_target_follow_each_other(site: Site, diary: Diary) -> None:
+    await site.carry_out(FakeStep("a.x", diary, [LACK, None]), FakeStep("a.y", diary))
+    assert ["a.x: check", "a.x: apply", "a.x: check", "a.y: check"] == diary.entries
+
+
+async def test_targets_go_side_by_side(site: Site, diary: Diary) -> None:
+    """Each of two hosts waits in its step until the other is in its own."""
+    inside = {"a": asyncio.Event(), "b": asyncio.Event()}
+
+    class Meeting(FakeStep):
+        async def apply(self, missing: Missing, tell: object) -> None:  # noqa: ARG002
+            inside[self.target].set()
+            await inside["b" if self.target == "a" else "a"].wait()
+
+    steps = [Meeting(f"{name}.x", diary, [LACK, None]) for name in inside]
+    assert State.DONE is await site.carry_out(*steps)
+
+
+async def test_no_more_targets_than_allowed_are_at_work(site: Site, diary: Diary) -> None:
+    at_work, most = 0, 0
+
+    class Counting(FakeStep):
+        async def apply(self, missing: Missing, tell: object) -> None:  # noqa: ARG002
+            nonlocal at_work, most
+            at_work += 1
+            most = max(most, at_work)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            at_work -= 1
+
+    steps = [Counting(f"h{number}.x", diary, [LACK, None]) for number in range(12)]
+    assert State.DONE is await site.carry_out(*steps, at_once=3)
+    assert 3 == most
+
+
+async def test_a_step_waits_for_what_it_needs_on_another_target(site: Site, diary: Diary) -> None:
+    hold = asyncio.Event()
+    steps: list[Step] = [
+        FakeStep("a.connect", diary, [lambda: hold.set()]),
+        FakeStep("a.warm", diary, needs=["du.import"]),
+        FakeStep("du.import", diary, [LACK, None], hold=hold),
+    ]
+    assert State.DONE is await site.carry_out(*steps)
+    assert ["du.import: check", "a.warm: check"] == diary.entries[-2:]
+
+
+async def test_a_waiting_step_holds_no_place(site: Site, diary: Diary) -> None:
+    steps = [FakeStep(f"h{n}.warm", diary, needs=["du.import"]) for n in range(4)]
+    assert State.DONE is await site.carry_out(
+        *steps, FakeStep("du.import", diary, [LACK, None]), at_once=1
+    )
+
+
+async def test_a_need_that_is_not_in_the_plan_is_met(site: Site, diary: Diary) -> None:
+    assert State.DONE is await site.carry_out(FakeStep("a.x", diary, needs=["du.other"]))
+
+
+async def test_a_host_that_fails_stops_only_itself(site: Site, diary: Diary) -> None:
+    assert State.FAILED is await site.carry_out(
+        FakeStep("a.connect", diary, [HostLoginRefused("a refuses")]),
+        FakeStep("a.warm", diary),
+        FakeStep("b.connect", diary),
+        FakeStep("b.warm", diary, [LACK, None]),
+    )
+    assert {
+        "a.connect": State.FAILED,
+        "a.warm": State.BLOCKED,
+        "b.connect": State.PRESENT,
+        "b.warm": State.DONE,
+    } == site.states()
+    assert "not tried, because connect failed" == site.task("a.warm").message
+    assert ["a.connect: check"] == diary.of("a")
+
+
+async def test_a_failed_import_blocks_the_hosts_that_need_it(site: Site, diary: Diary) -> None:
+    await site.carry_out(
+        FakeStep("du.import", diary, [RegistryFull("no room")]),
+        FakeStep("a.connect", diary),
+        FakeStep("a.warm", diary, needs=["du.import"]),
+        FakeStep("a.verify", diary),
+    )
+    assert {
+        "du.import": State.FAILED,
+        "a.connect": State.PRESENT,
+        "a.warm": State.BLOCKED,
+        "a.verify": State.BLOCKED,
+    } == site.states()
+    assert "not tried, because du: import failed" == site.task("a.warm").message
+
+
+async def test_what_can_pass_is_tried_again(site: Site, diary: Diary) -> None:
+    lost = HostUnreachable("a is away")
+    assert State.DONE is await site.carry_out(FakeStep("a.x", diary, [lost, lost, None]))
+    assert (State.PRESENT, 3, "") == (
+        (task := site.task("a.x")).state,
+        task.attempt,
+        task.error_code,
+    )
+
+
+async def test_a_try_that_was_lost_half_way_counts_as_done(site: Site, diary: Diary) -> None:
+    """The second try finds everything there, because the first one put it there."""
+    step = FakeStep("a.x", diary, [LACK, None], applies=[RegistryUnreachable("gone")])
+    assert State.DONE is await site.carry_out(step)
+    assert {"a.x": State.DONE} == site.states()
+
+
+async def test_tries_come_to_an_end(site: Site, diary: Diary) -> None:
+    step = FakeStep("a.x", diary, [HostUnreachable("a is away")])
+    assert State.FAILED is await site.carry_out(step)
+    task = site.task("a.x")
+    assert (ATTEMPTS, "E-SSH-ROUTE", "a is away") == (task.attempt, task.error_code, task.error)
+    assert [HostUnreachable.remedy_text] == [task.remedy]
+    assert ["a is away [E-SSH-ROUTE]"] * ATTEMPTS == [e.text for e in site.reader.log(site.run)]
+
+
+@pytest.mark.parametrize("error", [HostLoginRefused("no"), RegistryFull("no"), ValueError("no")])
+async def test_what_cannot_pass_is_tried_once(site: Site, diary: Diary, error: Exception) -> None:
+    await site.carry_out(FakeStep("a.x", diary, [error]))
+    assert 1 == site.task("a.x").attempt
+
+
+async def test_pauses_grow(site: Site, diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    real_sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        if seconds != runner_module.FLUSH_S:
+            pauses.append(seconds)
+        await real_sleep(0)
+
+    monkeypatch.setattr(runner_module, "FIRST_PAUSE_S", 1.0)
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    await site.carry_out(FakeStep("a.x", diary, [HostUnreachable("away")]))
+    assert ATTEMPTS - 1 == len(pauses)
+    assert all(0.8 * 2**n <= pause <= 1.2 * 2**n for n, pause in enumerate(pauses))
+
+
+async def test_a_fault_of_our_own_is_told_as_such(site: Site, diary: Diary) -> None:
+    await site.carry_out(FakeStep("a.x", diary, [KeyError("oops")]), FakeStep("b.x", diary))
+    task = site.task("a.x")
+    assert ("E-INTERNAL", "KeyError: 'oops'") == (task.error_code, task.error)
+    assert any("Traceback" in entry.text for entry in site.reader.log(site.run))
+    assert State.PRESENT is site.task("b.x").state
+
+
+async def test_errors_of_the_du_s_files_are_told_as_such(site: Site, diary: Diary) -> None:
+    await site.carry_out(FakeStep("a.x", diary, [OSError(28, "No space left", "/var/x")]))
+    task = site.task("a.x")
+    assert ("E-DU-FILES", "/var/x: No space left") == (task.error_code, task.error)
+
+
+@pytest.mark.parametrize(
+    ("errors", "code"),
+    [
+        ([HostUnreachable("away"), HostLoginRefused("no")], "E-SSH-LOGIN"),
+        ([ValueError("x"), RegistryFull("full")], "E-REG-FULL"),
+        ([ValueError("x"), KeyError("y")], "E-INTERNAL"),
+    ],
+)
+async def test_of_several_errors_the_one_that_lasts_is_told(
+    site: Site, diary: Diary, errors: list[Exception], code: str
+) -> None:
+    group = ExceptionGroup("outer", [ExceptionGroup("inner", errors)])
+    await site.carry_out(FakeStep("a.x", diary, [group]))
+    assert code == site.task("a.x").error_code
+
+
+async def test_a_dry_run_only_looks(site: Site, diary: Diary) -> None:
+    assert State.DONE is await site.carry_out(
+        FakeStep("a.x", diary, [LACK]), FakeStep("a.y", diary), dry=True
+    )
+    assert ["a.x: check", "a.y: check"] == diary.entries
+    assert {"a.x": State.MISSING, "a.y": State.PRESENT} == site.states()
+    assert ("a thing", 10, 0) == (
+        (task := site.task("a.x")).message,
+        task.bytes_total,
+        task.bytes_done,
+    )
+
+
+async def test_a_dry_run_does_not_wait_for_what_is_away(site: Site, diary: Diary) -> None:
+    step = FakeStep("a.x", diary, [HostUnreachable("away")])
+    assert State.FAILED is await site.carry_out(step, dry=True)
+    assert 1 == site.task("a.x").attempt
+
+
+@pytest.mark.parametrize("dry", [True, False])
+async def test_a_verify_step_that_finds_something_has_failed(site: Site, dry: bool) -> None:
+    assert State.FAILED is await site.carry_out(
+        FakeVerify("a.verify", Missing("an image", remedy="Pull it.")), dry=dry
+    )
+    assert ("an image", "Pull it.") == ((task := site.task("a.verify")).error, task.remedy)
+
+
+async def test_what_was_found_stands_beside_the_step(site: Site) -> None:
+    await site.carry_out(FakeVerify("a.verify", None))
+    assert "all is well" == site.task("a.verify").message
+
+
+async def cancelled_when(site: Site, begun: Callable[[], bool], *steps: Step) -> None:
+    task = asyncio.ensure_future(site.runner(list(steps)).run())
+    async with asyncio.timeout(PATIENCE_S):
+        while not begun():  # noqa: ASYNC110 - the step has no event to wait for
+            await asyncio.sleep(0)  # let the runner go on
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_cancel_marks_what_was_running_and_waiting(site: Site, diary: Diary) -> None:
+    never = asyncio.Event()
+    await cancelled_when(
+        site,
+        lambda: "a.y: apply" in diary.entries,
+        FakeStep("a.x", diary),
+        FakeStep("a.y", diary, [LACK], hold=never),
+        FakeStep("a.z", diary),
+        FakeStep("b.x", diary, needs=["a.y"]),
+    )
+    assert {
+        "a.x": State.PRESENT,
+        "a.y": State.CANCELLED,
+        "a.z": State.CANCELLED,
+        "b.x": State.CANCELLED,
+    } == site.states()
+    assert all(site.task(where).ended for where in site.states())
+
+
+@pytest.mark.parametrize("needs", [[], ["a.x"]])
+async def test_a_step_that_says_it_was_cancelled_ends_the_run(
+    site: Site, diary: Diary, needs: list[str]
+) -> None:
+    """Neither may another target wait for it for ever, nor the run count as ended well."""
+    with pytest.raises(asyncio.CancelledError):
+        await site.carry_out(
+            FakeStep("a.x", diary, [Cancelled("ended")]),
+            FakeStep("b.x", diary, needs=needs),
+            FakeStep("b.y", diary, [LACK], hold=asyncio.Event()),
+        )
+    assert State.CANCELLED is site.task("a.x").state
+    assert State.CANCELLED is site.task("b.y").state
+
+
+async def test_progress_never_falls(site: Site, diary: Diary) -> None:
+    moved = [(0, 100), (60, 100), (20, 100), (70, 50), (5, 0)]
+    await site.carry_out(
+        FakeStep(
+            "a.x",
+            diary,
+            [LACK, LACK, None],
+            applies=[RegistryUnreachable("gone"), None],
+            moved=moved,
+        )
+    )
+    assert (70, 100) == ((task := site.task("a.x")).bytes_done, task.bytes_total)
+
+
+def test_a_teller_counts_up_only() -> None:
+    teller = TaskTeller(TaskRow("a", "x", "x"), deque())
+    seen = []
+    for done, total in [(0, 10), (7, 10), (3, 20), (30, 20)]:
+        teller.bytes(done, total)
+        seen.append((teller.row.bytes_done, teller.row.bytes_total))
+    assert [(0, 10), (7, 10), (7, 20), (30, 30)] == seen
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    teller = TaskTeller(TaskRow("a", "x", "x"), deque())
+    teller.set_state(State.RUNNING)
+    rates = []
+    for second, done in enumerate([0, 100, 200, 200, 200, 200, 200, 200]):
+        teller.bytes(done, 1000)
+        teller.measure(float(second))
+        rates.append(teller.row.rate)
+    assert [0.0, 100.0, 100.0] == rates[:3]
+    assert 0.0 == rates[-1]
+    teller.set_state(State.DONE)
+    teller.measure(9.0)
+    assert 0.0 == teller.row.rate
+
+
+async def test_the_journal_has_the_plan_before_anything_is_done(site: Site, diary: Diary) -> None:
+    seen: list[dict[str, State]] = []
+
+    def look() -> None:
+        seen.append(site.states())
+
+    await site.carry_out(FakeStep("a.x", diary, [look]), FakeStep("a.y", diary))
+    assert [{"a.x": State.WAITING, "a.y": State.WAITING}] == seen
+
+
+async def test_a_plan_of_nothing(site: Site) -> None:
+    assert State.DONE is await site.carry_out()
+
+
+def test_every_error_has_a_code_of_its_own_and_a_remedy() -> None:
+    kinds: list[type[AirferryError]] = []
+    waiting = [AirferryError]
+    while waiting:
+        kinds.append(kind := waiting.pop())
+        waiting += [child for child in kind.__subclasses__() if child.__module__ == "core.errors"]
+    assert len(kinds) == len({kind.code for kind in kinds})
+    assert all(kind("x").remedy for kind in kinds)
