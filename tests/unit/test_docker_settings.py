@@ -1,0 +1,140 @@
+"""What an engine says of itself, and what is written into its daemon.json."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from core.errors import DockerFailed, PullFailed
+from core.hosts.daemon_json import LOOPBACK, with_insecure
+from core.hosts.engine import EngineFacts, engine_facts, short_digest
+from core.hosts.engine import _take_event as take_event
+
+# Cut down from `docker info` of Debian 12's Docker 20.10.
+CLASSIC: dict[str, Any] = {
+    "ServerVersion": "20.10.24+dfsg1",
+    "Driver": "overlay2",
+    "DriverStatus": [
+        ["Backing Filesystem", "extfs"],
+        ["Supports d_type", "true"],
+        ["Native Overlay Diff", "true"],
+        ["userxattr", "false"],
+    ],
+    "RegistryConfig": {
+        "AllowNondistributableArtifactsCIDRs": [],
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        "IndexConfigs": {
+            "docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True},
+            "10.0.0.1:5000": {
+                "Name": "10.0.0.1:5000",
+                "Mirrors": [],
+                "Secure": False,
+                "Official": False,
+            },
+        },
+        "Mirrors": [],
+    },
+}
+# Written by hand from Docker's documentation of 29: no such engine was at hand to record it.
+CONTAINERD: dict[str, Any] = {
+    "ServerVersion": "29.0.1",
+    "Driver": "overlayfs",
+    "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
+    "RegistryConfig": {
+        "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
+        "IndexConfigs": {"docker.io": {"Name": "docker.io", "Secure": True, "Official": True}},
+    },
+}
+
+
+def test_the_classic_store() -> None:
+    found = engine_facts(CLASSIC)
+    assert EngineFacts("20.10.24+dfsg1", "classic", True, ("10.0.0.1:5000",)) == found
+    assert found.ids_are_config_digests
+
+
+def test_the_containerd_store() -> None:
+    found = engine_facts(CONTAINERD)
+    assert EngineFacts("29.0.1", "containerd", True, ()) == found
+    assert not found.ids_are_config_digests
+
+
+def test_an_engine_whose_loopback_is_not_insecure() -> None:
+    """Docker 29.10 and later, where insecure-registries is set without loopback."""
+    registries = {"InsecureRegistryCIDRs": ["10.0.0.0/8"], "IndexConfigs": {}}
+    assert not engine_facts({**CONTAINERD, "RegistryConfig": registries}).insecure_loopback
+
+
+@pytest.mark.parametrize(
+    "info", [{}, {"DriverStatus": None, "RegistryConfig": None}, {"DriverStatus": [["x"]]}]
+)
+def test_an_engine_that_says_next_to_nothing(info: dict[str, Any]) -> None:
+    assert EngineFacts("", "classic", False, ()) == engine_facts(info)
+
+
+def test_events_of_a_pull() -> None:
+    told: list[tuple[str, int | None]] = []
+    for event in (
+        {"status": "Pulling from a", "id": "1"},
+        {"status": "Pulling fs layer", "progressDetail": {}, "id": "aa"},
+        {"status": "Downloading", "progressDetail": {"current": 5, "total": 9}, "id": "aa"},
+        {"status": "Verifying Checksum", "progressDetail": {}, "id": "aa"},
+        {"status": "Download complete", "progressDetail": {}, "id": "aa"},
+        {"status": "Extracting", "progressDetail": {"current": 3, "total": 9}, "id": "aa"},
+        {"status": "Already exists", "progressDetail": {}, "id": "bb"},
+        {"status": "Digest: sha256:00"},
+    ):
+        take_event("a", "r/x:1", event, lambda layer, done: told.append((layer, done)))
+    assert [("aa", 5), ("aa", None)] == told
+
+
+def test_an_error_in_the_stream_of_a_pull() -> None:
+    """A pull that failed is HTTP 200; the error is an event."""
+    event = {"errorDetail": {"message": "unexpected EOF"}, "error": "unexpected EOF"}
+    with pytest.raises(PullFailed, match="a: pulling r/x:1: unexpected EOF"):
+        take_event("a", "r/x:1", event, lambda *_: None)
+
+
+def test_short_digests_are_those_of_the_engine() -> None:
+    assert "0123456789ab" == short_digest("sha256:0123456789abcdef")
+
+
+REGISTRY = "registry.example.com:5000"
+
+
+@pytest.mark.parametrize("text", ["", " \n", "{}", '{"insecure-registries": null}'])
+def test_a_daemon_json_of_our_own(text: str) -> None:
+    assert {"insecure-registries": [*LOOPBACK, REGISTRY]} == json.loads(
+        with_insecure(text, [REGISTRY], "a")
+    )
+
+
+def test_what_is_there_stays_and_keeps_its_order() -> None:
+    old = {
+        "log-driver": "journald",
+        "insecure-registries": ["b", "127.0.0.0/8"],
+        "data-root": "/data",
+        "nested": {"x": [1]},
+    }
+    new = json.loads(with_insecure(json.dumps(old), [REGISTRY, "b"], "a"))
+    assert list(old) == list(new)
+    assert {**old, "insecure-registries": ["b", "127.0.0.0/8", "::1/128", REGISTRY]} == new
+
+
+@pytest.mark.parametrize("registries", [[], [REGISTRY]])
+def test_what_is_enough_is_not_touched(registries: list[str]) -> None:
+    text = f'{{ "insecure-registries":["{REGISTRY}", "127.0.0.0/8","::1/128"]  }}'
+    assert text == with_insecure(text, registries, "a")
+
+
+def test_it_is_enough_the_second_time() -> None:
+    once = with_insecure('{"debug": true}', [REGISTRY], "a")
+    assert once == with_insecure(once, [REGISTRY], "a")
+
+
+@pytest.mark.parametrize("text", ["{", "debug: true", "[]", '"x"', "// words\n{}"])
+def test_what_is_no_json_object_is_refused(text: str) -> None:
+    with pytest.raises(DockerFailed, match=r"a: /etc/docker/daemon\.json is not"):
+        with_insecure(text, [REGISTRY], "a")

@@ -1,0 +1,225 @@
+"""What a host says of itself, really asked under dash, and what preflight makes of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.errors import HostCommandFailed
+from core.hosts import facts as facts_module
+from core.hosts import packages
+from core.hosts.facts import Facts, parse_facts, preflight
+
+SCRIPTS = sorted(Path(facts_module.__file__).parent.glob("*.sh"))
+MIB = 1 << 20
+FIT = Facts(
+    os_id="debian",
+    os_version="12",
+    os_name="Debian GNU/Linux 12 (bookworm)",
+    arch="amd64",
+    kernel="6.1",
+    cpus=2,
+    memory_bytes=4 << 30,
+    store_free_bytes=20_000_000_000,
+    tmp_free_bytes=2 << 30,
+    clock_skew_s=1.0,
+    init="systemd",
+    root="direct",
+    docker_path="",
+    port_taken=False,
+    node_agent="",
+)
+ANSWER = """\
+os_id=debian
+os_version=12
+os_name=Debian GNU/Linux 12 (bookworm)
+arch=x86_64
+kernel=6.1
+cpus=2
+memory_kib=4194304
+clock=1001
+init=systemd
+store_free_kib=19531250
+tmp_free_kib=2097152
+root=direct
+docker_path=
+port_taken=0
+facts=complete
+"""
+
+
+@pytest.fixture(scope="module")
+def dash() -> str:
+    found = shutil.which("dash")
+    assert found, "the scripts for hosts are tested under dash: install the package dash"
+    return found
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def ask(dash: str, *arguments: str, path: str | None = None) -> str:
+    """Run facts.sh as it is run on a host: through standard input."""
+    return subprocess.run(
+        [dash, "-s", "--", *arguments],
+        input=facts_module.SCRIPT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PATH": path or os.environ["PATH"]},
+    ).stdout
+
+
+def test_there_are_scripts() -> None:
+    assert {"facts.sh", "install_docker.sh"} <= {path.name for path in SCRIPTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_posix_shell(dash: str, script: Path) -> None:
+    done = subprocess.run([dash, "-n", script], capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_scripts_are_those_that_are_sent() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in SCRIPTS}
+    assert (texts["facts.sh"], texts["install_docker.sh"]) == (
+        facts_module.SCRIPT,
+        packages.SCRIPT,
+    )
+
+
+def test_this_machine_says_what_it_is(dash: str) -> None:
+    found = parse_facts("here", ask(dash, "1"), time.time())
+    assert (os.uname().release, os.cpu_count()) == (found.kernel, found.cpus)
+    assert (True, True, True) == (
+        found.memory_bytes > 0,
+        found.store_free_bytes > 0,
+        found.tmp_free_bytes > 0,
+    )
+    assert abs(found.clock_skew_s) < 5
+    assert Path("/proc/1/comm").read_text().strip() == found.init
+    assert "direct" == found.root or os.geteuid() != 0
+
+
+def test_a_port_that_is_taken(dash: str, taken_port: int) -> None:
+    assert parse_facts("here", ask(dash, str(taken_port)), 0).port_taken
+
+
+def test_a_port_that_is_free(dash: str, taken_port: int) -> None:
+    with socket.socket() as bound_only:
+        bound_only.bind(("127.0.0.1", 0))
+        port = bound_only.getsockname()[1]
+        assert port != taken_port
+        assert not parse_facts("here", ask(dash, str(port)), 0).port_taken
+
+
+def test_a_host_with_next_to_nothing(dash: str, tmp_path: Path) -> None:
+    """What cannot be found out stays empty; the answer is whole all the same."""
+    for name in ("uname", "date", "cat", "id", "dirname"):
+        tool = shutil.which(name)
+        assert tool
+        (tmp_path / name).symlink_to(tool)
+    found = parse_facts("here", ask(dash, "5001", path=str(tmp_path)), 0)
+    assert (0, 0, 0, "") == (
+        found.cpus,
+        found.memory_bytes,
+        found.store_free_bytes,
+        found.docker_path,
+    )
+
+
+def test_an_answer_is_read() -> None:
+    assert FIT == parse_facts("a", ANSWER, 1000.0)
+
+
+@pytest.mark.parametrize(("machine", "arch"), [("aarch64", "arm64"), ("riscv64", "riscv64")])
+def test_architectures_have_their_image_names(machine: str, arch: str) -> None:
+    assert arch == parse_facts("a", ANSWER.replace("x86_64", machine), 0).arch
+
+
+@pytest.mark.parametrize("text", ["", "Welcome!\n", ANSWER[:-10], "os_id=debian\n"])
+def test_an_answer_that_is_not_whole_is_refused(text: str) -> None:
+    with pytest.raises(HostCommandFailed, match="a: the host did not say what it is"):
+        parse_facts("a", text, 0)
+
+
+def test_a_greeting_before_the_answer_is_no_harm() -> None:
+    assert FIT == parse_facts("a", "Welcome!\nlast login: today = fine\n" + ANSWER, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "summary"),
+    [
+        (FIT, "Debian 12, no Docker, 20 GB free"),
+        (replace(FIT, docker_path="/usr/bin/docker"), "Debian 12, Docker, 20 GB free"),
+        (replace(FIT, os_id="", os_version=""), "unknown system, no Docker, 20 GB free"),
+    ],
+)
+def test_summaries(facts: Facts, summary: str) -> None:
+    assert summary == facts.summary
+
+
+@pytest.mark.parametrize(
+    ("facts", "needs_docker", "space_bytes", "findings"),
+    [
+        (FIT, True, 0, []),
+        (FIT, True, FIT.store_free_bytes, []),
+        (
+            replace(FIT, root="none"),
+            False,
+            0,
+            [(True, "the login is not root and has no sudo without a password")],
+        ),
+        (replace(FIT, root="sudo"), False, 0, []),
+        (replace(FIT, init="openrc"), False, 0, [(True, "runs openrc, not systemd")]),
+        (
+            replace(FIT, tmp_free_bytes=511 * MIB),
+            True,
+            0,
+            [(True, "has 511 MiB free in /tmp; installing Docker needs 512 MiB")],
+        ),
+        (replace(FIT, tmp_free_bytes=511 * MIB), False, 0, []),
+        (
+            replace(FIT, store_free_bytes=99 * MIB),
+            False,
+            100 * MIB,
+            [(True, "has 99 MiB free where Docker stores images; 100 MiB are needed")],
+        ),
+        (replace(FIT, clock_skew_s=-3600.0), False, 0, [(False, "its clock is -60 min off")]),
+        (replace(FIT, clock_skew_s=299.0), False, 0, []),
+        (
+            replace(FIT, node_agent="nodelet"),
+            False,
+            0,
+            [(False, "a node agent (nodelet) is installed, which may rewrite daemon.json")],
+        ),
+        (
+            replace(FIT, root="none", init="sysvinit", clock_skew_s=600.0),
+            False,
+            0,
+            [
+                (True, "the login is not root and has no sudo without a password"),
+                (True, "runs sysvinit, not systemd"),
+                (False, "its clock is +10 min off"),
+            ],
+        ),
+    ],
+)
+def test_preflight(
+    facts: Facts, needs_docker: bool, space_bytes: int, findings: list[tuple[bool, str]]
+) -> None:
+    found = list(preflight(facts, needs_docker=needs_docker, space_bytes=space_bytes))
+    assert findings == [(finding.fatal, finding.what) for finding in found]
+    assert all(finding.remedy for finding in found)

@@ -1,0 +1,29 @@
+"""The rooms of the house: the core works without the screens, and imports go one way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("module", ["core.cli", "core.engine.process", "core.hosts.tunnel_service"])
+def test_the_core_needs_no_terminal_library(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'textual', 'rich', 'tui'}} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "[]\n" == done.stdout
+
+
+def test_import_rules() -> None:
+    program = Path(sysconfig.get_path("scripts")) / "lint-imports"
+    done = subprocess.run(
+        [program, "--no-cache"], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
+    )
+    assert 0 == done.returncode, done.stdout
