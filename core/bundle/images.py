@@ -20,7 +20,7 @@ from core.bundle.model import (
     Layer,
     sha256_digest,
 )
-from core.bundle.reference import Reference, parse_reference
+from core.bundle.reference import Reference, is_tagged, parse_reference
 from core.errors import BundleCorrupt, BundleError, NotABundle, UnsafeBundle
 
 _NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
@@ -148,7 +148,7 @@ def _references(label: str, tags: object) -> tuple[Reference, ...]:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise BundleCorrupt(f"{label}: RepoTags is no list of names")
     try:
-        return tuple(dict.fromkeys(parse_reference(tag) for tag in tags))
+        return tuple(dict.fromkeys(parse_reference(tag) for tag in tags if is_tagged(tag)))
     except UnsafeBundle as error:
         raise UnsafeBundle(f"{label}: {error.what}") from error
 

@@ -83,7 +83,7 @@ def list_bundle(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> B
     Raises:
         BundleError: it cannot be read, or is not whole.
     """
-    with open_bundle(file.path, go_on) as (stream, _), readable(file.path):
+    with open_bundle(file.path, go_on) as (stream, _):
         archive = TarStream(stream, file.name)
         members = collect(archive, file.name, _listed)
     images = images_of(members)

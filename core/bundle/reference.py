@@ -16,6 +16,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+_PINNED = re.compile(r"@sha256:[0-9a-f]{64}$")
 MAX_NAME = 255
 
 
@@ -53,12 +54,19 @@ class Reference:
         return f"{self.domain}/{self.path}:{self.tag}"
 
 
+def is_tagged(text: str) -> bool:
+    """Whether a name can be given to an image: one that has only a digest cannot."""
+    name = _PINNED.sub("", text)
+    return name == text or ":" in name.rpartition("/")[2]
+
+
 def parse_reference(text: str) -> Reference:
-    """Take a tagged name apart.
+    """Take a tagged name apart; a digest that stands behind the tag is left out.
 
     Raises:
         UnsafeBundle: it is no name that an engine would take.
     """
+    text = _PINNED.sub("", text) if is_tagged(text) else text
     domain, path = DEFAULT_DOMAIN, text
     first, slash, rest = text.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first or first != first.lower()):

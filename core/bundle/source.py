@@ -64,26 +64,51 @@ class CountedFile(io.RawIOBase):
         super().close()
 
 
+class BundleStream:
+    """The decompressed bytes; what goes wrong in reading them becomes one of our errors.
+
+    Only the reading: what else fails while a bundle is open is not the bundle's fault.
+
+    Args:
+        path: The bundle.
+        stream: Its decompressed bytes.
+    """
+
+    def __init__(self, path: Path, stream: BinaryIO) -> None:
+        self._path = path
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`; empty at the end.
+
+        Raises:
+            BundleTruncated, BundleCorrupt: from the decompression.
+            BundleError: the file cannot be read.
+        """
+        with readable(self._path):
+            return self._stream.read(size)
+
+
 @contextmanager
 def open_bundle(
     path: Path, go_on: Callable[[], None] = lambda: None
-) -> Iterator[tuple[BinaryIO, CountedFile]]:
+) -> Iterator[tuple[BundleStream, CountedFile]]:
     """Open a bundle for one pass: the decompressed stream, and the file that counts bytes read.
 
     Raises:
         BundleError: the file cannot be opened, or is compressed in a way that is not read.
-        BundleTruncated, BundleCorrupt: while reading, from the decompression.
     """
     with readable(path):
         file = CountedFile(path, go_on)
-    with file, readable(path):
-        head = file.read(6) or b""
-        file._file.seek(0)
+    with file:
+        with readable(path):
+            head = file.read(6) or b""
+            file._file.seek(0)
         file.read_bytes = 0
         if not head:
             raise NotABundle(f"{path.name}: the file is empty")
         with _decompressed(path, file, compression_of(head)) as stream:
-            yield stream, file
+            yield BundleStream(path, stream), file
 
 
 def _decompressed(path: Path, file: CountedFile, compression: str) -> BinaryIO:

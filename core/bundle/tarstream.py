@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import BinaryIO
+from typing import Protocol
 
 from core.errors import BundleTruncated, NotABundle, UnsafeBundle
 
@@ -20,6 +20,13 @@ MAX_EXTENDED_BYTES = 1 << 20
 MAX_MEMBER_BYTES = 1 << 50
 MAX_TAIL_BYTES = 64 << 20
 _MAX_DIGITS = 20
+
+
+class Readable(Protocol):
+    """What an archive is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`; empty at the end."""
 
 
 class Kind(Enum):
@@ -63,7 +70,7 @@ class TarStream:
         label: The bundle's name, for messages.
     """
 
-    def __init__(self, stream: BinaryIO, label: str) -> None:
+    def __init__(self, stream: Readable, label: str) -> None:
         self._stream = stream
         self._label = label
         self._position = 0

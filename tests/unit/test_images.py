@@ -144,6 +144,14 @@ def test_images_without_a_name(tags: list[str] | None) -> None:
     assert [((), PAUSE.image_id)] == [facts[:2] for facts in facts_of(images_in(data))]
 
 
+def test_an_image_that_is_named_by_digest_alone_has_no_name() -> None:
+    digest = "sha256:" + "0" * 64
+    tags = [f"a.b/c@{digest}", f"a.b/d:1@{digest}"]
+    listing = [{"Config": "config.json", "RepoTags": tags, "Layers": []}]
+    found = images_in(minimal(listing, config_entry(ImageSpec([], []))))
+    assert [("a.b/d:1",)] == [names for names, _, _ in facts_of(found)]
+
+
 @pytest.mark.parametrize("layers", [None, []])
 def test_images_without_layers(layers: list[str] | None) -> None:
     """Go writes a list that was never filled as null."""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.bundle import Reference, parse_reference
+from core.bundle.reference import is_tagged
 from core.errors import UnsafeBundle
 
 
@@ -88,7 +89,9 @@ def test_names(
         "a\0:1",
         "ä:1",
         "a@sha256:" + "0" * 64,
-        "a:1@sha256:" + "0" * 64,
+        "a:1@sha256:0",
+        "a:1@sha256:" + "0" * 64 + "\n",
+        "a:1@md5:" + "0" * 32,
         "a:٣",
         "$(reboot):1",
         "a:1; rm",
@@ -97,6 +100,24 @@ def test_names(
 def test_names_that_are_refused(text: str) -> None:
     with pytest.raises(UnsafeBundle, match="is not an image name"):
         parse_reference(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "tagged"),
+    [
+        ("a", True),
+        ("a:1", True),
+        ("a:1@{}", True),
+        ("a.b:5/c:1@{}", True),
+        ("a@{}", False),
+        ("a.b:5/c@{}", False),
+    ],
+)
+def test_a_digest_behind_the_tag_is_left_out(text: str, tagged: bool) -> None:
+    text = text.format("sha256:" + "0" * 64)
+    assert tagged is is_tagged(text)
+    if tagged:
+        assert parse_reference(text.partition("@")[0]) == parse_reference(text)
 
 
 def test_long_names_are_cut_in_messages() -> None:

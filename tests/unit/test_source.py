@@ -156,6 +156,16 @@ def test_a_stick_that_is_pulled_out(bundle: Path) -> None:
     assert "stick" in caught.value.remedy
 
 
+@pytest.mark.parametrize("error", [ValueError("ours"), OSError(28, "No space left", "/state/x")])
+def test_what_else_fails_meanwhile_is_not_blamed_on_the_bundle(
+    bundle: Path, error: Exception
+) -> None:
+    bundle.write_bytes(DATA)
+    with pytest.raises(type(error)) as caught, open_bundle(bundle):
+        raise error
+    assert error is caught.value
+
+
 @pytest.mark.parametrize("kind", COMPRESSIONS)
 def test_reading_ends_when_it_is_cancelled(bundle: Path, kind: str) -> None:
     bundle.write_bytes(COMPRESSIONS[kind](DATA))
