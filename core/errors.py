@@ -7,8 +7,8 @@
     +-- BundleError            a bundle cannot be read or is not whole
     |   +-- BundleTruncated, BundleCorrupt, NotABundle, UnsafeBundle, NameCollision
     +-- RegistryError          the registry refused or lost something
-    |   +-- RegistryUnreachable (can pass), RegistryStalled (can pass), RegistryFull,
-    |       RegistryEngineMissing, RegistryPortTaken
+    |   +-- RegistryUnreachable (can pass), RegistryStalled (can pass), RegistryBusy
+    |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
@@ -110,7 +110,10 @@ class NameCollision(BundleError):
     """Two different images would get the same name in the registry."""
 
     code = "E-BUNDLE-NAMES"
-    remedy_text = "Move one of the two bundles out of imagesDir."
+    remedy_text = (
+        "Move one of the two bundles out of imagesDir, or set laterBundleWins: true in the config "
+        "(--later-wins) to take the image of the one whose file name comes later."
+    )
 
 
 class RegistryError(AirferryError):
@@ -136,6 +139,14 @@ class RegistryStalled(RegistryError):
 
     code = "E-REG-STALL"
     remedy_text = "Is the registry's disk full or very slow? Then run the same command again."
+    transient = True
+
+
+class RegistryBusy(RegistryError):
+    """The registry says that it cannot take this now (429, 5xx)."""
+
+    code = "E-REG-BUSY"
+    remedy_text = "Wait a little and run the same command again; if it stays, see its log."
     transient = True
 
 
@@ -300,3 +311,14 @@ class InternalError(AirferryError):
 
     code = "E-INTERNAL"
     remedy_text = "Run it again; if it stays, report it with the engine's log."
+
+
+def kinds_by_code() -> dict[str, type[AirferryError]]:
+    """Return every kind of error by its code, for errors that come out of another process."""
+    found: dict[str, type[AirferryError]] = {}
+    waiting: list[type[AirferryError]] = [AirferryError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.code] = kind
+        waiting += kind.__subclasses__()
+    return found

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import AirferryError
+from core.files import write_atomically
 
 UNIT_DIR = Path("/etc/systemd/system")
 STOP_TIMEOUT_S = 10.0
@@ -85,9 +86,7 @@ class Service:
             )
         let_go(process)
         record = {"pid": process.pid, "start_time": start_time_of(process.pid)}
-        draft = self._pid_path.with_suffix(".new")
-        draft.write_text(json.dumps(record), encoding="utf-8")
-        draft.replace(self._pid_path)
+        write_atomically(self._pid_path, json.dumps(record))
 
     def stop(self) -> bool:
         """Stop it and wait until it has gone; False if it did not run.
@@ -120,9 +119,7 @@ class Service:
             "[Install]\nWantedBy=multi-user.target\n"
         )
         path = UNIT_DIR / f"{self.name}.service"
-        draft = path.with_suffix(".new")
-        draft.write_text(unit, encoding="utf-8")
-        draft.replace(path)
+        write_atomically(path, unit)
         _systemctl("daemon-reload")
         _systemctl("enable", self.name)
         _systemctl("restart", self.name)

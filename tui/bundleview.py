@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from core.bundle import Bundle, BundleFile, Catalogue, Ignored, find_bundles
-from core.engine.report import size
+from core.engine.report import count, size
 from core.errors import AirferryError
 from tui.site import Site
-from tui.text import count, fit, safe, signed
+from tui.text import fit, safe, signed
 
 HEADING = f"    {'bundle':<37}{'size':>10}{'images':>8}  state"
 
@@ -69,7 +69,7 @@ def ignored_line(other: Ignored) -> Text:
 
 def bundle_lines(bundle: Bundle) -> list[Text]:
     """Return a bundle's images, each with its names."""
-    unit = "in the registry" if bundle.imported else "unpacked"
+    unit = "in the registry" if bundle.imported else "to send, about"
     lines = [
         Text(f"{count(len(bundle.images), 'image')}, {size(bundle.size_bytes)}"),
         Text(),
@@ -82,6 +82,7 @@ def bundle_lines(bundle: Bundle) -> list[Text]:
             Text(f"{fit(first, 42)} {fit(image.platform, 14)} {total:>15}"),
         )
         lines += [Text(f"  also {safe(name, 66)}") for name in others]
+    lines += [Text(f"! {safe(note, 200)}") for note in bundle.notes]
     return lines
 
 

@@ -14,9 +14,16 @@ from core.config import set_values
 from core.errors import ConfigError
 
 NUMBERS = frozenset(
-    {"registryPort", "hostRegistryPort", "ssh.port", "ssh.concurrency", "ssh.connectTimeout"}
+    {
+        "compressionLevel",
+        "hostRegistryPort",
+        "registryPort",
+        "ssh.concurrency",
+        "ssh.connectTimeout",
+        "ssh.port",
+    }
 )
-FLAGS = frozenset({"privateRegistryInsecure"})
+FLAGS = frozenset({"laterBundleWins", "privateRegistryInsecure"})
 
 
 @lru_cache(maxsize=8)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from core.bundle import find_bundles
 from core.config import Mode
 from core.engine.journal import ENDED_WELL, RunRow, State
-from core.engine.report import size, targets_of, unfinished_hosts
+from core.engine.report import count, size, targets_of, unfinished_hosts
 from core.engine.request import CHANGING
 from core.errors import AirferryError
 from tui.progress import planned_bytes, progress_of
 from tui.site import Site, Snapshot
-from tui.text import count, when
+from tui.text import when
 
 PROBE_TIMEOUT_S = 0.3
 THIS_MACHINE = "du"

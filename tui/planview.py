@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from core.engine.journal import LogLine, State, TaskRow
-from core.engine.report import Target, size, targets_of
+from core.engine.report import Target, count, size, targets_of
 from tui.findings import THIS_MACHINE
-from tui.text import count, fit, names, safe, signed, wrapped
+from tui.text import fit, names, safe, signed, wrapped
 
 WIDTH = 76
 _DU_WORDS = {

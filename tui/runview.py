@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
-from core.engine.report import LOOKS, Target, clock, sign, size, targets_of
+from core.engine.report import LOOKS, Target, clock, count, sign, size, targets_of
 from tui.findings import THIS_MACHINE
 from tui.progress import Progress, progress_of, seconds_left, tally
 from tui.site import Snapshot
-from tui.text import bar, count, fit, safe, signed, time_of_day, wrapped
+from tui.text import bar, fit, safe, signed, time_of_day, wrapped
 
 HEADING = f"    {'host':<15}{'step':<18}{'time':>6}  what"
 LOG_WIDTH, MAX_LOG_ROWS = 65, 60

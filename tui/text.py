@@ -102,11 +102,6 @@ def time_of_day(epoch_s: float) -> str:
     return f"{datetime.fromtimestamp(epoch_s).astimezone():%H:%M:%S}"
 
 
-def count(number: int, word: str) -> str:
-    """Return a number with its noun: `1 host`, `3 hosts`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def names(found: Iterable[str], width: int = 60) -> str:
     """Return names in one line, and how many more there are: `a, b and 7 more`."""
     every = [safe(name, 64) for name in found]

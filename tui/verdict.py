@@ -6,12 +6,12 @@ from rich.text import Text
 
 from core.config import Config, Mode
 from core.engine.journal import ENDED_WELL, State
-from core.engine.report import Target, clock, size, targets_of
+from core.engine.report import Target, clock, count, size, targets_of
 from core.engine.request import RunKind
 from tui.findings import THIS_MACHINE
 from tui.planview import cause_lines, causes_of
 from tui.site import Snapshot
-from tui.text import count, names, safe
+from tui.text import names, safe
 
 _READY = {
     RunKind.VERIFY: "registry and hosts have every image of the bundles",

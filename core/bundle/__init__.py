@@ -1,36 +1,61 @@
 """Reading bundles: any archive of images, in one pass, trusting nothing in it."""
 
-from core.bundle.catalogue import Catalogue, Checkpoint
-from core.bundle.gunzip import GunzipHash
-from core.bundle.images import images_of
-from core.bundle.listing import Ignored, bundle_file, find_bundles, list_bundle
+from core.bundle.catalogue import Catalogue, LayerIndex
+from core.bundle.contents import Contents, contents_of
+from core.bundle.decompress import compression_of
+from core.bundle.layers import CHUNK_BYTES, LayerStream
+from core.bundle.listing import bundle_of, list_bundle, verify_bundle
 from core.bundle.members import Members, collect
-from core.bundle.model import Bundle, BundleFile, Image, Layer, sha256_digest
+from core.bundle.model import (
+    DOCKER_ARCHIVE,
+    DOCKER_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    Bundle,
+    BundleFile,
+    Image,
+    Layer,
+    ManifestList,
+    sha256_digest,
+)
+from core.bundle.naming import without_collisions
+from core.bundle.problems import Problems
 from core.bundle.reference import Reference, parse_reference
-from core.bundle.source import compression_of, open_bundle, readable
+from core.bundle.shelf import Ignored, bundle_file, find_bundles
+from core.bundle.source import DESCRIPTORS, OpenBundle, open_bundle
 from core.bundle.tarstream import Member, TarStream
 
 __all__ = [
+    "CHUNK_BYTES",
+    "DESCRIPTORS",
+    "DOCKER_ARCHIVE",
+    "DOCKER_LAYER_GZIP",
+    "OCI_LAYER_ZSTD",
     "Bundle",
     "BundleFile",
     "Catalogue",
-    "Checkpoint",
-    "GunzipHash",
+    "Contents",
     "Ignored",
     "Image",
     "Layer",
+    "LayerIndex",
+    "LayerStream",
+    "ManifestList",
     "Member",
     "Members",
+    "OpenBundle",
+    "Problems",
     "Reference",
     "TarStream",
     "bundle_file",
+    "bundle_of",
     "collect",
     "compression_of",
+    "contents_of",
     "find_bundles",
-    "images_of",
     "list_bundle",
     "open_bundle",
     "parse_reference",
-    "readable",
     "sha256_digest",
+    "verify_bundle",
+    "without_collisions",
 ]

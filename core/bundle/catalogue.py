@@ -1,19 +1,21 @@
-"""What is known of bundles, kept between runs: contents of each, and a checkpoint while importing.
+"""What is known between runs: the contents of each bundle, and the blob that each layer became.
 
-A record stands for one file of one size and time. The checkpoint lists the layers of a bundle that
-are already in the registry, so that an import that was killed sends none of them again; it is only
-a hint: each layer is hashed again, and the registry is asked for each blob.
+Both are hints. A record stands for one file of one size and time, and the registry is asked for
+every blob of it; a layer that the index knows is hashed again all the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.bundle.model import Bundle, BundleFile, Image, Layer
+from core.bundle.layers import LayerStream
+from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
 from core.bundle.reference import Reference
+from core.files import write_atomically
 
 
 class Catalogue:
@@ -37,26 +39,31 @@ class Catalogue:
     def keep(self, file: BundleFile, bundle: Bundle) -> None:
         """Write the record of a bundle, atomically."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._record_path(file)
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(bundle)), encoding="utf-8")
-        draft.replace(path)
+        write_atomically(self._record_path(file), json.dumps(asdict(bundle)))
 
-    def checkpoint(self, file: BundleFile) -> Checkpoint:
-        """Return the checkpoint of this file."""
+    def layers(self) -> LayerIndex:
+        """Return the index of layers."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return Checkpoint(self._directory / f"{file.key}.layers")
+        return LayerIndex(self._directory / "layers.jsonl")
 
     def _record_path(self, file: BundleFile) -> Path:
         return self._directory / f"{file.key}.json"
 
 
-class Checkpoint:
-    """The layers of one bundle that were stored: a line of JSON each, appended as they finish."""
+class LayerIndex:
+    """Layers that the registry has confirmed: a line of JSON each, appended as they finish.
+
+    A layer is told by its size and its first mebibyte, because that is known when it begins, and
+    the same whatever file it comes in. So an import that was killed sends no layer again, and a
+    bundle of the next release only those that are new.
+
+    Args:
+        path: The file; later lines count more than earlier ones.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._layers: dict[int, Layer] = {}
+        self._layers: dict[str, Layer] = {}
         try:
             lines = path.read_bytes().splitlines()
         except FileNotFoundError:
@@ -67,28 +74,35 @@ class Checkpoint:
     def _load(self, line: bytes) -> None:
         try:
             record = json.loads(line)
-            offset_bytes = int(record.pop("offset"))
-            self._layers[offset_bytes] = Layer(**record)
+            key = str(record.pop("key"))
+            self._layers[key] = Layer(**record)
         except (ValueError, KeyError, TypeError, AttributeError):
             return  # a line cut short by a power failure: that layer is sent again
 
-    def layer_at(self, offset_bytes: int) -> Layer | None:
-        """Return the layer whose content begins at this place of the archive, if it was stored."""
-        return self._layers.get(offset_bytes)
+    def key(self, layer: LayerStream, form: str) -> str:
+        """Return what a layer that is about to be read is told by.
 
-    def add(self, offset_bytes: int, layer: Layer) -> None:
+        Args:
+            layer: The layer.
+            form: What would be made of it, where that is not always the same.
+        """
+        first = hashlib.sha256(layer.first_chunk).hexdigest()
+        return f"{layer.member.size_bytes}-{first}{form and '-' + form}"
+
+    def find(self, key: str) -> Layer | None:
+        """Return the layer, if one like it was stored."""
+        return self._layers.get(key)
+
+    def add(self, key: str, layer: Layer) -> None:
         """Note a layer that the registry has confirmed.
 
         The line begins anew, because the one before may have been cut short.
         """
-        self._layers[offset_bytes] = layer
+        if self._layers.get(key) == layer:
+            return
+        self._layers[key] = layer
         with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n" + json.dumps({"offset": offset_bytes, **asdict(layer)}) + "\n")
-
-    def clear(self) -> None:
-        """Forget it all: the bundle is done, or turned out to be another."""
-        self._layers.clear()
-        self._path.unlink(missing_ok=True)
+            file.write("\n" + json.dumps({"key": key, **asdict(layer)}) + "\n")
 
 
 def _bundle(record: dict[str, Any]) -> Bundle:
@@ -96,10 +110,26 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         Image(
             **{
                 **image,
-                "references": tuple(Reference(**name) for name in image["references"]),
+                "references": _references(image),
                 "layers": tuple(Layer(**layer) for layer in image["layers"]),
             }
         )
         for image in record["images"]
     )
-    return Bundle(record["name"], record["size_bytes"], images, record["imported"])
+    lists = tuple(
+        ManifestList(**{**several, "references": _references(several)})
+        for several in record["lists"]
+    )
+    return Bundle(
+        record["name"],
+        record["size_bytes"],
+        images,
+        record["imported"],
+        lists,
+        tuple(record["notes"]),
+        record["layout"],
+    )
+
+
+def _references(record: dict[str, Any]) -> tuple[Reference, ...]:
+    return tuple(Reference(**name) for name in record["references"])

@@ -1,96 +1,91 @@
-"""Which files of a directory are bundles, and what is in one, without importing it."""
+"""What is in a bundle: listed by its headers, or verified to the last byte; imported by neither."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
-from core.bundle.images import images_of
-from core.bundle.members import collect
+from isal import isal_zlib
+
+from core.bundle.contents import Contents, contents_of
+from core.bundle.decompress import BLOCK_BYTES
+from core.bundle.layers import LayerStream
+from core.bundle.members import Members, collect
 from core.bundle.model import Bundle, BundleFile, Layer
-from core.bundle.source import compression_of, open_bundle, readable
-from core.bundle.tarstream import BLOCK, Member, TarStream, is_tar_header
-from core.errors import BundleError, NotABundle
+from core.bundle.source import OpenBundle, open_bundle
+from core.bundle.tarstream import Member
 
-# Artifacts of the vendor that lie in the same directory and hold no images.
-_OTHER_ARTIFACTS = re.compile(
-    r"(docker-(?!imgs)|hostagent-|nodelet|pf9-kube-|pf9-deploy-|ansible-|du-|airctl-).*"
-    r"|install\.sh"
-)
-# What lies beside a bundle under its name; a bundle that is damaged is to be reported instead.
-_BESIDE = frozenset({".sha256", ".sha512", ".md5", ".asc", ".sig"})
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """A file in imagesDir that is no bundle, and why."""
-
-    name: str
-    reason: str
-
-
-def bundle_file(path: Path) -> BundleFile:
-    """Describe one file.
-
-    Raises:
-        BundleError: it cannot be opened.
-    """
-    with readable(path):
-        facts = path.stat()
-    if not path.is_file():
-        raise BundleError(f"{path}: not a file", remedy="Name a bundle file.")
-    return BundleFile(path, facts.st_size, facts.st_mtime_ns)
-
-
-def find_bundles(directory: Path) -> tuple[list[BundleFile], list[Ignored]]:
-    """Return the bundles of a directory in the order of their names, and what was passed over.
-
-    Raises:
-        BundleError: the directory cannot be read.
-    """
-    with readable(directory):
-        paths = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
-    bundles: list[BundleFile] = []
-    ignored: list[Ignored] = []
-    for path in paths:
-        reason = _reason_to_ignore(path)
-        if reason:
-            ignored.append(Ignored(path.name, reason))
-        else:
-            bundles.append(bundle_file(path))
-    return bundles, ignored
-
-
-def _reason_to_ignore(path: Path) -> str:
-    if not path.is_file():
-        return "not a file"
-    if _OTHER_ARTIFACTS.fullmatch(path.name):
-        return "another artifact of the site, not images"
-    with readable(path), path.open("rb") as file:
-        head = file.read(BLOCK)
-    looks_like_archive = compression_of(head) or (head and is_tar_header(head.ljust(BLOCK, b"\1")))
-    named_like_archive = ".tar" in path.name or path.suffix == ".tgz"
-    if looks_like_archive or (named_like_archive and path.suffix not in _BESIDE):
-        return ""
-    return "not an archive"
+TakeLayer = Callable[[LayerStream], Layer]
 
 
 def list_bundle(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Bundle:
-    """Read what is in a bundle without hashing its layers (their sizes are those of the tar).
+    """Read what is in a bundle without hashing its layers; of a plain tar, only the headers.
+
+    What a layer's blob will have in the registry is estimated from its first mebibyte.
+
+    Args:
+        file: The bundle.
+        go_on: Called before every read; raises to end the reading.
 
     Raises:
         BundleError: it cannot be read, or is not whole.
     """
-    with open_bundle(file.path, go_on) as (stream, _):
-        archive = TarStream(stream, file.name)
-        members = collect(archive, file.name, _listed)
-    images = images_of(members)
-    if not images:
-        raise NotABundle(f"{file.name}: no image in it")
-    return Bundle(file.name, file.size_bytes, images, imported=False)
+    with open_bundle(file, go_on, check_sums=False) as opened:
+        members = _read_layers(opened, file, _listed)
+    return bundle_of(file, contents_of(members), imported=False)
 
 
-def _listed(member: Member, _head: bytes) -> Layer:
-    return Layer(diff_id="", digest="", size_bytes=member.size_bytes)
+def verify_bundle(
+    file: BundleFile,
+    go_on: Callable[[], None] = lambda: None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Bundle:
+    """Check everything that an import would check: every byte, digest and checksum.
+
+    Args:
+        file: The bundle.
+        go_on: Called before every read; raises to end the reading.
+        progress: Told the bytes of the file read so far.
+
+    Raises:
+        BundleError: it is not whole, or not what it claims.
+    """
+
+    def verified(layer: LayerStream) -> Layer:
+        listed = _listed(layer)
+        digests = layer.digests(lambda: progress(opened.read_bytes))
+        return replace(listed, diff_id=digests.diff_id, source_digest=digests.source_digest)
+
+    with open_bundle(file, go_on) as opened:
+        members = _read_layers(opened, file, verified)
+        opened.finish()
+    return bundle_of(file, contents_of(members), imported=False)
+
+
+def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle:
+    """Return the record of a bundle that was read."""
+    return Bundle(
+        name=file.name,
+        size_bytes=file.size_bytes,
+        images=contents.images,
+        imported=imported,
+        lists=contents.lists,
+        notes=contents.notes,
+        layout=contents.layout,
+    )
+
+
+def _read_layers(opened: OpenBundle, file: BundleFile, take: TakeLayer) -> Members[Layer]:
+    def taken(member: Member, head: bytes) -> Layer:
+        return take(LayerStream(opened.archive, member, head, file.name))
+
+    return collect(opened.archive, Members[Layer](file.name), taken)
+
+
+def _listed(layer: LayerStream) -> Layer:
+    size = layer.member.size_bytes
+    sample = layer.first_chunk[:BLOCK_BYTES]
+    packed = size
+    if sample and not layer.compression:
+        packed = size * len(isal_zlib.compress(sample, 1)) // len(sample)
+    return Layer(diff_id="", digest="", size_bytes=packed, bundle_bytes=size)

@@ -13,32 +13,49 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from core.bundle.source import compression_of
-from core.bundle.tarstream import BLOCK, Kind, Member, TarStream, is_tar_header
-from core.errors import BundleCorrupt, UnsafeBundle
+from core.bundle.decompress import compression_of
+from core.bundle.problems import Problems
+from core.bundle.tarstream import BLOCK, Archive, Kind, Member, is_tar_header
+from core.errors import BundleCorrupt, BundleError, UnsafeBundle
 
 MAX_DOCUMENT_BYTES = 8 << 20
 MAX_DOCUMENTS_BYTES = 64 << 20
 MAX_MEMBERS = 100_000
 MAX_NAME_LENGTH = 4096
 MAX_LINK_HOPS = 16
+LAYER_COMPRESSIONS = ("gzip", "zstd")
+# Statements about an image (SBOM, provenance): large, and nothing that an import needs.
+_PASSED_OVER_REMEDY = "Get the bundle again, with layers that are plain, gzip or zstd."
+_ATTESTATION = b"in-toto.io/"
 LayerT = TypeVar("LayerT")
 TakeLayer = Callable[[Member, bytes], LayerT]
 
 
 @dataclass
 class Members(Generic[LayerT]):
-    """What one pass over a bundle found, by normalised member name."""
+    """What one pass over a bundle found, by normalised member name.
+
+    `used` are the layers that belong to an image, as far as images were looked at; `passed_over`
+    says of members that were not kept why, for whoever asks for one.
+    """
 
     label: str
     documents: dict[str, bytes] = field(default_factory=dict)
     layers: dict[str, LayerT] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    passed_over: dict[str, str] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """How many members were kept."""
-        return len(self.documents) + len(self.layers) + len(self.links)
+        kept = len(self.documents) + len(self.layers)
+        return kept + len(self.links) + len(self.passed_over)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a member of this name came by."""
+        found = (self.documents, self.layers, self.links, self.passed_over)
+        return any(name in kind for kind in found)
 
     def resolve(self, name: str) -> str:
         """Follow links from a member name to the file they mean.
@@ -53,16 +70,27 @@ class Members(Generic[LayerT]):
             name = self.links[name]
         raise UnsafeBundle(f"{self.label}: the link {name!r} leads in a circle")
 
-    def document(self, name: str) -> bytes:
+    def document(self, name: str, of: str = "") -> bytes:
         """Return the bytes of a document member.
+
+        Args:
+            name: Its name.
+            of: What it belongs to, for messages.
 
         Raises:
             BundleCorrupt: the archive does not hold it.
         """
         found = self.documents.get(self.resolve(name))
         if found is None:
-            raise BundleCorrupt(f"{self.label}: {name!r} is named but not in the archive")
+            raise self.lacking(name, of)
         return found
+
+    def lacking(self, name: str, of: str = "") -> BundleError:
+        """Return the error that says why a member that is named is not at hand."""
+        reason = self.passed_over.get(self.resolve(name))
+        if reason:
+            return BundleError(f"{self.label}: {of}{name!r} {reason}", remedy=_PASSED_OVER_REMEDY)
+        return BundleCorrupt(f"{self.label}: {of}{name!r} is named but not in the archive")
 
     def json(self, name: str) -> object:
         """Return a document member, parsed.
@@ -76,25 +104,34 @@ class Members(Generic[LayerT]):
             raise BundleCorrupt(f"{self.label}: {name!r} is not valid JSON: {error}") from error
 
 
-def collect(archive: TarStream, label: str, take_layer: TakeLayer[LayerT]) -> Members[LayerT]:
+def collect(
+    archive: Archive,
+    members: Members[LayerT],
+    take_layer: TakeLayer[LayerT],
+    problems: Problems | None = None,
+) -> Members[LayerT]:
     """Go through the archive once.
 
     Args:
         archive: The bundle.
-        label: Its name, for messages.
+        members: Where all that is found goes; what was found before an error stays in it.
         take_layer: Called for each layer with its member and first bytes (already read); it reads
             the rest from `archive`.
+        problems: Where those of single layers go; the first one is raised if None.
+
+    Returns:
+        The same members.
 
     Raises:
         UnsafeBundle: names, links or sizes that no bundle writer makes.
     """
-    members: Members[LayerT] = Members(label)
-    kept_bytes = 0
+    label, kept_bytes = members.label, 0
+    problems = problems or Problems(keep_going=False)
     for member in archive:
         name = normal_name(label, member.name)
         if member.kind is Kind.DIRECTORY:
             continue
-        if name in members.documents or name in members.layers or name in members.links:
+        if name in members:
             raise UnsafeBundle(f"{label}: two members are named {name!r}")
         if members.count >= MAX_MEMBERS:
             raise UnsafeBundle(f"{label}: more than {MAX_MEMBERS} members")
@@ -107,7 +144,14 @@ def collect(archive: TarStream, label: str, take_layer: TakeLayer[LayerT]) -> Me
         else:
             head = archive.read(BLOCK)
             if _is_layer(head):
-                members.layers[name] = take_layer(member, head)
+                members.passed_over[name] = "is damaged"
+                with problems.noted():
+                    members.layers[name] = take_layer(member, head)
+                    del members.passed_over[name]
+                continue
+            reason = _reason_to_pass_over(member, head)
+            if reason:
+                members.passed_over[name] = reason
                 continue
             kept_bytes += _keep(members, archive, member, name, head)
             if kept_bytes > MAX_DOCUMENTS_BYTES:
@@ -116,17 +160,27 @@ def collect(archive: TarStream, label: str, take_layer: TakeLayer[LayerT]) -> Me
 
 
 def _is_layer(head: bytes) -> bool:
-    return bool(compression_of(head)) or (len(head) == BLOCK and is_tar_header(head))
+    if compression_of(head):
+        return compression_of(head) in LAYER_COMPRESSIONS
+    return len(head) == BLOCK and is_tar_header(head)
+
+
+def _reason_to_pass_over(member: Member, head: bytes) -> str:
+    """Return why a member is neither a layer nor a document, where somebody could ask for it."""
+    compression = compression_of(head)
+    if compression:
+        return f"is compressed with {compression}, which no engine takes for a layer"
+    if member.size_bytes > MAX_DOCUMENT_BYTES:
+        return f"has {member.size_bytes} bytes, more than any document of an image"
+    return "is an attestation" if _ATTESTATION in head else ""
 
 
 def _keep(
-    members: Members[LayerT], archive: TarStream, member: Member, name: str, head: bytes
+    members: Members[LayerT], archive: Archive, member: Member, name: str, head: bytes
 ) -> int:
     """Keep a JSON document; anything else (`VERSION`, notes) is of no use to an import."""
     if head.lstrip()[:1] not in (b"{", b"["):
         return 0
-    if member.size_bytes > MAX_DOCUMENT_BYTES:
-        raise UnsafeBundle(f"{members.label}: {name!r} has {member.size_bytes} bytes of JSON")
     pieces = [head]
     while piece := archive.read(1 << 20):
         pieces.append(piece)

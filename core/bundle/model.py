@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.bundle.reference import Reference
+from core.errors import BundleError
 
+DOCKER_ARCHIVE = "docker-archive"
+OCI_LAYOUT = "oci-layout"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -20,25 +27,38 @@ def sha256_digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+def printable(name: str) -> str:
+    """Return a file's name as it may be shown: a stick may hold one that paints the screen."""
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
 @dataclass(frozen=True)
 class Layer:
     """A layer as the registry holds it.
 
-    A bundle that was only listed has layers without `digest` (and `diff_id` from the config).
+    Args:
+        diff_id: Digest of its tar; empty while the bundle was only listed and names none.
+        digest: Digest of the blob in the registry; empty while the bundle was only listed.
+        size_bytes: Size of that blob; an estimate while the bundle was only listed.
+        media_type: What the blob is.
+        source_digest: Digest of the layer as it stands in the bundle.
+        bundle_bytes: Its size as it stands in the bundle.
     """
 
     diff_id: str
     digest: str
     size_bytes: int
     media_type: str = DOCKER_LAYER_GZIP
+    source_digest: str = ""
+    bundle_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image of a bundle.
+    """One image of a bundle, for one platform.
 
-    `image_id` is the digest of the config. `manifest` is the text that is pushed under each tag,
-    empty for a bundle that was only listed.
+    `image_id` is the digest of the config. `manifest` is the text that is pushed, empty for a
+    bundle that was only listed.
     """
 
     image_id: str
@@ -59,37 +79,139 @@ class Image:
         """The digests of the uncompressed layers, lowest first."""
         return tuple(layer.diff_id for layer in self.layers)
 
+    @property
+    def title(self) -> str:
+        """What people call it: its first name, or its ID where it has none."""
+        return self.references[0].familiar if self.references else self.image_id
+
+
+@dataclass(frozen=True)
+class ManifestList:
+    """Images for several platforms under the same names: an OCI index, Docker's manifest list.
+
+    The images are in the bundle as well, each with these names.
+    """
+
+    references: tuple[Reference, ...]
+    manifest: str
+    manifest_type: str
+
+    @property
+    def manifest_digest(self) -> str:
+        """The digest under which a registry files the list."""
+        return sha256_digest(self.manifest.encode())
+
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle file, and what it holds once it was read."""
+    """What a bundle holds.
+
+    `notes` is what a person should know of it, a sentence each; `layout` is `docker-archive` for
+    all that `docker load` takes, else `oci-layout`.
+    """
 
     name: str
     size_bytes: int
     images: tuple[Image, ...]
     imported: bool
+    lists: tuple[ManifestList, ...] = ()
+    notes: tuple[str, ...] = ()
+    layout: str = DOCKER_ARCHIVE
 
     @property
     def blobs(self) -> dict[str, int]:
         """Digest and size of every layer, each once."""
         return {layer.digest: layer.size_bytes for image in self.images for layer in image.layers}
 
+    @property
+    def references(self) -> dict[Reference, tuple[Image, ...]]:
+        """Every name, and the images it stands for: one, or one for each platform."""
+        found: dict[Reference, tuple[Image, ...]] = {}
+        for image in self.images:
+            for reference in image.references:
+                found[reference] = (*found.get(reference, ()), image)
+        return found
+
+    def list_of(self, reference: Reference) -> ManifestList | None:
+        """Return the list that a name stands for, if it stands for several platforms."""
+        return next((several for several in self.lists if reference in several.references), None)
+
+    def without(self, references: Iterable[Reference]) -> Bundle:
+        """Return the same bundle without some of its names."""
+        gone = frozenset(references)
+        if not gone:
+            return self
+        return replace(
+            self,
+            images=tuple(
+                replace(image, references=tuple(r for r in image.references if r not in gone))
+                for image in self.images
+            ),
+            lists=tuple(
+                replace(several, references=tuple(r for r in several.references if r not in gone))
+                for several in self.lists
+            ),
+        )
+
+    def named(self, reference: Reference) -> Bundle:
+        """Return the same bundle with this name for the one image in it.
+
+        Raises:
+            BundleError: there are several images (for one platform) in it.
+        """
+        of_one_list = len(self.lists) == 1 and {frozenset(self.lists[0].references)} == {
+            frozenset(image.references) for image in self.images
+        }
+        if len(self.images) != 1 and not of_one_list:
+            raise BundleError(
+                f"{self.name}: holds {len(self.images)} images, so it takes no name",
+                remedy="Give --name only with a bundle of one image.",
+            )
+        return replace(
+            self,
+            images=tuple(replace(image, references=(reference,)) for image in self.images),
+            lists=tuple(replace(several, references=(reference,)) for several in self.lists),
+        )
+
 
 @dataclass(frozen=True)
 class BundleFile:
-    """A file that is to be imported; `key` tells this very content's file from any other."""
+    """Something that is to be imported: a file, its parts, an OCI layout directory, or a pipe.
+
+    Args:
+        path: The file, the first part, or the directory.
+        size_bytes: Of all of it; 0 where nobody knows (a pipe).
+        modified_ns: When it was last changed.
+        parts: The files that make it up one after the other, where it was split.
+        title: What people call it, where that is not the name of `path`.
+        fingerprint: Digest of its first and last bytes: the stick of the next release may hold
+            files of the same names, sizes and times.
+    """
 
     path: Path
     size_bytes: int
     modified_ns: int
+    parts: tuple[Path, ...] = ()
+    title: str = ""
+    fingerprint: str = ""
 
     @property
     def name(self) -> str:
         """The file's name, which is how people speak of it."""
-        return self.path.name
+        return printable(self.title or self.path.name)
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it can be read once only."""
+        return not self.size_bytes and not self.path.is_file()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files to read, one after the other."""
+        return self.parts or (self.path,)
 
     @property
     def key(self) -> str:
-        """An identity from name, size and time: a changed or replaced file has another."""
-        identity = f"{self.name}\0{self.size_bytes}\0{self.modified_ns}"
+        """An identity from name, size, time and ends: a changed or replaced file has another."""
+        identity = f"{self.name}\0{self.size_bytes}\0{self.modified_ns}\0{self.fingerprint}"
         return hashlib.sha256(identity.encode()).hexdigest()[:32]

@@ -1,144 +1,234 @@
-"""A bundle's bytes, front to back: counted as they are read, decompressed on the way.
+"""A bundle's bytes as they lie on the stick: parts one after the other, counted, summed, skipped.
 
-What the compression is, the first bytes say, never the file's name. Nothing is written to disk.
+Nothing is written to disk. A directory that is an OCI layout is read as if it were an archive.
 """
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import os
+import select
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from isal import igzip_threaded
+from core.bundle.checksums import Sum, sums_beside
+from core.bundle.decompress import ReadAhead, compression_of, decompressed
+from core.bundle.directory import DirectoryArchive
+from core.bundle.model import BundleFile
+from core.bundle.parts import next_part, require_all
+from core.bundle.reading import readable
+from core.bundle.tarstream import BLOCK, Archive, TarStream, is_tar_header
+from core.errors import BundleTruncated, NotABundle
 
-from core.bundle.gunzip import IsalError
-from core.errors import BundleCorrupt, BundleError, BundleTruncated, NotABundle
-
-READ_SIZE = 1 << 20
-GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-XZ_MAGIC = b"\xfd7zXZ\x00"
-BZIP2_MAGIC = b"BZh"
-
-
-def compression_of(head: bytes) -> str:
-    """Return `gzip`, `zstd`, `xz`, `bzip2`, or an empty string for none of these.
-
-    Args:
-        head: At least the first six bytes.
-    """
-    magics = {GZIP_MAGIC: "gzip", ZSTD_MAGIC: "zstd", XZ_MAGIC: "xz", BZIP2_MAGIC: "bzip2"}
-    return next((name for magic, name in magics.items() if head.startswith(magic)), "")
+_HEAD_BYTES = BLOCK
+_POLL_MS = 200
+DESCRIPTORS = Path("/dev/fd")
+"""A bundle of a path in here is a descriptor that this process inherited (standard input)."""
+STDIN_TITLE = "standard input"
 
 
-class CountedFile(io.RawIOBase):
-    """A file that counts what was read of it and asks before each read whether to go on.
+class RawSource(io.RawIOBase):
+    """The bytes of a bundle's files, one file after the other.
 
     Args:
-        path: The bundle.
+        file: The bundle.
         go_on: Called before every read; raises to end the reading (how a cancel gets in).
+        sums: Checksums to be compared; with any, every byte is read.
     """
 
-    def __init__(self, path: Path, go_on: Callable[[], None]) -> None:
-        self._file: BinaryIO = path.open("rb", buffering=0)
-        self._go_on = go_on
-        self.size_bytes = os.fstat(self._file.fileno()).st_size
+    def __init__(self, file: BundleFile, go_on: Callable[[], None], sums: list[Sum]) -> None:
         self.read_bytes = 0
+        self._name = file.name
+        self._go_on = go_on
+        self._sums = sums
+        self._waiting = list(file.files)
+        self._present: Path = self._waiting[0]
+        self._open: BinaryIO | None = None
+        self._seekable = not sums and len(self._waiting) == 1
+        self._pushed_back = b""
+        self._is_pipe = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        self._go_on()
-        count = cast("io.FileIO", self._file).readinto(buffer)  # type: ignore[arg-type]
-        self.read_bytes += count or 0
-        return count or 0
+    def head(self) -> bytes:
+        """Return the first bytes without taking them."""
+        head = b""
+        while len(head) < _HEAD_BYTES and (more := self.read(_HEAD_BYTES - len(head))):
+            head += more
+        self._pushed_back = head
+        return head
 
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-class BundleStream:
-    """The decompressed bytes; what goes wrong in reading them becomes one of our errors.
-
-    Only the reading: what else fails while a bundle is open is not the bundle's fault.
-
-    Args:
-        path: The bundle.
-        stream: Its decompressed bytes.
-    """
-
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
-        self._path = path
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes, at most `size`; empty at the end.
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at most `size`; empty at the end of the last file.
 
         Raises:
-            BundleTruncated, BundleCorrupt: from the decompression.
             BundleError: the file cannot be read.
         """
-        with readable(self._path):
-            return self._stream.read(size)
+        if self._pushed_back:
+            data, self._pushed_back = self._pushed_back[:size], self._pushed_back[size:]
+            return data
+        while True:
+            self._go_on()
+            with readable(self._present):
+                file = self._file()
+                self._wait(file)
+                data = file.read(size)
+            if data or not self._next_file():
+                break
+        self.read_bytes += len(data)
+        for expected in self._sums:
+            expected.update(self._present, data)
+        return data
+
+    def skip(self, size: int) -> bool:
+        """Pass over bytes without reading them; False where that cannot be done.
+
+        Raises:
+            BundleTruncated: the file ends before.
+        """
+        if not self._seekable or self._pushed_back:
+            return False
+        file = self._file()
+        with readable(self._present):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return False
+            end = os.fstat(file.fileno()).st_size
+            if file.tell() + size > end:
+                raise BundleTruncated(f"{self._name}: ends in the middle, at byte {end}")
+            file.seek(size, os.SEEK_CUR)
+        self.read_bytes += size
+        return True
+
+    def finish(self) -> None:
+        """Read what is left, and compare the checksums; nothing of the bundle counts before.
+
+        Raises:
+            BundleCorrupt: a file has another checksum than is written beside it.
+        """
+        while self._sums and self.read(1 << 20):
+            pass
+        for expected in self._sums:
+            expected.compare(self._name)
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+        super().close()
+
+    def _file(self) -> BinaryIO:
+        if self._open is None:
+            self._present = self._waiting.pop(0)
+            with readable(self._present):
+                self._open = _opened(self._present)
+                self._is_pipe = not stat.S_ISREG(os.fstat(self._open.fileno()).st_mode)
+        return self._open
+
+    def _wait(self, file: BinaryIO) -> None:
+        """Wait until a pipe has something to read or ends, and be ready to end meanwhile."""
+        if self._is_pipe:
+            waiting = select.poll()
+            waiting.register(file, select.POLLIN)
+            while not waiting.poll(_POLL_MS):
+                self._go_on()
+
+    def _next_file(self) -> bool:
+        if not self._waiting:
+            return False
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+        return True
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file; one that we were given open (`/dev/fd/N`) may be a socket, which has no path."""
+    if path.parent != DESCRIPTORS:
+        return open(path, "rb", buffering=0, opener=_without_waiting)
+    file = io.FileIO(os.dup(int(path.name)))
+    if file.seekable():
+        file.seek(0)
+    return cast("BinaryIO", file)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe though nobody writes into it yet; on files the flag has no effect."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+@dataclass
+class OpenBundle:
+    """A bundle that is being read: its members, and how much of it was read."""
+
+    archive: Archive
+    _raw: RawSource | DirectoryArchive
+
+    @property
+    def read_bytes(self) -> int:
+        """How many bytes of the files were read or passed over."""
+        return self._raw.read_bytes
+
+    def finish(self) -> None:
+        """Compare checksums, when all members were seen.
+
+        Raises:
+            BundleCorrupt: a file has another checksum than is written beside it.
+        """
+        self._raw.finish()
 
 
 @contextmanager
 def open_bundle(
-    path: Path, go_on: Callable[[], None] = lambda: None
-) -> Iterator[tuple[BundleStream, CountedFile]]:
-    """Open a bundle for one pass: the decompressed stream, and the file that counts bytes read.
+    file: BundleFile, go_on: Callable[[], None] = lambda: None, *, check_sums: bool = True
+) -> Iterator[OpenBundle]:
+    """Open a bundle for one pass.
+
+    Args:
+        file: The bundle.
+        go_on: Called before every read; raises to end the reading.
+        check_sums: Compare the checksums that lie beside it; then every byte is read.
 
     Raises:
-        BundleError: the file cannot be opened, or is compressed in a way that is not read.
+        BundleError: it cannot be opened.
     """
-    with readable(path):
-        file = CountedFile(path, go_on)
-    with file:
-        with readable(path):
-            head = file.read(6) or b""
-            file._file.seek(0)
-        file.read_bytes = 0
+    if file.path.is_dir():
+        archive = DirectoryArchive(file, go_on)
+        yield OpenBundle(archive, archive)
+        return
+    sums = sums_beside(file) if check_sums else []
+    with ExitStack() as stack, _next_part_named(file):
+        raw = stack.enter_context(RawSource(file, go_on, sums))
+        head = raw.head()
+        if file.parts:
+            require_all(file.parts, first_begins_archive=_is_archive(head))
         if not head:
-            raise NotABundle(f"{path.name}: the file is empty")
-        with _decompressed(path, file, compression_of(head)) as stream:
-            yield BundleStream(path, stream), file
+            raise NotABundle(f"{file.name}: the file is empty")
+        compression = compression_of(head)
+        if not compression:
+            yield OpenBundle(TarStream(raw, file.name, raw.skip), raw)
+            return
+        ahead = ReadAhead(decompressed(compression, raw, file.name))
+        stack.callback(ahead.close)
+        yield OpenBundle(TarStream(ahead, file.name), raw)
 
 
-def _decompressed(path: Path, file: CountedFile, compression: str) -> BinaryIO:
-    if compression == "gzip":
-        return cast("BinaryIO", igzip_threaded.open(file, "rb", threads=1, block_size=READ_SIZE))
-    if compression == "xz":
-        return cast("BinaryIO", lzma.LZMAFile(cast("BinaryIO", file)))
-    if compression == "bzip2":
-        return cast("BinaryIO", bz2.BZ2File(cast("BinaryIO", file)))
-    if compression == "zstd":
-        raise BundleError(
-            f"{path.name}: compressed with zstd, which this version does not read",
-            remedy="Unpack it first: zstd -d FILE",
-        )
-    return cast("BinaryIO", file)
+def _is_archive(head: bytes) -> bool:
+    return bool(compression_of(head)) or is_tar_header(head.ljust(BLOCK, b"\1"))
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn what the system and the decompressors raise while `path` is read into our errors."""
+def _next_part_named(file: BundleFile) -> Iterator[None]:
+    """Say of a split bundle that ends too early which part would be the next."""
     try:
         yield
-    except EOFError as error:
-        raise BundleTruncated(f"{path.name}: the compressed data ends too early") from error
-    except (IsalError, lzma.LZMAError, ValueError) as error:
-        raise BundleCorrupt(f"{path.name}: the compressed data is damaged: {error}") from error
-    except OSError as error:
-        if error.errno is None:
-            raise BundleCorrupt(f"{path.name}: the compressed data is damaged: {error}") from error
-        raise BundleError(
-            f"{path}: cannot be read: {error.strerror}",
-            remedy="Is the stick still in and readable? Then run the same command again.",
+    except BundleTruncated as error:
+        if not file.parts:
+            raise
+        raise BundleTruncated(
+            f"{error.what} (after {file.parts[-1].name}; is there a {next_part(file.parts)}?)",
+            remedy="Copy all parts of the bundle into the same directory.",
         ) from error

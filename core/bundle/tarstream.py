@@ -8,25 +8,20 @@ Follows POSIX.1-1988 (ustar) and -2001 (pax), and GNU's long names and base-256 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from core.bundle.decompress import Readable
 from core.errors import BundleTruncated, NotABundle, UnsafeBundle
 
 BLOCK = 512
 MAX_EXTENDED_BYTES = 1 << 20
 MAX_MEMBER_BYTES = 1 << 50
 MAX_TAIL_BYTES = 64 << 20
+MIN_SEEK_BYTES = 64 << 10
 _MAX_DIGITS = 20
-
-
-class Readable(Protocol):
-    """What an archive is read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, at most `size`; empty at the end."""
 
 
 class Kind(Enum):
@@ -62,17 +57,31 @@ class Member:
     offset_bytes: int
 
 
+class Archive(Protocol):
+    """Members one after the other; the content of the present one can be read."""
+
+    def __iter__(self) -> Iterator[Member]:
+        """Yield the members; what was not read of one is passed over."""
+
+    def read(self, limit_bytes: int) -> bytes:
+        """Return the next bytes of the present member, at most `limit_bytes`; empty at its end."""
+
+
 class TarStream:
     """An archive that is read once, front to back.
 
     Args:
         stream: The decompressed bytes.
         label: The bundle's name, for messages.
+        seek: Passes over so many bytes without reading them, or says that it cannot.
     """
 
-    def __init__(self, stream: Readable, label: str) -> None:
+    def __init__(
+        self, stream: Readable, label: str, seek: Callable[[int], bool] = lambda _: False
+    ) -> None:
         self._stream = stream
         self._label = label
+        self._seek = seek
         self._position = 0
         self._left = 0
         self._padding = 0
@@ -189,6 +198,9 @@ class TarStream:
 
     def _skip(self, size: int) -> None:
         self._left = self._padding = 0
+        if size > MIN_SEEK_BYTES and self._seek(size):
+            self._position += size
+            return
         while size:
             step = min(size, 1 << 20)
             self._exactly(step)

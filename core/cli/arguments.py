@@ -18,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"airferry {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_jobs(commands)
+    _add_bundles(commands)
     _add_services(commands)
     _add_views(commands)
     return parser
@@ -41,8 +42,26 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     importing = _command(commands, "import", "put bundles into the registry")
     configure = _command(commands, "configure-hosts", "make the hosts ready and warm their caches")
     importing.add_argument(
-        "bundles", nargs="*", type=Path, metavar="BUNDLE", help="default: all of imagesDir"
+        "bundles",
+        nargs="*",
+        type=Path,
+        metavar="BUNDLE",
+        help="a file, a part of a split one, an OCI layout directory, or - (default: imagesDir)",
     )
+    importing.add_argument(
+        "--name", default="", metavar="NAME", help="name for the one image of a bundle without any"
+    )
+    importing.add_argument(
+        "--recompress", choices=["gzip"], help="turn zstd layers into gzip, for Docker before 23"
+    )
+    for parser in (install, importing):
+        parser.add_argument(
+            "--keep-going", action="store_true", help="import what is whole of a damaged bundle"
+        )
+    for parser in (plan, verify, install, importing, configure):
+        parser.add_argument(
+            "--later-wins", action="store_true", help="same name twice: the later bundle has it"
+        )
     for parser in (plan, verify, install, configure):
         parser.add_argument(
             "--skip-docker-img-import", action="store_true", help="leave the hosts' caches alone"
@@ -74,6 +93,18 @@ def _add_services(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     actions = tunnels.add_subparsers(dest="action", required=True, metavar="ACTION")
     _command(actions, "status", "tell how each tunnel fares")
     _command(actions, "stop", "stop the service that keeps the tunnels")
+
+
+def _add_bundles(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    bundle = commands.add_parser("bundle", help="look into bundles; needs no config")
+    actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, words in (
+        ("list", "show images, tags, platforms, layers and sizes"),
+        ("verify", "check everything that an import would check"),
+    ):
+        parser = actions.add_parser(name, help=words, description=words)
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="- is stdin")
+        parser.add_argument("--json", action="store_true", help="print data as JSON")
 
 
 def _add_views(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

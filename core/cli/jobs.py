@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from pathlib import Path
 
 from core.bundle import find_bundles
+from core.cli.bundles import given_path
 from core.cli.views import EXIT_CODES, follow, print_report
 from core.config import Config, missing_files
 from core.engine.journal import JournalReader, State
 from core.engine.launcher import start_run, true_state
 from core.engine.report import size, targets_of, unfinished_hosts
 from core.engine.request import RunKind, RunRequest
-from core.errors import ConfigError
+from core.errors import ConfigError, UsageError
 
 
 def install(options: Namespace, config: Config) -> int:
@@ -23,6 +25,10 @@ def install(options: Namespace, config: Config) -> int:
 
 def import_bundles(options: Namespace, config: Config) -> int:
     """Put bundles into the registry."""
+    if Path("-") in options.bundles and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError(
+            "nothing comes in on standard input", remedy="cat FILE | airferry import -"
+        )
     return _run_to_end(_request(RunKind.IMPORT, options, config), options, config)
 
 
@@ -89,10 +95,14 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
     return RunRequest(
         kind=kind,
         config=config.path,
-        bundles=tuple(path.absolute() for path in given),
+        bundles=tuple(given_path(path) for path in given),
         hosts=tuple(getattr(options, "host", ())),
         skip_images=getattr(options, "skip_docker_img_import", False),
         accept_new_host_keys=getattr(options, "accept_new_host_keys", False),
+        keep_going=getattr(options, "keep_going", False),
+        later_wins=getattr(options, "later_wins", False),
+        recompress=bool(getattr(options, "recompress", "")),
+        name=getattr(options, "name", ""),
     )
 
 

@@ -10,7 +10,7 @@ import traceback
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 
-from core.cli import jobs, services, views
+from core.cli import bundles, jobs, services, views
 from core.cli.arguments import build_parser
 from core.config import Config, find_config, load_config
 from core.errors import AirferryError, InternalError
@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         build_parser().print_usage(sys.stderr)
         return 2
     try:
+        if options.command == "bundle":
+            return bundles.bundle(options)
         config = load_config(find_config(options.config))
         return COMMANDS[options.command](options, config)
     except AirferryError as error:

@@ -12,7 +12,7 @@ from core.config import Config, Mode
 from core.engine.report import size
 from core.errors import UsageError
 from core.hosts.tunnels import TunnelBook, TunnelStatus
-from core.registry import STAGE, RegistryClient, RegistryServer
+from core.registry import STAGE, RegistryClient, RegistryServer, registry_client
 from core.steps.du import tunnel_service
 
 
@@ -32,7 +32,7 @@ def registry(options: Namespace, config: Config) -> int:
         _print(options, {"stopped": stopped}, "stopped" if stopped else "it did not run")
         return 0
     elif options.action == "list":
-        return _list(options, config, server)
+        return _list(options, config)
     status = server.status()
     state = "runs" if status.ours else "another program answers" if status.running else "is stopped"
     text = f"registry {state} at {status.address}, storing in {status.directory}"
@@ -40,16 +40,10 @@ def registry(options: Namespace, config: Config) -> int:
     return 0 if status.ours else 1
 
 
-def _list(options: Namespace, config: Config, server: RegistryServer) -> int:
-    if config.mode is Mode.CUSTOM:
-        address, _, prefix = config.registry_base.partition("/")
-        client = RegistryClient(
-            address, prefix=prefix, insecure=config.registry_insecure, ca=config.registry_ca
-        )
-    else:
-        client, prefix = RegistryClient(server.address), ""
+def _list(options: Namespace, config: Config) -> int:
+    client = registry_client(config)
     try:
-        records = list(_entries(client, prefix))
+        records = list(_entries(client))
     finally:
         client.close()
     text = "\n".join(f"{size(int(str(r['bytes']))):>10}  {r['name']}" for r in records)
@@ -57,11 +51,9 @@ def _list(options: Namespace, config: Config, server: RegistryServer) -> int:
     return 0
 
 
-def _entries(client: RegistryClient, prefix: str) -> Iterator[dict[str, object]]:
-    within = f"{prefix}/" if prefix else ""
-    for full_name in client.repositories():
-        name = full_name.removeprefix(within)
-        if name == STAGE or not full_name.startswith(within):
+def _entries(client: RegistryClient) -> Iterator[dict[str, object]]:
+    for name in client.repositories():
+        if name == STAGE:
             continue
         for tag in client.tags(name):
             manifest = client.manifest(name, tag)

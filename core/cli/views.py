@@ -18,6 +18,7 @@ from core.engine.launcher import cancel_run, run_at_work, true_state
 from core.engine.report import clock, report_record, report_text, sign, size
 from core.engine.request import CHANGING
 from core.errors import UsageError
+from core.files import write_atomically
 
 EXIT_CODES = {
     State.DONE: 0,
@@ -62,9 +63,7 @@ def report(options: Namespace, config: Config) -> int:
     run = _chosen_run(options, config)
     text = _report(config, run.id, as_json=options.json, with_log=options.log or options.verbose)
     if options.output:
-        draft = options.output.with_name(options.output.name + ".new")
-        draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(options.output)
+        write_atomically(options.output, text + "\n")
     else:
         print(text)
     return 0
@@ -163,6 +162,9 @@ class _Printer:
         if task.bytes_total:
             percent = 100 * task.bytes_done // task.bytes_total
             moved = f"{percent:>3} %  {size(task.bytes_done)}  {size(task.rate)}/s  "
+            if task.rate:
+                left_s = (task.bytes_total - task.bytes_done) / task.rate
+                moved += f"{clock(left_s)} left  "
         code = f" [{task.error_code}]" if task.error_code else ""
         return (
             f"{sign(task.state)} {task.target:<12} {task.step:<18} {task.state:<9} "

@@ -14,6 +14,7 @@ import yaml
 
 from core.config.compose import composed
 from core.errors import ConfigError
+from core.files import write_atomically
 
 Content = Mapping[str, object] | list[object] | tuple[str, str]
 _NOTHING: Content = {}
@@ -46,17 +47,11 @@ def write_config(path: Path, text: str) -> None:
     A link stays a link: the file that it names is replaced.
     """
     path = path.resolve()
+    mode = None
     if path.exists():
-        _write(path.with_name(path.name + ".bak"), path.read_bytes(), path)
-    _write(path, text.encode(), path)
-
-
-def _write(path: Path, data: bytes, model: Path) -> None:
-    draft = path.with_name(path.name + ".new")
-    draft.write_bytes(data)
-    if model.exists():
-        draft.chmod(model.stat().st_mode & 0o777)
-    draft.replace(path)
+        mode = path.stat().st_mode & 0o777
+        write_atomically(path.with_name(path.name + ".bak"), path.read_bytes(), mode=mode)
+    write_atomically(path, text, mode=mode)
 
 
 def _root(text: str) -> yaml.Node | None:

@@ -99,6 +99,8 @@ def _build(reader: Reader, path: Path) -> Config:
         registry_ca=reader.path("privateRegistryCA", None),
         registry_insecure=reader.flag("privateRegistryInsecure", False),
         registry_user=reader.text("privateRegistryUser", ""),
+        later_bundle_wins=reader.flag("laterBundleWins", False),
+        compression_level=reader.number("compressionLevel", defaults.compression_level, 0, 3),
         state_dir=reader.path("stateDir", defaults.state_dir),
         lines=reader.lines,
     )

@@ -65,6 +65,8 @@ class Config:
     registry_ca: Path | None = None
     registry_insecure: bool = False
     registry_user: str = ""
+    later_bundle_wins: bool = False
+    compression_level: int = 1
     state_dir: Path = field(default_factory=lambda: default_state_dir())
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 

@@ -7,18 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
+from core.bundle import DESCRIPTORS
 from core.config import ensure_state_dir, load_config
 from core.engine.journal import JournalReader, RunRow, State
 from core.engine.process import lock_is_held
 from core.engine.request import CHANGING, RunRequest
-from core.errors import AirferryError, BusyError, ConfigError, InternalError, UsageError
+from core.errors import AirferryError, InternalError, kinds_by_code
 from core.service import let_go, start_time_of
-
-_REFUSALS: dict[str, type[AirferryError]] = {
-    kind.code: kind for kind in (BusyError, ConfigError, UsageError)
-}
 
 
 def start_run(request: RunRequest) -> int:
@@ -33,7 +33,7 @@ def start_run(request: RunRequest) -> int:
         AirferryError: whatever else keeps the engine from beginning.
     """
     state_dir = ensure_state_dir(load_config(request.config))
-    with (state_dir / "engine.log").open("ab") as log:
+    with (state_dir / "engine.log").open("ab") as log, _handed_on(request) as (request, handles):
         process = subprocess.Popen(
             [sys.executable, "-m", "core.engine"],
             stdin=subprocess.PIPE,
@@ -42,15 +42,33 @@ def start_run(request: RunRequest) -> int:
             start_new_session=True,
             cwd="/",
             text=True,
+            pass_fds=handles,
         )
     let_go(process)
     if process.stdin is None or process.stdout is None:
         raise InternalError("the engine has no pipes")
     with process.stdin as stdin, process.stdout as stdout:
-        stdin.write(request.to_json() + "\n")
-        stdin.flush()
+        with suppress(BrokenPipeError):  # it ended at once: that it says nothing says enough
+            stdin.write(request.to_json() + "\n")
+            stdin.flush()
         line = stdout.readline()
     return _run_id(line, state_dir)
+
+
+@contextmanager
+def _handed_on(request: RunRequest) -> Iterator[tuple[RunRequest, list[int]]]:
+    """Give descriptors that are to be imported numbers that the engine does not use itself."""
+    paths, handles = [], []
+    for path in dict.fromkeys(request.bundles):
+        if path.parent == DESCRIPTORS:
+            handles.append(os.dup(int(path.name)))
+            path = DESCRIPTORS / str(handles[-1])
+        paths.append(path)
+    try:
+        yield replace(request, bundles=tuple(paths)), handles
+    finally:
+        for handle in handles:
+            os.close(handle)
 
 
 def _run_id(line: str, state_dir: Path) -> int:
@@ -62,7 +80,7 @@ def _run_id(line: str, state_dir: Path) -> int:
         ) from None
     if "run" in answer:
         return int(answer["run"])
-    kind = _REFUSALS.get(answer["code"], AirferryError)
+    kind = kinds_by_code().get(answer["code"], AirferryError)
     raise kind(answer["error"], remedy=answer["remedy"])
 
 

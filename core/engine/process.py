@@ -20,14 +20,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from core.bundle import BundleFile, bundle_file, find_bundles
+from core.bundle import BundleFile, bundle_file, find_bundles, parse_reference
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
 from core.engine.journal import Journal, State
 from core.engine.plan import build_plan
 from core.engine.request import CHANGING, RunKind, RunRequest
 from core.engine.runner import Runner
-from core.errors import AirferryError, BusyError, ConfigError, InternalError, UsageError
-from core.steps.work import Work
+from core.errors import (
+    AirferryError,
+    BusyError,
+    ConfigError,
+    InternalError,
+    UnsafeBundle,
+    UsageError,
+)
+from core.steps.work import ImportOptions, Work
 
 LOCK_NAME = "engine.lock"
 LOCK_PATIENCE_S = 1.0
@@ -56,6 +63,7 @@ def _serve(request: RunRequest) -> int:
     config = load_config(request.config)
     _require_files(config, request)
     files = _bundle_files(config, request)
+    imports = _import_options(request, files)
     state_dir = ensure_state_dir(config)
     with contextlib.ExitStack() as stack:
         if request.kind.changes_things:
@@ -68,7 +76,7 @@ def _serve(request: RunRequest) -> int:
         if request.kind.changes_things:
             _note_holder(state_dir, run)
         _answer({"run": run})
-        state = asyncio.run(_carry_out(request, config, files, journal, run))
+        state = asyncio.run(_carry_out(request, config, files, imports, journal, run))
     return {State.DONE: 0, State.CANCELLED: 130}.get(state, 1)
 
 
@@ -98,7 +106,7 @@ def _require_files(config: Config, request: RunRequest) -> None:
 
 def _bundle_files(config: Config, request: RunRequest) -> tuple[BundleFile, ...]:
     if request.bundles:
-        return tuple(bundle_file(path) for path in request.bundles)
+        return tuple(dict.fromkeys(bundle_file(path) for path in request.bundles))
     if request.kind not in _NEEDS_BUNDLES:
         return ()
     found, _ = find_bundles(config.images_dir)
@@ -115,11 +123,18 @@ async def _carry_out(
     request: RunRequest,
     config: Config,
     files: tuple[BundleFile, ...],
+    imports: ImportOptions,
     journal: Journal,
     run: int,
 ) -> State:
     dry = not request.kind.changes_things
-    work = Work(config, files, dry=dry, accept_new_keys=request.accept_new_host_keys)
+    work = Work(
+        config,
+        files,
+        dry=dry,
+        accept_new_keys=request.accept_new_host_keys,
+        options=imports,
+    )
     steps = build_plan(request, work)
     runner = Runner(steps, journal, run, dry=dry, at_once=config.ssh.concurrency)
     task = asyncio.ensure_future(runner.run())
@@ -138,6 +153,26 @@ async def _carry_out(
         await work.close()
         journal.end(run, state, message)
     return state
+
+
+def _import_options(request: RunRequest, files: tuple[BundleFile, ...]) -> ImportOptions:
+    """Return how bundles are dealt with.
+
+    Raises:
+        UsageError: a name is given, but is none, or there is more than one bundle.
+    """
+    if request.name and len(files) != 1:
+        raise UsageError(f"--name is for one bundle; there are {len(files)}")
+    try:
+        name = parse_reference(request.name) if request.name else None
+    except UnsafeBundle as error:
+        raise UsageError(f"--name: {error.what}") from error
+    return ImportOptions(
+        keep_going=request.keep_going,
+        later_wins=request.later_wins,
+        recompress=request.recompress,
+        name=name,
+    )
 
 
 @contextmanager

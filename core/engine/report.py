@@ -169,6 +169,11 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TB"
 
 
+def count(number: int, word: str) -> str:
+    """Return a number with its noun: `1 host`, `3 hosts`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def clock(seconds: float) -> str:
     """Return a duration: `0:31`, `1:02:03`."""
     minutes, rest = divmod(int(seconds), 60)

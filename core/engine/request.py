@@ -38,6 +38,10 @@ class RunRequest:
         hosts: Names of the hosts to include; empty for all.
         skip_images: Do not warm the hosts' caches (`--skip-docker-img-import`).
         accept_new_host_keys: Accept and note host keys never seen before.
+        keep_going: Import the images that are whole where others of a bundle are not.
+        later_wins: Where two bundles have different images under one name, take the later's.
+        recompress: Turn layers of zstd into gzip.
+        name: The name for the one image of the one bundle.
     """
 
     kind: RunKind
@@ -46,6 +50,10 @@ class RunRequest:
     hosts: tuple[str, ...] = ()
     skip_images: bool = False
     accept_new_host_keys: bool = False
+    keep_going: bool = False
+    later_wins: bool = False
+    recompress: bool = False
+    name: str = ""
 
     def to_json(self) -> str:
         """Return it as one line."""
@@ -56,10 +64,11 @@ class RunRequest:
         """Read it back."""
         values = json.loads(text)
         return cls(
-            kind=RunKind(values["kind"]),
-            config=Path(values["config"]),
-            bundles=tuple(Path(path) for path in values["bundles"]),
-            hosts=tuple(values["hosts"]),
-            skip_images=values["skip_images"],
-            accept_new_host_keys=values["accept_new_host_keys"],
+            **{
+                **values,
+                "kind": RunKind(values["kind"]),
+                "config": Path(values["config"]),
+                "bundles": tuple(Path(path) for path in values["bundles"]),
+                "hosts": tuple(values["hosts"]),
+            }
         )

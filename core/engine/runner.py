@@ -20,7 +20,6 @@ from core.errors import AirferryError, Cancelled, InternalError, LocalFilesError
 from core.steps.base import Need, Step, VerifyStep
 
 FLUSH_S = 0.5
-ATTEMPTS = 4
 FIRST_PAUSE_S = 1.0
 RATE_WINDOW_S = 5.0
 
@@ -189,9 +188,10 @@ class Runner:
     async def _run_task(self, task: _Task) -> None:
         teller, row = task.teller, task.teller.row
         teller.set_state(State.RUNNING)
-        pause_s = FIRST_PAUSE_S
+        tries, moved_bytes, pause_s = 0, 0, FIRST_PAUSE_S
         while True:
             row.attempt += 1
+            tries += 1
             try:
                 teller.set_state(await self._try(task))
                 return
@@ -199,7 +199,9 @@ class Runner:
                 teller.error(error)
                 if isinstance(error, Cancelled):
                     raise  # ends the group of all targets: one of them alone is never cancelled
-                if not error.transient or row.attempt >= ATTEMPTS or self._dry:
+                if row.bytes_done > moved_bytes:
+                    tries, moved_bytes, pause_s = 1, row.bytes_done, FIRST_PAUSE_S
+                if not error.transient or tries >= task.step.attempts or self._dry:
                     self._fail(task, error)
                     return
                 teller.say(f"retry {row.attempt}: {error.what}")

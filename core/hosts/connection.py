@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,14 +224,14 @@ class HostLink:
         """Return the command as the login user must write it to run as root."""
         return command if self.host.user == "root" else f"sudo -n {command}"
 
-    async def send_file(
-        self, path: Path, command: str, told: Callable[[int], None] = lambda _: None
+    async def send_files(
+        self, paths: Iterable[Path], command: str, told: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Stream a file into a command's standard input.
+        """Stream files, one after the other, into a command's standard input.
 
         Args:
-            path: The file on the DU.
-            command: Shell text that reads it.
+            paths: The files on the DU.
+            command: Shell text that reads them.
             told: Told the bytes sent so far.
 
         Raises:
@@ -242,7 +242,7 @@ class HostLink:
         with translated(self.host):
             async with connection.create_process(command, encoding=None) as process:
                 with suppress(BrokenPipeError):  # it ended early: its own words say why
-                    await _pour(path, process.stdin, told)
+                    await _pour(paths, process.stdin, told)
                 out, err = await process.communicate()
         if process.exit_status:
             words = bytes(err or out or b"").decode("utf-8", "replace").strip()
@@ -318,14 +318,17 @@ def translated(host: HostConfig) -> Iterator[None]:
         raise HostUnreachable(f"{where}: {reason}") from error
 
 
-async def _pour(path: Path, stdin: asyncssh.SSHWriter[bytes], told: Callable[[int], None]) -> None:
+async def _pour(
+    paths: Iterable[Path], stdin: asyncssh.SSHWriter[bytes], told: Callable[[int], None]
+) -> None:
     sent_bytes = 0
-    with path.open("rb") as file:
-        while piece := file.read(SEND_BYTES):
-            stdin.write(piece)
-            await stdin.drain()
-            sent_bytes += len(piece)
-            told(sent_bytes)
+    for path in paths:
+        with path.open("rb") as file:
+            while piece := file.read(SEND_BYTES):
+                stdin.write(piece)
+                await stdin.drain()
+                sent_bytes += len(piece)
+                told(sent_bytes)
     stdin.write_eof()
 
 

@@ -76,7 +76,7 @@ async def install_docker(link: HostLink, repo: DockerRepo, told: Callable[[int],
     target = (await link.run_root(MAKE_DIRECTORY)).out.strip()
     flag = _PACKED.get(repo.path.suffix, "")
     unpack = link.as_root(quoted("tar", f"-x{flag}f", "-", "-C", target))
-    await link.send_file(repo.path, unpack, told)
+    await link.send_files([repo.path], unpack, told)
     command = link.as_root(quoted("sh", "-s", "--", target))
     await link.run(command, stdin=SCRIPT, timeout_s=INSTALL_TIMEOUT_S)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from core.config import HostConfig, SshConfig
 from core.errors import AirferryError, HostForwardingForbidden, HostPortTaken
+from core.files import write_atomically
 from core.hosts.connection import HostLink, translated, trust_of
 
 FIRST_RETRY_S = 0.5
@@ -96,9 +97,7 @@ class TunnelBook:
 
     def _write(self, name: str, records: list[dict[str, object]]) -> None:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._directory / f"{name}.new"
-        draft.write_text(json.dumps(records, default=str), encoding="utf-8")
-        draft.replace(self._directory / name)
+        write_atomically(self._directory / name, json.dumps(records, default=str))
 
 
 def _tunnel(record: dict[str, object]) -> Tunnel:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -18,13 +19,16 @@ import urllib3
 from core.bundle import sha256_digest
 from core.errors import (
     AirferryError,
+    RegistryBusy,
     RegistryError,
     RegistryFull,
     RegistryStalled,
     RegistryUnreachable,
 )
+from core.registry.lines import Lines
 
 STALL_TIMEOUT_S = 30.0
+_SEND_BYTES = 128 << 10
 CONNECTIONS = 8
 SITE_HEADER = "X-Airferry-Site"
 _ACCEPT = ", ".join(
@@ -34,6 +38,13 @@ _ACCEPT = ", ".join(
         "application/vnd.oci.image.manifest.v1+json",
         "application/vnd.oci.image.index.v1+json",
     ]
+)
+
+
+_SILENT = "the registry {} moved no byte for {:.0f} s"
+_TOO_LARGE_REMEDY = (
+    "Something before the registry (a proxy) limits the size of uploads: raise its limit, in nginx "
+    "client_max_body_size 0, then run the same command again."
 )
 
 
@@ -53,6 +64,7 @@ class RegistryClient:
         self.address = address
         self._prefix = f"{prefix}/" if prefix else ""
         self._root = f"{'http' if insecure else 'https'}://{address}"
+        self._lines = Lines()
         self._pool = urllib3.PoolManager(
             num_pools=2,
             maxsize=CONNECTIONS,
@@ -61,6 +73,11 @@ class RegistryClient:
             ca_certs=str(ca) if ca else None,
             ssl_minimum_version=ssl.TLSVersion.TLSv1_2,
         )
+        self._pool.pool_classes_by_scheme = self._lines.pools()
+
+    def ended_by(self, stop: threading.Event) -> AbstractContextManager[None]:
+        """Cut the connections when `stop` is set and what goes on inside does not end by itself."""
+        return self._lines.ended_by(stop)
 
     def close(self) -> None:
         """Close all connections."""
@@ -101,13 +118,6 @@ class RegistryClient:
         if answer.status == 404:
             return None
         return str(answer.headers.get("Docker-Content-Digest", ""))
-
-    def read_blob(self, repository: str, digest: str) -> bytes:
-        """Return a small blob (a config), verified against its digest."""
-        data = self._ask("GET", self._path(repository, f"blobs/{digest}"), want=(200,)).data
-        if sha256_digest(data) != digest:
-            raise RegistryError(f"the registry {self.address} returned a damaged blob {digest}")
-        return data
 
     def put_manifest(self, repository: str, tag: str, manifest: str, media_type: str) -> None:
         """Put a manifest under a tag.
@@ -179,17 +189,20 @@ class RegistryClient:
     def copy_blob(self, repository: str, digest: str, source: str) -> None:
         """Send a blob from one repository to another, for registries that cannot mount."""
         with _translated(self.address):
-            answer = self._pool.request(
-                "GET", self._url(self._path(source, f"blobs/{digest}")), preload_content=False
-            )
+            path = self._path(source, f"blobs/{digest}")
+            answer = self._pool.request("GET", self._url(path), preload_content=False)
+            if answer.status != 200:
+                raise _refusal(self.address, "GET", path, answer.status, answer.read())
             self.upload_stream(repository, answer.stream(1 << 20), lambda: digest)
 
     def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories."""
+        """Yield the names of all repositories below the prefix."""
         path = "/v2/_catalog?n=500"
         while path:
             answer = self._ask("GET", path, want=(200,))
-            yield from json.loads(answer.data)["repositories"] or []
+            for name in json.loads(answer.data)["repositories"] or []:
+                if name.startswith(self._prefix):
+                    yield name.removeprefix(self._prefix)
             link = answer.headers.get("Link", "")
             path = link.partition("<")[2].partition(">")[0]
 
@@ -256,7 +269,10 @@ class _Interruptible:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._pieces
+            for piece in self._pieces:
+                # The time-out is one for each call: small pieces let a slow line be slow.
+                for start in range(0, len(piece), _SEND_BYTES):
+                    yield piece[start : start + _SEND_BYTES]
         except AirferryError as error:
             self.interruption = error
 
@@ -267,10 +283,10 @@ def _translated(address: str) -> Iterator[None]:
     try:
         yield
     except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
-        raise RegistryStalled(
-            f"the registry {address} moved no byte for {STALL_TIMEOUT_S:.0f} s"
-        ) from error
+        raise RegistryStalled(_SILENT.format(address, STALL_TIMEOUT_S)) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
+        if any(isinstance(argument, TimeoutError) for argument in error.args):
+            raise RegistryStalled(_SILENT.format(address, STALL_TIMEOUT_S)) from error
         reason = str(error.__cause__ or error).rpartition(": ")[2]
         raise RegistryUnreachable(f"the registry {address} does not answer: {reason}") from error
 
@@ -280,6 +296,8 @@ def _refusal(address: str, method: str, path: str, status: int, body: bytes) -> 
     what = f"the registry {address} answered {status} to {method} {path.partition('?')[0]}"
     if "no space left" in text:
         return RegistryFull(f"the registry {address} has no room left")
-    if status in (429, 502, 503, 504):
-        return RegistryUnreachable(f"{what}: {text[:200]}")
+    if status == 429 or status >= 500:
+        return RegistryBusy(f"{what}: {text[:200]}")
+    if status == 413:
+        return RegistryError(what, remedy=_TOO_LARGE_REMEDY)
     return RegistryError(f"{what}: {text[:300]}")

@@ -1,4 +1,4 @@
-"""From a bundle file into the registry in one pass: hash, compress, upload, all at once.
+"""From a bundle into the registry in one pass: hash, compress, upload, all at once.
 
 One thread reads and hashes in order; a pool of as many threads as there are cores compresses
 chunks; up to four uploads stream to the registry. All layers go to one staging repository, because
@@ -17,27 +17,46 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from core.bundle import (
+    DOCKER_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
     Bundle,
     BundleFile,
-    Checkpoint,
-    GunzipHash,
     Layer,
+    LayerIndex,
+    LayerStream,
     Member,
     Members,
-    TarStream,
+    OpenBundle,
+    Problems,
+    bundle_of,
     collect,
-    compression_of,
-    images_of,
+    contents_of,
     open_bundle,
-    readable,
+    sha256_digest,
 )
-from core.errors import BundleCorrupt, BundleError, Cancelled, NotABundle
+from core.errors import AirferryError, BundleError, Cancelled, RegistryError
 from core.registry import pack
 from core.registry.client import RegistryClient
 from core.registry.conveyor import Conveyor
 
 STAGE = "airferry/stage"
 UPLOADS = 4
+MAX_MISLEADING = 3
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """How an import is done.
+
+    Args:
+        recompress: Turn layers of zstd into gzip, for engines before Docker 23.
+        keep_going: Take the images that are whole where others are not.
+        level: How hard to compress, 0 to 3.
+    """
+
+    recompress: bool = False
+    keep_going: bool = False
+    level: int = pack.LEVEL
 
 
 @dataclass
@@ -48,153 +67,299 @@ class Ingested:
     sent_bytes: int
     sent_layers: int
     kept_layers: int
+    problems: tuple[BundleError, ...] = ()
 
 
 @dataclass
-class _Job:
-    """The state of one pass."""
+class Import:
+    """One bundle on its way into one registry; outlives a pass that was cut off.
 
+    Args:
+        file: The bundle.
+        client: The registry.
+        index: Layers that were stored before, from this bundle or another.
+        stop: Ends the import within a second when set.
+        options: How it is done.
+        listed: What is in the bundle, where that is known already; then finished images are told.
+    """
+
+    file: BundleFile
     client: RegistryClient
-    checkpoint: Checkpoint
-    archive: TarStream
-    label: str
+    index: LayerIndex
     stop: threading.Event
+    options: IngestOptions = field(default_factory=IngestOptions)
+    listed: Bundle | None = None
+    stored: dict[int, Layer] = field(default_factory=dict)
+    misleading: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(
+        self, progress: Callable[[int], None], say: Callable[[str], None] = lambda _: None
+    ) -> Ingested:
+        """Put all layers and configs of the bundle into the staging repository.
+
+        May be called again after an error that can pass by itself: layers that this object saw
+        stored are then passed over, where the bundle can be sought in without even reading them.
+
+        Args:
+            progress: Told the bytes of the file read so far.
+            say: Told in words how far it is.
+
+        Raises:
+            BundleError: the bundle is not whole, or not what it claims.
+            RegistryError: the registry is gone, full or refuses.
+            Cancelled: `stop` was set.
+        """
+        try:
+            return self._passes(progress, say)
+        except AirferryError as error:
+            if self.file.is_pipe and error.transient:
+                raise RegistryError(
+                    f"{error.what} while {self.file.name} was read",
+                    remedy="What comes out of a pipe cannot be read twice: send it again.",
+                ) from error
+            raise
+
+    def _passes(self, progress: Callable[[int], None], say: Callable[[str], None]) -> Ingested:
+        while True:
+            try:
+                return self._one_pass(progress, say)
+            except _Misled as misled:
+                self.misleading.add(misled.key)
+
+    def _one_pass(self, progress: Callable[[int], None], say: Callable[[str], None]) -> Ingested:
+        with (
+            open_bundle(self.file, self._go_on) as opened,
+            ThreadPoolExecutor(os.cpu_count(), "pack") as packers,
+            ThreadPoolExecutor(UPLOADS, "upload") as uploaders,
+            self.client.ended_by(self.stop),
+        ):
+            one_pass = _Pass(self, opened, packers, uploaders, progress, say)
+            try:
+                members = one_pass.read_all()
+            except BaseException as error:
+                one_pass.break_down()
+                raise one_pass.root_cause(error) from error
+            progress(self.file.size_bytes or opened.read_bytes)
+            return one_pass.finish(members)
+
+    def images_stored(self) -> str:
+        """Return how many images have all their layers in the registry, in words."""
+        if self.listed is None:
+            return ""
+        with self.lock:
+            there = {layer.diff_id for layer in self.stored.values()}
+        done = sum(there.issuperset(image.diff_ids) for image in self.listed.images)
+        return f"{done} of {len(self.listed.images)} images, "
+
+    def _go_on(self) -> None:
+        if self.stop.is_set():
+            raise Cancelled(f"the import of {self.file.name} was ended")
+
+
+class _UploadBroken(Exception):
+    """The upload that a piece was meant for has ended."""
+
+
+class _Misled(Exception):
+    """A layer that began like a known one went on in another way."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+@dataclass
+class _Pass:
+    """One pass over the bundle."""
+
+    owner: Import
+    opened: OpenBundle
     packers: ThreadPoolExecutor
     uploaders: ThreadPoolExecutor
+    progress: Callable[[int], None]
+    say: Callable[[str], None]
     belts: list[Conveyor] = field(default_factory=list)
     uploads: list[Future[Layer]] = field(default_factory=list)
     sent_bytes: int = 0
     sent_layers: int = 0
     kept_layers: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self.problems = Problems(keep_going=self.owner.options.keep_going)
 
-def ingest(
-    file: BundleFile,
-    client: RegistryClient,
-    checkpoint: Checkpoint,
-    stop: threading.Event,
-    progress: Callable[[int], None],
-) -> Ingested:
-    """Put all layers and configs of a bundle into the staging repository.
-
-    Args:
-        file: The bundle.
-        client: The registry.
-        checkpoint: Layers that an earlier attempt has stored.
-        stop: Ends the import within a second when set.
-        progress: Told the bytes of the file read so far.
-
-    Raises:
-        BundleError: the bundle is not whole, or not what it claims.
-        RegistryError: the registry is gone, full or refuses.
-        Cancelled: `stop` was set.
-    """
-
-    def go_on() -> None:
-        if stop.is_set():
-            raise Cancelled(f"the import of {file.name} was ended")
-
-    with (
-        open_bundle(file.path, go_on) as (stream, counter),
-        ThreadPoolExecutor(os.cpu_count(), "pack") as packers,
-        ThreadPoolExecutor(UPLOADS, "upload") as uploaders,
-    ):
-        archive = TarStream(stream, file.name)
-        job = _Job(client, checkpoint, archive, file.name, stop, packers, uploaders)
-        try:
-            members = _read_all(job, lambda: progress(counter.read_bytes))
-        except BaseException as error:
-            _break_down(job)
-            raise _root_cause(job, error) from error
-        progress(file.size_bytes)
-        return _finish(job, file, members)
-
-
-def _read_all(job: _Job, tell: Callable[[], None]) -> Members[Layer]:
-    def take(member: Member, head: bytes) -> Future[Layer]:
-        return _take_layer(job, member, head, tell)
-
-    pending = collect(job.archive, job.label, take)
-    done = {name: layer.result() for name, layer in pending.layers.items()}
-    return Members(job.label, pending.documents, done, pending.links)
-
-
-def _break_down(job: _Job) -> None:
-    for belt in job.belts:
-        belt.break_down()
-    for upload in job.uploads:
-        upload.exception()
-
-
-def _root_cause(job: _Job, error: BaseException) -> BaseException:
-    """Return what went wrong first: a broken upload stops the reader, whose error says less."""
-    if not isinstance(error, _UploadBroken):
-        return error
-    causes = [upload.exception() for upload in job.uploads if upload.done()]
-    return next((c for c in causes if c and not isinstance(c, Cancelled)), error)
-
-
-class _UploadBroken(BundleError):
-    """The upload that a piece was meant for has ended."""
-
-
-def _take_layer(job: _Job, member: Member, head: bytes, tell: Callable[[], None]) -> Future[Layer]:
-    compression = compression_of(head)
-    if compression not in ("", "gzip"):
-        raise BundleError(
-            f"{job.label}: the layer {member.name!r} is compressed with {compression}, "
-            "which this version does not import",
-            remedy="Save the bundle with plain or gzip layers.",
+    def read_all(self) -> Members[Layer]:
+        label = self.owner.file.name
+        pending: Members[Future[Layer]] = Members(label)
+        with self.problems.noted():
+            collect(self.opened.archive, pending, self._take_layer, self.problems)
+            self.opened.finish()
+        done = {name: layer.result() for name, layer in pending.layers.items()}
+        return Members(
+            label, pending.documents, done, pending.links, passed_over=pending.passed_over
         )
-    known = job.checkpoint.layer_at(member.offset_bytes)
-    if known and job.client.blob_size(STAGE, known.digest) == known.size_bytes:
-        return _pass_over(job, member, head, known, tell)
-    belt = Conveyor(job.stop)
-    job.belts.append(belt)
-    feed = _feed_gzip if compression else _feed_plain
-    diff_id: Future[str] = Future()
-    upload = job.uploaders.submit(_upload, job, belt, diff_id, member.offset_bytes)
-    job.uploads.append(upload)
-    try:
-        diff_id.set_result(feed(job, belt, member, head, tell))
-    finally:
-        diff_id.cancel()
-    return upload
+
+    def break_down(self) -> None:
+        for belt in self.belts:
+            belt.break_down()
+        for upload in self.uploads:
+            upload.exception()
+
+    def root_cause(self, error: BaseException) -> BaseException:
+        """Return what went wrong first: a broken upload stops the reader, whose error says less."""
+        if not isinstance(error, _UploadBroken):
+            return error
+        causes = [cause for upload in self.uploads if (cause := upload.exception())]
+        lasting = [cause for cause in causes if not isinstance(cause, Cancelled)]
+        return (lasting or causes or [error])[0]
+
+    def finish(self, members: Members[Layer]) -> Ingested:
+        contents = contents_of(members, self.problems)
+        wanted = {image.image_id for image in contents.images}
+        for document in members.documents.values():
+            if sha256_digest(document) in wanted:
+                self.owner.client.upload_bytes(STAGE, document)
+        problems = tuple(self.problems.found)
+        bundle = bundle_of(self.owner.file, contents, imported=not problems)
+        return Ingested(bundle, self.sent_bytes, self.sent_layers, self.kept_layers, problems)
+
+    def _take_layer(self, member: Member, head: bytes) -> Future[Layer]:
+        owner = self.owner
+        known = owner.stored.get(member.offset_bytes)
+        if known and self._is_stored(known):
+            self._keep()
+            return _settled(known)
+        layer = LayerStream(self.opened.archive, member, head, owner.file.name)
+        recompress = layer.compression == "zstd" and owner.options.recompress
+        key = owner.index.key(layer, "gzip" if recompress else "")
+        known = owner.index.find(key) if self._may_trust_index(layer, key) else None
+        if known and self._is_stored(known):
+            return _settled(self._pass_over(layer, known, key))
+        belt: Conveyor = Conveyor(owner.stop)
+        self.belts.append(belt)
+        sending = _Sending(belt, layer, recompress=recompress)
+        upload = self.uploaders.submit(self._upload, sending, key)
+        self.uploads.append(upload)
+        try:
+            sending.source.set_result(self._feed(sending))
+        except BaseException:
+            belt.break_down()
+            sending.source.cancel()
+            raise
+        return upload
+
+    def _may_trust_index(self, layer: LayerStream, key: str) -> bool:
+        """Whether to pass over a layer that begins like a known one.
+
+        Where the bundle cannot be read again, only if the beginning is all of it. Elsewhere being
+        wrong costs a pass, so that is not done often.
+        """
+        if self.owner.file.is_pipe:
+            return layer.member.size_bytes == len(layer.first_chunk)
+        misleading = self.owner.misleading
+        return key not in misleading and len(misleading) < MAX_MISLEADING
+
+    def _is_stored(self, layer: Layer) -> bool:
+        return self.owner.client.blob_size(STAGE, layer.digest) == layer.size_bytes
+
+    def _keep(self) -> None:
+        self.kept_layers += 1
+        self._tell()
+
+    def _pass_over(self, layer: LayerStream, known: Layer, key: str) -> Layer:
+        """Read a layer that the registry has already, only to see that it is the same one."""
+        digests = layer.digests(self._moved)
+        if (digests.diff_id, digests.source_digest) != (known.diff_id, known.source_digest):
+            raise _Misled(key)
+        with self.owner.lock:
+            self.owner.stored[layer.member.offset_bytes] = known
+        self._keep()
+        return known
+
+    def _feed(self, sending: _Sending) -> tuple[str, str]:
+        """Put a layer on its belt; return its diff ID and its digest as it stands in the bundle."""
+        layer, belt = sending.layer, sending.belt
+        plain, raw = hashlib.sha256(), hashlib.sha256()
+        if sending.as_it_is:
+            for chunk in layer.plain_chunks(lambda piece: _put(belt, piece)):
+                plain.update(chunk)
+                self._moved()
+        else:
+            crc = size = 0
+            _put(belt, pack.HEADER)
+            for chunk in layer.plain_chunks(raw.update if layer.compression else _nothing):
+                _put(belt, self.packers.submit(pack.deflate, chunk, self.owner.options.level))
+                plain.update(chunk)
+                crc = pack.checksum(chunk, crc)
+                size += len(chunk)
+                self._moved()
+            _put(belt, pack.trailer(crc, size))
+        _put(belt, None)
+        return "sha256:" + plain.hexdigest(), "sha256:" + raw.hexdigest()
+
+    def _upload(self, sending: _Sending, key: str) -> Layer:
+        digest, size_bytes = hashlib.sha256(), 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size_bytes
+            for piece in sending.belt:
+                digest.update(piece)
+                size_bytes += len(piece)
+                yield piece
+
+        def named() -> str:
+            return "sha256:" + digest.hexdigest()
+
+        try:
+            self.owner.client.upload_stream(STAGE, counted(), named)
+        finally:
+            sending.belt.break_down()
+        layer = sending.stored_as(named(), size_bytes)
+        with self.owner.lock:
+            self.owner.index.add(key, layer)
+            self.owner.stored[sending.layer.member.offset_bytes] = layer
+            self.sent_bytes += size_bytes
+            self.sent_layers += 1
+        self._tell()
+        return layer
+
+    def _moved(self) -> None:
+        self.progress(self.opened.read_bytes)
+
+    def _tell(self) -> None:
+        sent, kept = self.sent_layers, self.kept_layers
+        images = self.owner.images_stored()
+        self.say(f"{images}{sent} layers sent, {kept} were there already")
 
 
-def _chunks(job: _Job, head: bytes, tell: Callable[[], None]) -> Iterator[bytes]:
-    chunk = head + job.archive.read(pack.CHUNK_BYTES - len(head))
-    while chunk:
-        yield chunk
-        tell()
-        chunk = job.archive.read(pack.CHUNK_BYTES)
+@dataclass
+class _Sending:
+    """A layer on its way; `source` is known when all of it was read."""
 
+    belt: Conveyor
+    layer: LayerStream
+    recompress: bool
+    source: Future[tuple[str, str]] = field(default_factory=Future)
 
-def _feed_plain(
-    job: _Job, belt: Conveyor, member: Member, head: bytes, tell: Callable[[], None]
-) -> str:
-    diff_id, crc = hashlib.sha256(), 0
-    _put(belt, pack.HEADER)
-    for chunk in _chunks(job, head, tell):
-        _put(belt, job.packers.submit(pack.deflate, chunk))
-        diff_id.update(chunk)
-        crc = pack.checksum(chunk, crc)
-    _put(belt, pack.trailer(crc, member.size_bytes))
-    _put(belt, None)
-    return "sha256:" + diff_id.hexdigest()
+    @property
+    def as_it_is(self) -> bool:
+        """Whether the blob is what stands in the bundle."""
+        return bool(self.layer.compression) and not self.recompress
 
-
-def _feed_gzip(
-    job: _Job, belt: Conveyor, member: Member, head: bytes, tell: Callable[[], None]
-) -> str:
-    """Pass a gzip layer on unchanged; what is inside is hashed for its diff ID."""
-    inside = GunzipHash(f"{job.label}: the layer {member.name!r}")
-    for chunk in _chunks(job, head, tell):
-        _put(belt, chunk)
-        inside.update(chunk)
-    _put(belt, None)
-    return inside.digest()
+    def stored_as(self, digest: str, size_bytes: int) -> Layer:
+        diff_id, raw_digest = self.source.result()
+        source_digest = diff_id
+        if self.layer.compression:
+            source_digest = raw_digest if self.recompress else digest
+        is_zstd = self.layer.compression == "zstd" and not self.recompress
+        return Layer(
+            diff_id=diff_id,
+            digest=digest,
+            size_bytes=size_bytes,
+            media_type=OCI_LAYER_ZSTD if is_zstd else DOCKER_LAYER_GZIP,
+            source_digest=source_digest,
+            bundle_bytes=self.layer.member.size_bytes,
+        )
 
 
 def _put(belt: Conveyor, piece: bytes | Future[bytes] | None) -> None:
@@ -202,57 +367,11 @@ def _put(belt: Conveyor, piece: bytes | Future[bytes] | None) -> None:
         raise _UploadBroken("the upload ended before the layer did")
 
 
-def _pass_over(
-    job: _Job, member: Member, head: bytes, known: Layer, tell: Callable[[], None]
-) -> Future[Layer]:
-    """Read a layer that the registry has already, only to see that it is still the same one."""
-    gzip = compression_of(head) == "gzip"
-    inside, plain = GunzipHash(f"{job.label}: the layer {member.name!r}"), hashlib.sha256()
-    for chunk in _chunks(job, head, tell):
-        inside.update(chunk) if gzip else plain.update(chunk)
-    diff_id = inside.digest() if gzip else "sha256:" + plain.hexdigest()
-    if diff_id != known.diff_id:
-        job.checkpoint.clear()
-        raise BundleCorrupt(
-            f"{job.label}: has other content than when its import began",
-            remedy="Run the same command again: the import then begins anew.",
-        )
-    job.kept_layers += 1
+def _settled(layer: Layer) -> Future[Layer]:
     done: Future[Layer] = Future()
-    done.set_result(known)
+    done.set_result(layer)
     return done
 
 
-def _upload(job: _Job, belt: Conveyor, diff_id: Future[str], offset_bytes: int) -> Layer:
-    digest, size_bytes = hashlib.sha256(), 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal size_bytes
-        for piece in belt:
-            digest.update(piece)
-            size_bytes += len(piece)
-            yield piece
-
-    try:
-        job.client.upload_stream(STAGE, counted(), lambda: "sha256:" + digest.hexdigest())
-    finally:
-        belt.break_down()
-    layer = Layer(diff_id.result(), "sha256:" + digest.hexdigest(), size_bytes)
-    with job.lock:
-        job.checkpoint.add(offset_bytes, layer)
-        job.sent_bytes += size_bytes
-        job.sent_layers += 1
-    return layer
-
-
-def _finish(job: _Job, file: BundleFile, members: Members[Layer]) -> Ingested:
-    with readable(file.path):
-        images = images_of(members)
-    if not images:
-        raise NotABundle(f"{file.name}: no image in it")
-    wanted = {image.image_id for image in images}
-    for document in members.documents.values():
-        if "sha256:" + hashlib.sha256(document).hexdigest() in wanted:
-            job.client.upload_bytes(STAGE, document)
-    bundle = Bundle(file.name, file.size_bytes, images, imported=True)
-    return Ingested(bundle, job.sent_bytes, job.sent_layers, job.kept_layers)
+def _nothing(_: bytes) -> None:
+    """Do nothing with a raw chunk: it is the plain one."""

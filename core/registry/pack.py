@@ -13,15 +13,19 @@ import struct
 
 from isal import isal_zlib
 
-CHUNK_BYTES = 1 << 20
 LEVEL = 1
 HEADER = bytes.fromhex("1f8b08000000000000ff")
 _LAST_BLOCK = b"\x03\x00"
 
 
-def deflate(chunk: bytes) -> bytes:
-    """Return one chunk as deflate blocks that can be joined to others."""
-    packer = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -15)
+def deflate(chunk: bytes, level: int = LEVEL) -> bytes:
+    """Return one chunk as deflate blocks that can be joined to others.
+
+    Args:
+        chunk: About a mebibyte of the layer.
+        level: How hard to compress, 0 to 3.
+    """
+    packer = isal_zlib.compressobj(level, isal_zlib.DEFLATED, -15)
     packed: bytes = packer.compress(chunk) + packer.flush(isal_zlib.Z_SYNC_FLUSH)
     return packed
 

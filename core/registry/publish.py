@@ -7,13 +7,19 @@ bundle was read and verified.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
-from core.bundle import Bundle, Image, Reference
-from core.errors import Cancelled, NameCollision, RegistryError
-from core.registry.client import RegistryClient
+from core.bundle import Bundle, Image, ManifestList, Reference
+from core.errors import Cancelled
+from core.registry.client import CONNECTIONS, RegistryClient
 from core.registry.ingest import STAGE
+
+Name = tuple[str, str]
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -25,49 +31,37 @@ class Lack:
     size_bytes: int
 
 
-def site_names(bundles: Iterable[Bundle]) -> dict[str, tuple[Bundle, Image, Reference]]:
-    """Return each name (`path:tag`) that the bundles' images get on the site.
-
-    Raises:
-        NameCollision: two different images would get the same name; both are named.
-    """
-    names: dict[str, tuple[Bundle, Image, Reference]] = {}
-    for bundle in bundles:
-        for image in bundle.images:
-            for reference in image.references:
-                name = f"{reference.site_repository}:{reference.tag}"
-                if name in names and names[name][1].image_id != image.image_id:
-                    other_bundle, _, other = names[name]
-                    raise NameCollision(
-                        f"{reference} of {bundle.name} and {other} of {other_bundle.name} "
-                        f"are different images and would both be {name}"
-                    )
-                names.setdefault(name, (bundle, image, reference))
-    return names
+def lacks_of_stage(bundle: Bundle, client: RegistryClient) -> list[Lack]:
+    """Return the blobs of a bundle that the staging repository lacks: it must be read again."""
+    blobs = {digest: size for image in bundle.images for digest, size in _blobs(image).items()}
+    there = _asked(lambda digest: client.blob_size(STAGE, digest), blobs)
+    return [
+        Lack(bundle.name, f"blob {digest}", size)
+        for digest, size in blobs.items()
+        if there[digest] != size
+    ]
 
 
-def lacks_of_stage(bundle: Bundle, client: RegistryClient) -> Iterator[Lack]:
-    """Yield the blobs of a bundle that are not in the staging repository: it must be read again."""
-    for digest, size in bundle.blobs.items():
-        if client.blob_size(STAGE, digest) != size:
-            yield Lack(bundle.name, f"blob {digest}", size)
-    for image in bundle.images:
-        if client.blob_size(STAGE, image.image_id) is None:
-            yield Lack(bundle.name, f"config {image.image_id}", image.config_size_bytes)
-
-
-def lacks_of_names(bundle: Bundle, client: RegistryClient) -> Iterator[Lack]:
-    """Yield each tag, manifest and blob of a bundle that is not under its name in the registry."""
-    for image in bundle.images:
-        for reference in image.references:
-            repository, tag = reference.site_repository, reference.tag
-            name = f"{repository}:{tag}"
-            if client.manifest_digest(repository, tag) != image.manifest_digest:
-                yield Lack(name, "tag", 0)
-            blobs = {layer.digest: layer.size_bytes for layer in image.layers}
-            for digest, size in {**blobs, image.image_id: image.config_size_bytes}.items():
-                if client.blob_size(repository, digest) != size:
-                    yield Lack(name, f"blob {digest}", size)
+def lacks_of_names(bundle: Bundle, client: RegistryClient) -> list[Lack]:
+    """Return each tag, manifest and blob of a bundle that is not under its name in the registry."""
+    manifests, blobs = _wanted(bundle)
+    filed = _asked(lambda key: client.manifest_digest(*key), manifests)
+    sizes = _asked(lambda key: client.blob_size(*key), blobs)
+    lacks: list[Lack] = []
+    for reference, images in bundle.references.items():
+        repository = reference.site_repository
+        name = f"{repository}:{reference.tag}"
+        if filed[repository, reference.tag] != manifests[repository, reference.tag]:
+            lacks.append(Lack(name, "tag", 0))
+        for image in images:
+            if filed.get((repository, image.manifest_digest), "") is None:
+                lacks.append(Lack(name, f"manifest for {image.platform}", 0))
+            lacks += [
+                Lack(name, f"blob {digest}", size)
+                for digest, size in _blobs(image).items()
+                if sizes[repository, digest] != size
+            ]
+    return lacks
 
 
 def publish(bundle: Bundle, client: RegistryClient, stop: threading.Event) -> int:
@@ -77,29 +71,80 @@ def publish(bundle: Bundle, client: RegistryClient, stop: threading.Event) -> in
         RegistryError: the registry refused or went away.
         Cancelled: `stop` was set.
     """
-    named = [(image, reference) for image in bundle.images for reference in image.references]
-    for image, reference in named:
-        _mount_all(client, image, reference.site_repository, stop)
-    put = 0
-    for image, reference in named:
-        if stop.is_set():
-            raise Cancelled("the import was ended")
-        repository, tag = reference.site_repository, reference.tag
-        if client.manifest_digest(repository, tag) != image.manifest_digest:
-            client.put_manifest(repository, tag, image.manifest, image.manifest_type)
-            put += 1
-    return put
+
+    def bring(blob: tuple[str, str]) -> None:
+        _go_on(stop)
+        if client.blob_size(*blob) is None and not client.mount(*blob, STAGE):
+            client.copy_blob(*blob, STAGE)
+
+    def put(repository: str) -> int:
+        """Name what goes to one repository; two names of one manifest at once confuse a registry.
+
+        (CNCF distribution writes the link files of its file system in place.)
+        """
+        found = 0
+        for reference, images in bundle.references.items():
+            if reference.site_repository == repository:
+                _go_on(stop)
+                found += _put_tag(client, reference, images, bundle.list_of(reference))
+        return found
+
+    _, blobs = _wanted(bundle)
+    with client.ended_by(stop):
+        _asked(bring, blobs)
+        return sum(_asked(put, {repository for repository, _ in blobs}).values())
 
 
-def _mount_all(
-    client: RegistryClient, image: Image, repository: str, stop: threading.Event
-) -> None:
-    for digest in dict.fromkeys([*(layer.digest for layer in image.layers), image.image_id]):
-        if stop.is_set():
-            raise Cancelled("the import was ended")
-        if client.blob_size(repository, digest) is not None:
-            continue
-        if not client.mount(repository, digest, STAGE):
-            client.copy_blob(repository, digest, STAGE)
-        if client.blob_size(repository, digest) is None:
-            raise RegistryError(f"{client.address}: {repository} did not take the blob {digest}")
+def _wanted(bundle: Bundle) -> tuple[dict[Name, str], dict[Name, int]]:
+    """Return the digest of each (repository, tag), and the size of each (repository, blob)."""
+    manifests: dict[Name, str] = {}
+    blobs: dict[Name, int] = {}
+    for reference, images in bundle.references.items():
+        repository, several = reference.site_repository, bundle.list_of(reference)
+        named = several or images[0]
+        manifests[repository, reference.tag] = named.manifest_digest
+        for image in images:
+            if several:
+                manifests[repository, image.manifest_digest] = image.manifest_digest
+            blobs.update({(repository, d): size for d, size in _blobs(image).items()})
+    return manifests, blobs
+
+
+def _asked(ask: Callable[[K], V], keys: Iterable[K]) -> dict[K, V]:
+    """Ask the registry many small questions, a few at a time.
+
+    Each takes a line's way there and back, and a bundle needs hundreds.
+    """
+    keys = list(keys)
+    with ThreadPoolExecutor(CONNECTIONS, "ask") as pool:
+        return dict(zip(keys, pool.map(ask, keys), strict=True))
+
+
+def _put_tag(
+    client: RegistryClient,
+    reference: Reference,
+    images: tuple[Image, ...],
+    several: ManifestList | None,
+) -> bool:
+    repository, tag = reference.site_repository, reference.tag
+    if several:
+        for image in images:
+            digest = image.manifest_digest
+            if client.manifest_digest(repository, digest) is None:
+                client.put_manifest(repository, digest, image.manifest, image.manifest_type)
+    named = several or images[0]
+    if client.manifest_digest(repository, tag) == named.manifest_digest:
+        return False
+    client.put_manifest(repository, tag, named.manifest, named.manifest_type)
+    return True
+
+
+def _blobs(image: Image) -> dict[str, int]:
+    """Return digest and size of everything that an image's manifest names."""
+    layers = {layer.digest: layer.size_bytes for layer in image.layers}
+    return {**layers, image.image_id: image.config_size_bytes}
+
+
+def _go_on(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Cancelled("the import was ended")

@@ -10,13 +10,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.config import Config, ensure_state_dir
+from core.config import Config, Mode, ensure_state_dir
 from core.errors import (
     RegistryEngineMissing,
     RegistryError,
     RegistryPortTaken,
     RegistryUnreachable,
 )
+from core.files import write_atomically
 from core.registry.client import SITE_HEADER, RegistryClient
 from core.service import Service
 
@@ -52,22 +53,27 @@ class RegistryServer:
         """Return the random id by which this site's registry is told from any other."""
         path = ensure_state_dir(self._config) / "site-id"
         if not path.exists():
-            draft = path.with_suffix(".new")
-            draft.write_text(secrets.token_hex(16), encoding="ascii")
-            draft.replace(path)
+            write_atomically(path, secrets.token_hex(16))
         return path.read_text(encoding="ascii")
 
-    def status(self) -> RegistryStatus:
-        """Ask the registry itself, not the pid file."""
-        client = RegistryClient(self.address)
+    def status(self, client: RegistryClient | None = None) -> RegistryStatus:
+        """Ask the registry itself, not the pid file.
+
+        Args:
+            client: A client of it; one for this question only if None.
+        """
+        if client is None:
+            client = RegistryClient(self.address)
+            try:
+                return self.status(client)
+            finally:
+                client.close()
         try:
             found = client.site_id()
         except RegistryUnreachable:
             found = None
         except RegistryError:
             found = ""
-        finally:
-            client.close()
         return RegistryStatus(
             address=self.address,
             running=found is not None,
@@ -95,9 +101,7 @@ class RegistryServer:
         service.stop()
         self._require_free_port()
         self._config.registry_dir.mkdir(parents=True, exist_ok=True)
-        draft = self._settings_path.with_suffix(".new")
-        draft.write_text(self._settings(), encoding="utf-8")
-        draft.replace(self._settings_path)
+        write_atomically(self._settings_path, self._settings())
         service.start()
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -160,6 +164,16 @@ class RegistryServer:
                 raise RegistryPortTaken(
                     f"port {self._config.registry_port} on this machine is taken by another program"
                 ) from error
+
+
+def registry_client(config: Config) -> RegistryClient:
+    """Return a client of the site's registry: the DU's own, or in mode custom the existing one."""
+    if config.mode is not Mode.CUSTOM:
+        return RegistryClient(RegistryServer(config).address)
+    address, _, prefix = config.registry_base.partition("/")
+    return RegistryClient(
+        address, prefix=prefix, insecure=config.registry_insecure, ca=config.registry_ca
+    )
 
 
 def find_program() -> str:

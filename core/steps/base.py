@@ -62,6 +62,8 @@ class Step(ABC):
 
     title: ClassVar[str]
     """What is brought about, in a technician's words."""
+    attempts: ClassVar[int] = 4
+    """How often it is tried without getting any further, when what fails can pass by itself."""
 
     def __init__(self, step_id: str, target: str, *needs: Need) -> None:
         self.id = step_id

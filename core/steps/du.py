@@ -23,7 +23,7 @@ class RegistryServe(DuStep):
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"asking {self._work.server.address}")
-        status = await in_thread(self._work.server.status)
+        status = await self._work.ask_registry(self._work.server.status)
         if status.running and not status.ours and status.pid is None:
             raise RegistryPortTaken(f"another program answers at {status.address}")
         if not status.ours:
@@ -46,7 +46,7 @@ class RegistryReach(DuStep, VerifyStep):
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"asking {self._work.registry.address}")
-        await in_thread(self._work.registry.site_id)
+        await self._work.ask_registry(lambda client: client.site_id())
         return None
 
 
@@ -62,9 +62,8 @@ class RegistryVerify(DuStep, VerifyStep):
         if unread:
             return Missing(f"not imported yet: {some_of(unread)}", remedy=IMPORT_REMEDY)
         tell.say(f"asking for every blob of {len(bundles)} bundles")
-        client = self._work.registry
-        lacks = await in_thread(
-            lambda: [lack for bundle in bundles for lack in lacks_of_names(bundle, client)]
+        lacks = await self._work.ask_registry(
+            lambda client: [lack for bundle in bundles for lack in lacks_of_names(bundle, client)]
         )
         if not lacks:
             images = sum(len(bundle.images) for bundle in bundles)

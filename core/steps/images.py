@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from core.bundle import BundleFile, Image
+from core.bundle import BundleFile, Image, Reference
 from core.config import HostConfig, Mode
 from core.errors import HostUnfit
 from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
@@ -34,45 +34,65 @@ class Lacks:
     size_bytes: int
 
 
-async def wanted_names(work: Work) -> list[WantedName]:
-    """Return every name that a warmed host has: the original ones, and those of the registry."""
+async def wanted_names(work: Work, host: HostConfig) -> list[WantedName]:
+    """Return every name that a warmed host has: the original ones, and those of the registry.
+
+    Raises:
+        HostUnfit: images are there for several platforms, and none is the host's.
+    """
     wanted: dict[str, WantedName] = {}
     prefix = work.config.name_prefix
     for bundle in await work.bundles():
-        for image in bundle.images:
-            for reference in image.references:
-                pull_name = reference.at(prefix)
-                names = [reference.familiar]
-                if work.config.mode is not Mode.NONE:
-                    names.append(pull_name)
-                for name in names:
-                    wanted.setdefault(name, WantedName(name, pull_name, image))
+        for reference, images in bundle.references.items():
+            image = _image_for(work, host, reference, images)
+            pull_name = reference.at(prefix)
+            names = [reference.familiar]
+            if work.config.mode is not Mode.NONE:
+                names.append(pull_name)
+            for name in names:
+                wanted.setdefault(name, WantedName(name, pull_name, image))
     return list(wanted.values())
 
 
-async def lacking_names(work: Work, engine: HostEngine) -> list[WantedName]:
+def _image_for(
+    work: Work, host: HostConfig, reference: Reference, images: tuple[Image, ...]
+) -> Image:
+    """Return the image that a host gets when it pulls a name."""
+    if len(images) == 1:
+        return images[0]
+    platform = f"linux/{work.facts[host.name].arch}"
+    fitting = [i for i in images if i.platform == platform or i.platform.startswith(f"{platform}/")]
+    if not fitting:
+        there = some_of([image.platform for image in images])
+        raise HostUnfit(
+            f"{host.name} is {platform}; {reference.familiar} is there for {there}",
+            remedy="Get a bundle with images for this platform.",
+        )
+    return max(fitting, key=lambda image: image.platform)  # of v6 and v7, what an engine takes
+
+
+async def _lacking(wanted: list[WantedName], engine: HostEngine) -> Lacks:
     """Return the names that are missing on a host, or that stand for another image there."""
-    wanted = await wanted_names(work)
-    present = {name: image.image_id for image in await engine.images() for name in image.names}
+    there = await engine.images()
+    present = {name: image.image_id for image in there for name in image.names}
     if (await engine.facts()).ids_are_config_digests:
-        return [want for want in wanted if present.get(want.name) != want.image.image_id]
-    return [
-        want
-        for want in wanted
-        if want.name not in present or await engine.diff_ids(want.name) != want.image.diff_ids
-    ]
+        names = [want for want in wanted if present.get(want.name) != want.image.image_id]
+    else:
+        names = [
+            want
+            for want in wanted
+            if want.name not in present or await engine.diff_ids(want.name) != want.image.diff_ids
+        ]
+    return Lacks(names, _size_to_send(wanted, names, {image.image_id for image in there}))
 
 
 async def host_lacks(work: Work, host: HostConfig) -> Lacks:
     """Return what a host's cache lacks, and the bytes that would be sent to it."""
-    link = work.link(host)
+    link, wanted = work.link(host), await wanted_names(work, host)
     if work.dry and not await docker_answers(link):
-        names, present = await wanted_names(work), set[str]()
-    else:
-        async with host_engine(link) as engine:
-            names = await lacking_names(work, engine)
-            present = {image.image_id for image in await engine.images()}
-    return Lacks(names, _size_to_send(await wanted_names(work), names, present))
+        return Lacks(wanted, _size_to_send(wanted, wanted, set()))
+    async with host_engine(link) as engine:
+        return await _lacking(wanted, engine)
 
 
 def _size_to_send(wanted: list[WantedName], lacking: list[WantedName], present: set[str]) -> int:
@@ -103,10 +123,11 @@ class ImagesWarm(HostStep):
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
         self._require_room(missing, tell)
+        wanted = await wanted_names(self._work, self._host)
         async with host_engine(self._link) as engine:
-            lacking = await lacking_names(self._work, engine)
+            lacks = await _lacking(wanted, engine)
             by_image: dict[str, list[WantedName]] = {}
-            for want in lacking:
+            for want in lacks.names:
                 by_image.setdefault(want.image.image_id, []).append(want)
             pulls = _Pulls(engine, tell, missing.size_bytes, by_image)
             async with asyncio.TaskGroup() as group:
@@ -192,7 +213,7 @@ class ImagesLoad(HostStep):
             def told(done: int, before: int = sent_before) -> None:
                 tell.bytes(before + done, missing.size_bytes)
 
-            await self._link.send_file(file.path, self._link.as_root("docker load -q"), told)
+            await self._link.send_files(file.files, self._link.as_root("docker load -q"), told)
             sent_before += file.size_bytes
 
     async def _files_of(self, lacks: Lacks) -> list[BundleFile]:
@@ -214,7 +235,8 @@ class ImagesVerify(HostStep, VerifyStep):
         tell.say("comparing image IDs")
         missing = _missing(await host_lacks(self._work, self._host))
         if missing is None:
-            tell.found(f"{len(await wanted_names(self._work))} names, each checked by ID")
+            names = await wanted_names(self._work, self._host)
+            tell.found(f"{len(names)} names, each checked by ID")
         return missing
 
 

@@ -41,12 +41,15 @@ class ImageSpec:
 
     tags: list[str]
     layers: list[bytes]
+    platform: str = "linux/amd64"
     config: bytes = field(init=False)
 
     def __post_init__(self) -> None:
+        operating_system, architecture, *variant = self.platform.split("/")
         config = {
-            "architecture": "amd64",
-            "os": "linux",
+            "architecture": architecture,
+            "os": operating_system,
+            **({"variant": variant[0]} if variant else {}),
             "config": {},
             "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in self.layers]},
         }

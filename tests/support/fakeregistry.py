@@ -1,11 +1,13 @@
 """A tiny registry of our own, for what the real one cannot be made to do.
 
-It refuses, stays silent, or answers mounts with an upload session, as asked. Everything that the
-real docker-registry can show is tested with that one.
+It refuses, stays silent, reads slowly, or answers mounts with an upload session, as asked.
+Everything that the real docker-registry can show is tested with that one.
 """
 
 from __future__ import annotations
 
+import itertools
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,9 @@ from tests.support.archives import digest_of
 Refusal = tuple[int, bytes]
 Fault = Callable[[str, str], Refusal | None]
 API_HEADER = ("Docker-Distribution-Api-Version", "registry/2.0")
+DIGEST_HEADER = "Docker-Content-Digest"
+PATIENCE_S = 20.0
+GULP_BYTES = 64 << 10
 
 
 @dataclass
@@ -25,17 +30,44 @@ class FakeRegistry:
     """What the registry holds, what it was asked, and how it is to misbehave.
 
     `fault` is asked before each request is answered, with method and path; `silent` are the methods
-    that never get an answer (until the fake is closed).
+    that never get an answer (until the fake is closed), `deaf` those whose body is not even read.
+    Where it is `hasty`, a refusal is sent before the body was read, and the connection closed. With
+    `pause_s` it takes bodies in gulps of 64 KiB and pauses after each.
     """
 
     fault: Fault = lambda _method, _path: None
     silent: frozenset[str] = frozenset()
+    deaf: frozenset[str] = frozenset()
+    hasty: bool = False
+    pause_s: float = 0.0
     blobs: dict[str, bytes] = field(default_factory=dict)
     repositories: dict[str, set[str]] = field(default_factory=dict)
+    manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     sessions: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
+    news: threading.Condition = field(default_factory=threading.Condition)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     address: str = ""
+
+    def note(self, line: str) -> None:
+        with self.news:
+            self.asked.append(line)
+            self.news.notify_all()
+
+    def count(self, method: str) -> int:
+        """Return how many requests of a method have come in."""
+        return sum(line.startswith(f"{method} ") for line in self.asked)
+
+    def wait_until_asked(self, method: str) -> None:
+        """Wait until a request of a method has come in.
+
+        Raises:
+            TimeoutError: none came.
+        """
+        with self.news:
+            if not self.news.wait_for(lambda: self.count(method), PATIENCE_S):
+                raise TimeoutError(f"nobody asked {method}")
 
 
 @contextmanager
@@ -47,6 +79,8 @@ def fake_registry(fake: FakeRegistry) -> Iterator[FakeRegistry]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if fake.deaf or fake.pause_s:
+        server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, GULP_BYTES)
     fake.address = f"127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -67,15 +101,23 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
-        self._serve()
+        try:
+            self._serve()
+        except ConnectionError:  # the client has gone
+            self.close_connection = True
 
     do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = do_GET  # noqa: N815 - names of the protocol
 
     def _serve(self) -> None:
-        body = self._body()
         registry, method = self.registry, self.command
-        registry.asked.append(f"{method} {self.path}")
-        if method in registry.silent:
+        registry.note(f"{method} {self.path}")
+        refusal = registry.fault(method, self.path) if registry.hasty else None
+        if refusal is not None:
+            self.close_connection = True
+            self._answer(refusal[0], refusal[1])
+            return
+        body = b"" if method in registry.deaf else self._body()
+        if method in registry.silent | registry.deaf:
             registry.closing.wait()
             self.close_connection = True
             return
@@ -90,6 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif rest and method in ("GET", "HEAD"):
             known = rest in registry.repositories.get(repository, set())
             self._answer(200 if known else 404, registry.blobs.get(rest, b"") if known else b"")
+        elif "/manifests/" in where.path:
+            self._serve_manifest(where.path, body)
         elif where.path == "/v2/":
             self._answer(200)
         else:
@@ -98,14 +142,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve_upload(self, repository: str, session: str, query: str, body: bytes) -> None:
         sessions, method = self.registry.sessions, self.command
         if method == "POST":
-            session = f"session-{len(self.registry.asked)}"
+            session = f"session-{next(self.registry.numbers)}"
             sessions[session] = b""
-            self._answer(202, location=self._location(repository, session))
+            self._answer(202, Location=self._location(repository, session))
         elif session not in sessions:
             self._answer(404)
         elif method == "PATCH":
             sessions[session] += body
-            self._answer(202, location=self._location(repository, session))
+            self._answer(202, Location=self._location(repository, session))
         elif method == "PUT":
             self._finish(repository, sessions.pop(session) + body, parse_qs(query)["digest"][0])
         else:
@@ -120,26 +164,51 @@ class _Handler(BaseHTTPRequestHandler):
         self.registry.repositories.setdefault(repository, set()).add(digest)
         self._answer(201)
 
+    def _serve_manifest(self, path: str, body: bytes) -> None:
+        manifests = self.registry.manifests
+        if self.command == "PUT":
+            kind = str(self.headers.get("Content-Type"))
+            base = path.rpartition("/")[0]
+            manifests[path] = manifests[f"{base}/{digest_of(body)}"] = (kind, body)
+            self._answer(201)
+        elif path in manifests:
+            kind, found = manifests[path]
+            self._answer(200, found, **{"Content-Type": kind, DIGEST_HEADER: digest_of(found)})
+        else:
+            self._answer(404)
+
     def _location(self, repository: str, session: str) -> str:
         return f"/v2/{repository}/blobs/uploads/{session}?_state=x"
 
-    def _answer(self, status: int, body: bytes = b"", *, location: str = "") -> None:
+    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
         self.send_header(*API_HEADER)
-        if location:
-            self.send_header("Location", location)
+        for name, value in headers.items():
+            self.send_header(name, value)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            return self._taken(int(self.headers.get("Content-Length", "0")))
         pieces = []
-        while size := int(self.rfile.readline(), 16):
-            pieces.append(self.rfile.read(size))
+        while size := int(self.rfile.readline() or b"0", 16):
+            pieces.append(self._taken(size))
             self.rfile.readline()
         self.rfile.readline()
+        return b"".join(pieces)
+
+    def _taken(self, size: int) -> bytes:
+        if not self.registry.pause_s:
+            return self.rfile.read(size)
+        pieces = []
+        while size:
+            pieces.append(self.rfile.read(min(size, GULP_BYTES)))
+            size -= len(pieces[-1])
+            self.registry.closing.wait(self.registry.pause_s)
         return b"".join(pieces)

@@ -87,6 +87,52 @@ def crane_entries(images: Sequence[ImageSpec]) -> list[Entry]:
     return [Entry(name, data) for name, data in members.items()]
 
 
+def podman_entries(images: Sequence[ImageSpec]) -> list[Entry]:
+    """Return a docker-archive as podman, skopeo and buildah write it: layers in the root, links."""
+    members: dict[str, Entry] = {}
+    listing = []
+    for image in images:
+        names = [f"{hex_of(layer)}.tar" for layer in image.layers]
+        for number, (name, layer) in enumerate(zip(names, image.layers, strict=True)):
+            chain = hex_of(f"{name}{number}".encode())
+            for entry in (
+                Entry(name, layer),
+                Entry(f"{chain}/VERSION", b"1.0"),
+                Entry(f"{chain}/json", as_json({"id": chain})),
+                symlink(f"{chain}/layer.tar", f"../{name}"),
+            ):
+                members[entry.name] = entry
+        config = Entry(f"{hex_of(image.config)}.json", image.config)
+        members[config.name] = config
+        listing.append({"Config": config.name, "RepoTags": image.tags, "Layers": names})
+    documents = [Entry("manifest.json", as_json(listing)), Entry("repositories", b"{}")]
+    return [*members.values(), *documents]
+
+
+def jib_entries(image: ImageSpec) -> list[Entry]:
+    """Return a docker-archive as jib writes it: `config.json` and gzip layers."""
+    names = [f"{hex_of(packed(layer))}.tar.gz" for layer in image.layers]
+    members = dict(zip(names, map(packed, image.layers), strict=True))
+    members["config.json"] = image.config
+    listing = [{"Config": "config.json", "RepoTags": image.tags, "Layers": names}]
+    members["manifest.json"] = as_json(listing)
+    return [Entry(name, data) for name, data in members.items()]
+
+
+def nix_entries(image: ImageSpec) -> list[Entry]:
+    """Return a docker-archive of nix's dockerTools: hashes of its own, here too long for ustar."""
+    store = "nix-store-" * 10
+    names = [f"{store}{number}/layer.tar" for number in range(len(image.layers))]
+    config_name = f"{hex_of(image.config)}.json"
+    listing = [{"Config": config_name, "RepoTags": image.tags, "Layers": names}]
+    return [
+        *(Entry(name, layer) for name, layer in zip(names, image.layers, strict=True)),
+        Entry(config_name, image.config),
+        Entry("manifest.json", as_json(listing)),
+        Entry("repositories", b"{}"),
+    ]
+
+
 def blob_name(data: bytes) -> str:
     return f"blobs/sha256/{hex_of(data)}"
 

@@ -6,31 +6,69 @@ import hashlib
 import io
 from collections.abc import Sequence
 
-from core.bundle import GunzipHash, Image, Layer, Member, TarStream, collect, images_of
-from core.bundle.source import GZIP_MAGIC
+from core.bundle import (
+    DOCKER_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    Contents,
+    Image,
+    Layer,
+    LayerStream,
+    Member,
+    Members,
+    Problems,
+    TarStream,
+    collect,
+    contents_of,
+    sha256_digest,
+)
 from tests.support.archives import ImageSpec
 
 LABEL = "b.tar"
 Facts = tuple[tuple[str, ...], str, tuple[str, ...]]
 
 
-def images_in(data: bytes) -> tuple[Image, ...]:
-    """Return the images of an uncompressed bundle; diff IDs are those of the bytes in it."""
-    archive = TarStream(io.BytesIO(data), LABEL)
+def members_in(data: bytes, label: str = LABEL, *, stored: bool = False) -> Members[Layer]:
+    """Return the members of an uncompressed bundle, every layer hashed.
+
+    Args:
+        data: The bundle.
+        label: The name of its file.
+        stored: As if an import had put the layers into the registry, compressed ones as they are.
+    """
+    archive = TarStream(io.BytesIO(data), label)
 
     def take(member: Member, head: bytes) -> Layer:
-        content = bytearray(head)
-        while piece := archive.read(1 << 16):
-            content += piece
-        if head.startswith(GZIP_MAGIC):
-            inside = GunzipHash(member.name)
-            inside.update(bytes(content))
-            diff_id = inside.digest()
-        else:
-            diff_id = "sha256:" + hashlib.sha256(content).hexdigest()
-        return Layer(diff_id, "", len(content))
+        layer = LayerStream(archive, member, head, label)
+        found = layer.digests(lambda: None)
+        made = sha256_digest(b"gzip of " + found.diff_id.encode())
+        blob = found.source_digest if layer.compression else made
+        return Layer(
+            diff_id=found.diff_id,
+            digest=blob if stored else "",
+            size_bytes=member.size_bytes,
+            media_type=OCI_LAYER_ZSTD if layer.compression == "zstd" else DOCKER_LAYER_GZIP,
+            source_digest=found.source_digest,
+            bundle_bytes=member.size_bytes,
+        )
 
-    return images_of(collect(archive, LABEL, take))
+    return collect(archive, Members[Layer](label), take)
+
+
+def contents_in(
+    data: bytes, label: str = LABEL, *, stored: bool = False, problems: Problems | None = None
+) -> Contents:
+    """Return what is in an uncompressed bundle; `stored` as with `members_in`."""
+    return contents_of(members_in(data, label, stored=stored), problems)
+
+
+def images_in(data: bytes) -> tuple[Image, ...]:
+    """Return the images of an uncompressed bundle."""
+    return contents_in(data).images
+
+
+def names_in(contents: Contents) -> list[tuple[str, ...]]:
+    """Return the names of each image."""
+    return [tuple(name.familiar for name in image.references) for image in contents.images]
 
 
 def facts_of(images: Sequence[Image]) -> list[Facts]:

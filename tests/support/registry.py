@@ -9,11 +9,53 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.registry.server import find_program
 
 START_TIMEOUT_S = 10.0
+
+
+@dataclass
+class RunningRegistry:
+    """A registry: where it listens and stores; it can be stopped, and started again with it all."""
+
+    address: str
+    directory: Path
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0 when it is stopped."""
+        return self._process.pid if self._process else 0
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        settings = {
+            "version": 0.1,
+            "log": {"level": "error", "accesslog": {"disabled": True}},
+            "storage": {
+                "filesystem": {"rootdirectory": str(self.directory)},
+                "delete": {"enabled": True},
+            },
+            "http": {"addr": self.address, "secret": "bench"},
+        }
+        path = self.directory / "settings.yml"
+        path.write_text(json.dumps(settings), encoding="utf-8")
+        self._process = subprocess.Popen(
+            [find_program(), "serve", str(path)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _wait_for(self.address)
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
 
 
 @contextmanager
@@ -24,27 +66,20 @@ def fresh_registry(base: Path, host: str = "127.0.0.1") -> Iterator[str]:
         base: Where its storage goes, which is removed with it.
         host: The address it listens on: loopback, or this machine's in the lab's network.
     """
+    with running_registry(base, host) as registry:
+        yield registry.address
+
+
+@contextmanager
+def running_registry(base: Path, host: str = "127.0.0.1") -> Iterator[RunningRegistry]:
+    """Do the same for those who want to look at it or its storage, or stop it for a while."""
     with tempfile.TemporaryDirectory(dir=base, prefix="registry-") as directory:
-        address = f"{host}:{_free_port(host)}"
-        settings = {
-            "version": 0.1,
-            "log": {"level": "error", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": directory}, "delete": {"enabled": True}},
-            "http": {"addr": address, "secret": "bench"},
-        }
-        path = Path(directory) / "settings.yml"
-        path.write_text(json.dumps(settings), encoding="utf-8")
-        process = subprocess.Popen(
-            [find_program(), "serve", str(path)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        registry = RunningRegistry(f"{host}:{_free_port(host)}", Path(directory))
         try:
-            _wait_for(address)
-            yield address
+            registry.start()
+            yield registry
         finally:
-            process.terminate()
-            process.wait()
+            registry.stop()
 
 
 def _free_port(host: str) -> int:

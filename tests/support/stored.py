@@ -17,7 +17,16 @@ class Storage:
         self._base = base
 
     def blob(self, digest: str) -> bytes:
-        return (self._blob_directory(digest) / "data").read_bytes()
+        return self.path(digest).read_bytes()
+
+    def path(self, digest: str) -> Path:
+        """Return the file in which a blob is."""
+        return self._blob_directory(digest) / "data"
+
+    def manifest(self, repository: str, tag: str) -> bytes:
+        """Return the manifest that a tag stands for."""
+        link = self._only(f"repositories/{repository}/_manifests/tags/{tag}/current/link")
+        return self.blob(link.read_text())
 
     def lose_blob(self, digest: str) -> None:
         shutil.rmtree(self._blob_directory(digest))

@@ -16,7 +16,7 @@ async def test_bundle_is_read_when_it_is_opened(config: Path, engine: FakeEngine
         await driver.press("up", "home")
         await driver.sees("> . docker-imgs-v-1.tar.gz", "not read yet")
         await driver.press("enter")
-        await driver.sees("[Bundles]", "linux/amd64", "unpacked")
+        await driver.sees("[Bundles]", "linux/amd64", "to send, about")
         await driver.press("escape")
         await driver.sees("read, not imported")
     file = bundle_file(config.parent / "imgs" / "docker-imgs-v-1.tar.gz")

@@ -81,7 +81,7 @@ async def test_every_screen_survives_it(evil: Path) -> None:
     async with opened(evil, engine) as driver:
         await walk_to(driver, "Config")
         await see_it_safe(driver, "[/b]?[2J")
-        await driver.press("up", "home", *["down"] * 6, "enter")
+        await driver.press("up", "home", *["down"] * 8, "enter")
         await see_it_safe(driver, "Enter take it")
         await driver.press("x", "escape", "v")
         await see_it_safe(driver, "What saving would change")

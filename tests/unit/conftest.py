@@ -11,7 +11,9 @@ import pytest
 from core.registry import RegistryClient
 from core.registry.server import PROGRAMS
 from tests.lab import LabError, needs
+from tests.support.importing import Importer
 from tests.support.registry import fresh_registry
+from tests.support.stored import Storage
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +49,15 @@ def client(address: str) -> Iterator[RegistryClient]:
     made = RegistryClient(address)
     yield made
     made.close()
+
+
+@pytest.fixture
+def importer(client: RegistryClient, tmp_path: Path) -> Importer:
+    """A site's way to import into that registry."""
+    return Importer(client, tmp_path)
+
+
+@pytest.fixture
+def stored(storage: Path) -> Storage:
+    """What that registry has on its disk."""
+    return Storage(storage)

@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.cli import main
+from core.cli import jobs, main
 from core.config import load as load_module
 from core.engine.journal import Journal, State, TaskRow
+from core.engine.request import RunKind, RunRequest
+from core.errors import BusyError
 
 Output = pytest.CaptureFixture[str]
 
@@ -43,6 +46,12 @@ def run(*arguments: str) -> int:
         ["report", "x"],
         ["install", "--config"],
         ["report", "--output"],
+        ["bundle"],
+        ["bundle", "list"],
+        ["import", "--recompress"],
+        ["import", "--recompress", "zstd"],
+        ["import", "--name"],
+        ["configure-hosts", "--keep-going"],
     ],
 )
 def test_bad_usage(arguments: list[str], capsys: Output) -> None:
@@ -108,6 +117,60 @@ def test_nothing_to_look_at(command: str, config: str, capsys: Output) -> None:
     assert "airferry: there were no runs yet [E-USAGE]\n" in capsys.readouterr().err
     assert 2 == run(command, "7", "--config", config)
     assert "there is no run 7 [E-USAGE]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["import"], {"kind": RunKind.IMPORT}),
+        (["import", "--keep-going"], {"kind": RunKind.IMPORT, "keep_going": True}),
+        (["import", "--recompress", "gzip"], {"kind": RunKind.IMPORT, "recompress": True}),
+        (["import", "--name", "a:1"], {"kind": RunKind.IMPORT, "name": "a:1"}),
+        (["import", "--later-wins"], {"kind": RunKind.IMPORT, "later_wins": True}),
+        (["install", "--keep-going"], {"kind": RunKind.INSTALL, "keep_going": True}),
+        (["install", "--later-wins"], {"kind": RunKind.INSTALL, "later_wins": True}),
+        (["plan", "--later-wins"], {"kind": RunKind.PLAN, "later_wins": True}),
+        (["verify", "--later-wins"], {"kind": RunKind.VERIFY, "later_wins": True}),
+        (
+            ["configure-hosts", "--later-wins"],
+            {"kind": RunKind.CONFIGURE_HOSTS, "later_wins": True},
+        ),
+        (["import", "/x.tar"], {"kind": RunKind.IMPORT, "bundles": (Path("/x.tar"),)}),
+    ],
+)
+def test_options_reach_the_engine(
+    arguments: list[str],
+    expected: dict[str, Any],
+    config: str,
+    capsys: Output,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[RunRequest] = []
+
+    def start(request: RunRequest) -> int:
+        asked.append(request)
+        raise BusyError("run 7 is at work")
+
+    monkeypatch.setattr(jobs, "start_run", start)
+    assert 2 == run(*arguments, "--config", config)
+    assert [RunRequest(config=Path(config), **expected)] == asked
+    assert "run 7 is at work [E-BUSY]" in capsys.readouterr().err
+
+
+def test_a_bundle_is_named_from_where_the_command_runs(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine runs somewhere else."""
+    asked: list[RunRequest] = []
+
+    def start(request: RunRequest) -> int:
+        asked.append(request)
+        return 1
+
+    monkeypatch.setattr(jobs, "start_run", start)
+    monkeypatch.chdir(tmp_path)
+    assert 0 == run("import", "--detach", "sub/x.tar", "--config", config)
+    assert (tmp_path / "sub/x.tar",) == asked[0].bundles
 
 
 def test_nothing_to_cancel(config: str, capsys: Output) -> None:

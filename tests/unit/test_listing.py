@@ -1,146 +1,182 @@
-"""What of a directory is a bundle, and why the rest is not."""
+"""What a bundle is said to hold: by its headers, or after every byte was looked at."""
 
 from __future__ import annotations
 
-import os
+import gzip
+import io
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from core.bundle import Ignored, bundle_file, find_bundles, list_bundle
-from core.errors import BundleError, BundleTruncated, NotABundle
-from tests.support.archives import docker_archive, sample_images, write_bundle
-from tests.support.layouts import Entry, tar_bytes
-
-OTHER = "another artifact of the site, not images"
-
-
-def names_in(directory: Path) -> tuple[list[str], list[Ignored]]:
-    bundles, ignored = find_bundles(directory)
-    return [file.name for file in bundles], ignored
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "docker-imgs-v-5.6.0-2161634.tar.gz",
-        "kubedu-imgs-v-5.6.0-2161634.tar.gz",
-        "images.tar",
-        "images.tgz",
-        "images",
-        "IMAGES.TAR",
-    ],
+from core.bundle import Bundle, BundleFile, bundle_file, list_bundle, verify_bundle
+from core.errors import BundleCorrupt, BundleTruncated, Cancelled, NotABundle
+from tests.support.archives import (
+    ImageSpec,
+    docker_archive,
+    layer_tar,
+    sample_images,
+    tar_of,
+    write_bundle,
 )
-def test_bundles_are_told_by_content(tmp_path: Path, name: str) -> None:
-    write_bundle(tmp_path / name, sample_images()[1:2])
-    assert ([name], []) == names_in(tmp_path)
+from tests.support.layouts import Entry, as_json, tar_bytes
+from tests.support.oci import GZIP, ZSTD, Kinds, Layout
+from tests.support.reading import facts_of, facts_wanted
+
+GIB = 1 << 30
+MIB = 1 << 20
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "docker-5.6.0.tar.gz",
-        "docker-8-5.11.0.tar.gz",
-        "docker-9-5.11.0.tar.gz",
-        "docker-ubuntu-5.11.0.tar.gz",
-        "hostagent-5.6.0.tar.gz",
-        "nodelet.tar.gz",
-        "nodelet-1.2.tar.gz",
-        "pf9-kube-1.21.tar.gz",
-        "pf9-deploy-1.tar",
-        "ansible-2.tar.gz",
-        "du-5.6.0.tar.gz",
-        "airctl-5.6.0.tar.gz",
-        "install.sh",
-    ],
-)
-def test_other_artifacts_are_ignored_with_the_reason(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(tar_bytes([Entry("x", b"y")]))
-    assert ([], [Ignored(name, OTHER)]) == names_in(tmp_path)
+class Counted(io.FileIO):
+    """A file of which is known how much was really read."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size)
+        Counted.taken += len(data)
+        return data
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("README", b"hello"),
-        ("notes.txt", b"x" * 5000),
-        ("nothing", b""),
-        ("SHA256SUMS", b"00  images.tar\n"),
-        ("images.tar.gz.sha256", b"00  images.tar.gz\n"),
-        ("images.tar.md5", b"00  images.tar\n"),
-        ("images.tar.gz.asc", b"-----BEGIN PGP SIGNATURE-----\n"),
-    ],
-)
-def test_what_is_no_archive_is_ignored(tmp_path: Path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    assert ([], [Ignored(name, "not an archive")]) == names_in(tmp_path)
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> type[Counted]:
+    """Count what is read of bundles from now on."""
+
+    def opened(path: Path) -> BinaryIO:
+        return Counted(path)
+
+    monkeypatch.setattr("core.bundle.source._opened", opened)
+    Counted.taken = 0
+    return Counted
 
 
-def test_what_is_no_file_is_ignored(tmp_path: Path) -> None:
-    (tmp_path / "directory.tar").mkdir()
-    (tmp_path / "broken.tar").symlink_to("nowhere")
-    os.mkfifo(tmp_path / "pipe.tar")
-    assert ([], ["broken.tar", "directory.tar", "pipe.tar"]) == (
-        find_bundles(tmp_path)[0],
-        [other.name for other in find_bundles(tmp_path)[1] if other.reason == "not a file"],
-    )
+def write_sparse(path: Path, layer_bytes: int) -> ImageSpec:
+    """Write a bundle whose one layer is zeros that take no room on the disk."""
+    image = ImageSpec(["huge:1"], [b"stands for the layer"])
+    header = tarfile.TarInfo("layer.tar")
+    header.size = layer_bytes
+    listing = [{"Config": "c.json", "RepoTags": image.tags, "Layers": ["layer.tar"]}]
+    rest = tar_bytes([Entry("c.json", image.config), Entry("manifest.json", as_json(listing))])
+    with path.open("wb") as file:
+        file.write(header.tobuf())
+        file.seek(layer_bytes, io.SEEK_CUR)
+        file.write(rest)
+    return image
 
 
-def test_hidden_files_are_not_spoken_of(tmp_path: Path) -> None:
-    (tmp_path / ".images.tar.part").write_bytes(docker_archive(sample_images()))
-    assert ([], []) == names_in(tmp_path)
-
-
-def test_a_damaged_tar_is_a_bundle_that_will_be_refused(tmp_path: Path) -> None:
-    """To pass over it in silence would leave a site without its images."""
-    (tmp_path / "images.tar").write_bytes(b"junk")
-    (tmp_path / "more.tar.gz").write_bytes(b"")
-    assert (["images.tar", "more.tar.gz"], []) == names_in(tmp_path)
-
-
-def test_in_the_order_of_names_and_through_links(tmp_path: Path) -> None:
-    write_bundle(tmp_path / "c.tar", sample_images()[1:2])
-    for name in ("b.tar", "a.tar"):
-        (tmp_path / name).symlink_to("c.tar")
-    assert (["a.tar", "b.tar", "c.tar"], []) == names_in(tmp_path)
-
-
-def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="No such file"):
-        find_bundles(tmp_path / "nothing")
-
-
-def test_the_key_tells_one_content_from_another(tmp_path: Path) -> None:
-    path = write_bundle(tmp_path / "a.tar", sample_images()[1:2])
-    first = bundle_file(path)
-    assert first == bundle_file(path)
-    os.utime(path, ns=(0, first.modified_ns + 1))
-    assert first.key != bundle_file(path).key
-
-
-def test_listing_reads_names_and_sizes_only(tmp_path: Path) -> None:
+def test_names_sizes_and_what_the_config_says(tmp_path: Path) -> None:
     images = sample_images()
     found = list_bundle(bundle_file(write_bundle(tmp_path / "a.tar", images)))
-    assert [tuple(image.tags) for image in images] == [
-        tuple(name.familiar for name in image.references) for image in found.images
-    ]
+    assert facts_wanted(images) == facts_of(found.images)
     assert [[len(layer) for layer in image.layers] for image in images] == [
-        [layer.size_bytes for layer in image.layers] for image in found.images
+        [layer.bundle_bytes for layer in image.layers] for image in found.images
     ]
-    assert {""} == {layer.digest for image in found.images for layer in image.layers}
-    assert not found.imported
+    assert {("", "")} == {
+        (layer.digest, layer.source_digest) for image in found.images for layer in image.layers
+    }
+    assert ("docker-archive", False) == (found.layout, found.imported)
 
 
-def test_listing_refuses_what_is_not_whole(tmp_path: Path) -> None:
+def test_what_is_to_be_sent_is_estimated_from_the_beginning_of_each_layer(tmp_path: Path) -> None:
+    layer = layer_tar(1, 3_000_000)
+    path = write_bundle(tmp_path / "a.tar", [ImageSpec(["a:1"], [layer])])
+    estimate = list_bundle(bundle_file(path)).images[0].layers[0].size_bytes
+    assert abs(estimate - len(gzip.compress(layer, 1))) < len(layer) // 20
+
+
+@pytest.mark.parametrize("kinds", [GZIP, ZSTD])
+def test_what_is_compressed_already_is_sent_as_it_is(tmp_path: Path, kinds: Kinds) -> None:
+    layout = Layout()
+    image = ImageSpec(["a:1"], [layer_tar(1)])
+    path = tmp_path / "a.tar"
+    path.write_bytes(layout.tar(layout.image(image, kinds)))
+    for found in (list_bundle(bundle_file(path)), verify_bundle(bundle_file(path))):
+        layer = found.images[0].layers[0]
+        assert (len(kinds.pack(image.layers[0])),) * 2 == (layer.size_bytes, layer.bundle_bytes)
+
+
+def test_of_a_plain_tar_only_the_headers_are_read(tmp_path: Path, counted: type[Counted]) -> None:
+    image = write_sparse(tmp_path / "huge.tar", 4 * GIB)
+    file = bundle_file(tmp_path / "huge.tar")
+    found = list_bundle(file)
+    assert [(image.image_id, 4 * GIB)] == [
+        (one.image_id, one.layers[0].bundle_bytes) for one in found.images
+    ]
+    assert counted.taken < 2 * MIB < file.size_bytes
+
+
+def test_many_images_of_a_plain_tar(tmp_path: Path, counted: type[Counted]) -> None:
+    images = [ImageSpec([f"a:{n}"], [tar_of(str(n), bytes(3 * MIB))]) for n in range(8)]
+    file = bundle_file(write_bundle(tmp_path / "a.tar", images))
+    assert facts_wanted(images) == facts_of(list_bundle(file).images)
+    assert counted.taken < file.size_bytes // 2
+
+
+def test_a_tar_that_was_cut_is_told_without_reading_it(
+    tmp_path: Path, counted: type[Counted]
+) -> None:
+    path = tmp_path / "huge.tar"
+    write_sparse(path, GIB)
+    with path.open("ab") as file:
+        file.truncate(GIB // 2)
+    with pytest.raises(
+        BundleTruncated, match=rf"huge\.tar: ends in the middle, at byte {GIB // 2}"
+    ):
+        list_bundle(bundle_file(path))
+    assert counted.taken < 2 * MIB
+
+
+def test_what_is_verified_is_read_to_the_last_byte(tmp_path: Path, counted: type[Counted]) -> None:
+    images = sample_images()
+    path = write_bundle(tmp_path / "a.tar", images)
+    told: list[int] = []
+    found = verify_bundle(bundle_file(path), progress=told.append)
+    assert facts_wanted(images) == facts_of(found.images)
+    assert {True} == {
+        layer.source_digest == layer.diff_id for image in found.images for layer in image.layers
+    }
+    assert path.stat().st_size == counted.taken
+    assert (told, True) == (sorted(told), told[-1] <= path.stat().st_size)
+
+
+def test_a_flipped_bit_in_a_layer_is_found_by_verifying_only(tmp_path: Path) -> None:
+    images = sample_images()
+    data = bytearray(docker_archive(images))
+    data[data.index(images[0].layers[1]) + 5000] ^= 1
+    path = tmp_path / "a.tar"
+    path.write_bytes(data)
+    assert facts_wanted(images) == facts_of(list_bundle(bundle_file(path)).images)
+    with pytest.raises(BundleCorrupt, match=r"a\.tar: image quay\.io/calico/node.* layer 2 of 2"):
+        verify_bundle(bundle_file(path))
+
+
+@pytest.mark.parametrize("read", [list_bundle, verify_bundle])
+def test_what_is_not_whole_is_refused(tmp_path: Path, read: Callable[[BundleFile], Bundle]) -> None:
     data = docker_archive(sample_images())
     path = tmp_path / "a.tar"
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(BundleTruncated, match=r"a\.tar"):
-        list_bundle(bundle_file(path))
+        read(bundle_file(path))
 
 
-def test_listing_refuses_a_tar_without_images(tmp_path: Path) -> None:
+def test_a_tar_without_images_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(tar_bytes([Entry("index.json", b'{"manifests": []}')]))
     with pytest.raises(NotABundle, match=r"a\.tar: no image in it"):
         list_bundle(bundle_file(path))
+
+
+def test_verifying_can_be_ended(tmp_path: Path) -> None:
+    reads = 0
+
+    def go_on() -> None:
+        nonlocal reads
+        reads += 1
+        if reads > 20:
+            raise Cancelled("ended")
+
+    path = write_bundle(tmp_path / "a.tar", sample_images())
+    with pytest.raises(Cancelled):
+        verify_bundle(bundle_file(path), go_on)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import json
+import lzma
 import tarfile
 
 import pytest
@@ -11,9 +13,10 @@ import pytest
 from core.bundle import Member, Members, TarStream, collect
 from core.bundle import members as members_module
 from core.bundle.members import normal_name
-from core.errors import BundleCorrupt, UnsafeBundle
+from core.errors import BundleCorrupt, BundleError, UnsafeBundle
 from tests.support.archives import layer_tar
 from tests.support.layouts import Entry, hardlink, packed, symlink, tar_bytes
+from tests.support.oci import zstd_packed
 
 LAYER = layer_tar(1, 2000)
 
@@ -24,7 +27,7 @@ def collected(entries: list[Entry], tar_format: int = tarfile.GNU_FORMAT) -> Mem
     def take(_member: Member, head: bytes) -> bytes:
         return head + b"".join(iter(lambda: archive.read(4096), b""))
 
-    return collect(archive, "b.tar", take)
+    return collect(archive, Members[bytes]("b.tar"), take)
 
 
 def test_layers_are_told_by_their_first_bytes() -> None:
@@ -44,8 +47,27 @@ def test_layers_are_told_by_their_first_bytes() -> None:
     assert {"config": b'{"a": 1}', "list": b" \n[1]"} == found.documents
 
 
-def test_zstd_layers_are_layers() -> None:
-    assert ["l"] == list(collected([Entry("l", b"\x28\xb5\x2f\xfd" + bytes(20))]).layers)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        zstd_packed(LAYER),
+        b"\x50\x2a\x4d\x18\x04\0\0\0\0\1\2\3" + zstd_packed(LAYER),
+    ],
+)
+def test_compressed_layers_are_layers(layer: bytes) -> None:
+    assert {"l": layer} == collected([Entry("l", layer)]).layers
+
+
+def test_what_was_found_before_an_error_stays() -> None:
+    data = tar_bytes([Entry("a.json", b"{}"), symlink("s", "l"), Entry("l", LAYER)])
+    members = Members[bytes]("b.tar")
+
+    def take(_member: Member, _head: bytes) -> bytes:
+        raise BundleCorrupt("damaged")
+
+    with pytest.raises(BundleCorrupt):
+        collect(TarStream(io.BytesIO(data), "b.tar"), members, take)
+    assert ({"a.json": b"{}"}, {}, {"s": "l"}) == (members.documents, members.layers, members.links)
 
 
 @pytest.mark.parametrize(
@@ -108,21 +130,22 @@ def test_directories_may_stand_twice() -> None:
     assert {} == collected(entries).documents
 
 
-def test_huge_documents_are_refused_before_they_are_read() -> None:
-    class Counting(io.BytesIO):
-        taken = 0
-
-        def read(self, size: int | None = -1, /) -> bytes:
-            data = super().read(size)
-            self.taken += len(data)
-            return data
-
-    header = tarfile.TarInfo("manifest.json")
-    header.size = 1 << 30
-    stream = Counting(header.tobuf() + b"[" * (1 << 16))
-    with pytest.raises(UnsafeBundle, match="bytes of JSON"):
-        collect(TarStream(stream, "b.tar"), "b.tar", lambda *_: b"")
-    assert stream.taken <= 1024
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (lzma.compress(LAYER), "is compressed with xz, which no engine takes"),
+        (bz2.compress(LAYER), "is compressed with bzip2, which no engine takes"),
+        (b'{"_type":"https://in-toto.io/Statement/v0.1"}', "is an attestation"),
+        (b"[" * (9 << 20), "has 9437184 bytes, more than any document"),
+    ],
+)
+def test_what_is_of_no_use_is_passed_over_and_missed_only_when_asked_for(
+    data: bytes, reason: str
+) -> None:
+    found = collected([Entry("other", data), Entry("a.json", b"{}")])
+    assert ({"a.json": b"{}"}, {}) == (found.documents, found.layers)
+    with pytest.raises(BundleError, match=f"'other' {reason}"):
+        found.document("other")
 
 
 def test_many_documents_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.bundle import CHUNK_BYTES
 from core.registry import pack
 
 
-def packed(data: bytes, chunk_bytes: int = pack.CHUNK_BYTES) -> bytes:
+def packed(data: bytes, chunk_bytes: int = CHUNK_BYTES, level: int = pack.LEVEL) -> bytes:
     chunks = [data[start : start + chunk_bytes] for start in range(0, len(data), chunk_bytes)]
     crc = 0
     for chunk in chunks:
         crc = pack.checksum(chunk, crc)
-    return pack.HEADER + b"".join(map(pack.deflate, chunks)) + pack.trailer(crc, len(data))
+    blocks = b"".join(pack.deflate(chunk, level) for chunk in chunks)
+    return pack.HEADER + blocks + pack.trailer(crc, len(data))
 
 
 def noise(size: int, seed: int = 1) -> bytes:
@@ -30,17 +32,27 @@ def noise(size: int, seed: int = 1) -> bytes:
 @pytest.mark.parametrize("chunks", [1, 2])
 @pytest.mark.parametrize("kind", ["zeros", "noise", "text"])
 def test_around_the_borders_of_chunks(off: int, chunks: int, kind: str) -> None:
-    size = chunks * pack.CHUNK_BYTES + off
+    size = chunks * CHUNK_BYTES + off
     data = {"zeros": bytes(size), "noise": noise(size), "text": (b"airferry " * size)[:size]}[kind]
     assert data == gzip.decompress(packed(data))
 
 
 @given(
-    data=st.binary(max_size=5000) | st.integers(0, 5000).map(noise), chunk_bytes=st.integers(1, 700)
+    data=st.binary(max_size=5000) | st.integers(0, 5000).map(noise),
+    chunk_bytes=st.integers(1, 700),
+    level=st.integers(0, 3),
 )
 @settings(max_examples=150, deadline=None)
-def test_any_data_in_chunks_of_any_size(data: bytes, chunk_bytes: int) -> None:
-    assert data == gzip.decompress(packed(data, chunk_bytes))
+def test_any_data_in_chunks_of_any_size_at_any_level(
+    data: bytes, chunk_bytes: int, level: int
+) -> None:
+    assert data == gzip.decompress(packed(data, chunk_bytes, level))
+
+
+def test_the_hardest_level_packs_better_than_the_lightest() -> None:
+    text = b"".join(f"line {number} of a log, {number % 7}\n".encode() for number in range(20_000))
+    lightest, hardest = (len(packed(text, level=level)) for level in (0, 3))
+    assert hardest < lightest
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 1024])
@@ -73,4 +85,4 @@ def test_a_length_beyond_four_gigabytes_is_told_modulo() -> None:
 
 
 def test_what_can_be_packed_gets_smaller() -> None:
-    assert len(packed(bytes(pack.CHUNK_BYTES))) < pack.CHUNK_BYTES // 50
+    assert len(packed(bytes(CHUNK_BYTES))) < CHUNK_BYTES // 50

@@ -135,3 +135,16 @@ def test_every_need_stands_earlier_in_the_plan(mode: Mode, kind: RunKind, tmp_pa
         assert (step.target, step.id) not in seen
         assert {(need.target, need.step_id) for need in step.needs} <= seen
         seen.add((step.target, step.id))
+
+
+def test_files_of_one_name_have_steps_of_their_own(tmp_path: Path) -> None:
+    files = tuple(BundleFile(Path(path), 1, 1) for path in ("/v1/x.tar", "/v2/x.tar", "/v2/y.tar"))
+    config = Config(CONFIG, mode=Mode.DU, state_dir=tmp_path)
+    steps = build_plan(RunRequest(RunKind.IMPORT, CONFIG), Work(config, files))
+    assert [
+        SERVE,
+        "bundle.import:/v1/x.tar",
+        "bundle.import:/v2/x.tar",
+        "bundle.import:y.tar",
+        VERIFY,
+    ] == [step.id for step in steps]

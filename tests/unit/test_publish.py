@@ -1,4 +1,4 @@
-"""Names in the registry: collisions refused, losses found, and mended by a second import."""
+"""Names in the registry: losses are found, and mended by a second import."""
 
 from __future__ import annotations
 
@@ -7,48 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Bundle, Image, bundle_file, list_bundle, parse_reference
+from core.bundle import bundle_file, list_bundle
 from core.config import Config, Mode
-from core.errors import BundleTruncated, NameCollision
-from core.registry import RegistryClient, lacks_of_names, lacks_of_stage, site_names
+from core.errors import BundleTruncated
+from core.registry import RegistryClient, lacks_of_names, lacks_of_stage
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryVerify
 from core.steps.work import Work
 from tests.support.archives import docker_archive, sample_images, write_bundle
 from tests.support.fakes import FakeTeller
 from tests.support.stored import Storage
-
-
-def bundle(name: str, **images: str) -> Bundle:
-    """Return a bundle of images without layers: image ID and name of each."""
-    made = (
-        Image(f"sha256:{image}", (parse_reference(text),), "linux/amd64", 1, ())
-        for image, text in images.items()
-    )
-    return Bundle(name, 1, tuple(made), imported=True)
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("k8s.gcr.io/pause:3.5", "registry.k8s.io/pause:3.5"),
-        ("nginx:1", "docker.io/library/nginx:1"),
-        ("a.b/c:1", "c.d:5000/c:1"),
-    ],
-)
-def test_two_images_of_one_name_are_refused_and_both_named(first: str, second: str) -> None:
-    bundles = [bundle("one.tar", aa=first), bundle("two.tar", bb=second)]
-    with pytest.raises(NameCollision) as caught:
-        site_names(bundles)
-    for word in ("one.tar", "two.tar", str(parse_reference(first)), str(parse_reference(second))):
-        assert word in caught.value.what
-
-
-def test_the_same_image_in_two_bundles_is_no_collision() -> None:
-    bundles = [bundle("one.tar", aa="a.b/c:1"), bundle("two.tar", aa="d.e/c:1", bb="c:2")]
-    assert {"c:1": "one.tar", "c:2": "two.tar"} == {
-        name: found.name for name, (found, _, _) in site_names(bundles).items()
-    }
 
 
 @pytest.fixture
@@ -75,11 +43,6 @@ def step(work: Work) -> BundleImport:
 @pytest.fixture
 def tell() -> FakeTeller:
     return FakeTeller()
-
-
-@pytest.fixture
-def stored(storage: Path) -> Storage:
-    return Storage(storage)
 
 
 async def import_once(step: BundleImport, tell: FakeTeller) -> None:
@@ -139,7 +102,7 @@ async def test_a_lost_config_is_found_and_mended(
     await import_once(step, tell)
     known = await work.bundle(work.files[0])
     stored.lose_blob(known.images[0].image_id)
-    assert [f"config {known.images[0].image_id}"] == [
+    assert [f"blob {known.images[0].image_id}"] == [
         lack.what for lack in lacks_of_stage(known, work.registry)
     ]
     await import_once(BundleImport(work, work.files[0]), tell)
@@ -187,32 +150,6 @@ async def test_a_damaged_bundle_gets_no_name(
     with pytest.raises(BundleTruncated, match=r"cut\.tar"):
         await step.apply(missing, tell)
     assert [] == stored.tags()
-
-
-async def test_colliding_bundles_get_no_name(
-    address: str, tmp_path: Path, tell: FakeTeller, stored: Storage
-) -> None:
-    images = sample_images()
-    first = write_bundle(tmp_path / "a.tar", images[1:2])
-    images[2].tags = ["registry.k8s.io/pause:3.5"]
-    second = write_bundle(tmp_path / "b.tar", images[2:])
-    config = Config(
-        tmp_path / "airctl-config.yaml",
-        mode=Mode.CUSTOM,
-        registry_base=address,
-        registry_insecure=True,
-        state_dir=tmp_path / "state",
-    )
-    files = (bundle_file(first), bundle_file(second))
-    work = Work(config, files)
-    await import_once(BundleImport(work, files[0]), tell)
-    step = BundleImport(work, files[1])
-    missing = await step.check(tell)
-    assert missing is not None
-    with pytest.raises(NameCollision):
-        await step.apply(missing, tell)
-    assert ["pause:3.5", "pause:latest"] == stored.tags()
-    await work.close()
 
 
 def test_a_bundle_that_was_only_listed_lacks_everything(

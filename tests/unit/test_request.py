@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from hypothesis import given
@@ -18,7 +19,28 @@ requests = st.builds(
     hosts=st.lists(st.text(), max_size=3).map(tuple),
     skip_images=st.booleans(),
     accept_new_host_keys=st.booleans(),
+    keep_going=st.booleans(),
+    later_wins=st.booleans(),
+    recompress=st.booleans(),
+    name=st.text(),
 )
+
+
+def test_every_field_is_handed_on() -> None:
+    request = RunRequest(
+        RunKind.IMPORT,
+        Path("/c.yaml"),
+        (Path("/dev/fd/3"),),
+        ("a",),
+        skip_images=True,
+        accept_new_host_keys=True,
+        keep_going=True,
+        later_wins=True,
+        recompress=True,
+        name="quay.io/a/b:1",
+    )
+    assert all(asdict(request).values())
+    assert request == RunRequest.from_json(request.to_json())
 
 
 @given(requests)

@@ -11,19 +11,21 @@ import pytest
 
 from core.engine import runner as runner_module
 from core.engine.journal import Journal, JournalReader, State, TaskRow
-from core.engine.runner import ATTEMPTS, Runner, TaskTeller
+from core.engine.runner import Runner, TaskTeller
 from core.errors import (
     AirferryError,
     Cancelled,
     HostLoginRefused,
     HostUnreachable,
+    RegistryBusy,
     RegistryFull,
     RegistryUnreachable,
 )
-from core.steps.base import Missing, Step
+from core.steps.base import Missing, Step, Teller
 from tests.support.steps import Diary, FakeStep, FakeVerify
 
 LACK = Missing("a thing", 10)
+ATTEMPTS = FakeStep.attempts
 PATIENCE_S = 10.0
 
 
@@ -35,6 +37,22 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def diary() -> Diary:
     return Diary()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, none of which is really made."""
+    made: list[float] = []
+    real_sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        if seconds != runner_module.FLUSH_S:
+            made.append(seconds)
+        await real_sleep(0)
+
+    monkeypatch.setattr(runner_module, "FIRST_PAUSE_S", 1.0)
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    return made
 
 
 class Site:
@@ -208,23 +226,66 @@ async def test_tries_come_to_an_end(site: Site, diary: Diary) -> None:
     assert ["a is away [E-SSH-ROUTE]"] * ATTEMPTS == [e.text for e in site.reader.log(site.run)]
 
 
+@pytest.mark.parametrize("attempts", [1, 2, 6])
+async def test_each_step_says_how_often_it_is_tried(
+    site: Site, diary: Diary, attempts: int
+) -> None:
+    step = type("Tried", (FakeStep,), {"attempts": attempts})("a.x", diary, [RegistryBusy("later")])
+    assert State.FAILED is await site.carry_out(step)
+    assert (attempts, "E-REG-BUSY") == ((task := site.task("a.x")).attempt, task.error_code)
+
+
+class Moving(FakeStep):
+    """A step that gets to each of some places and is thrown back there."""
+
+    attempts = 3
+
+    def __init__(self, where: str, diary: Diary, reached: list[int]) -> None:
+        super().__init__(where, diary, [LACK])
+        self._reached = reached
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        if not self._reached:
+            self._checks = [None]
+            return
+        tell.bytes(self._reached.pop(0), 100)
+        raise RegistryBusy("later")
+
+
+@pytest.mark.parametrize(
+    ("reached", "tries", "state"),
+    [
+        pytest.param([10, 20, 30, 40, 50, 60], 7, State.DONE, id="a little further each time"),
+        pytest.param([10, 10, 20, 20, 30, 30], 7, State.DONE, id="each place twice"),
+        pytest.param([10, 20, 20, 20, 30], 4, State.FAILED, id="one place three times"),
+        pytest.param([0, 0, 0, 10], 3, State.FAILED, id="no byte at all"),
+        pytest.param([30, 20, 10, 40], 3, State.FAILED, id="never beyond the first"),
+        pytest.param([30, 20, 40, 10, 5], 5, State.FAILED, id="beyond the first once"),
+    ],
+)
+async def test_tries_are_counted_anew_when_one_got_further(
+    site: Site, diary: Diary, reached: list[int], tries: int, state: State
+) -> None:
+    """So a long import over a bad line ends, though its line is lost now and then."""
+    await site.carry_out(Moving("du.import", diary, reached))
+    assert (state, tries) == ((task := site.task("du.import")).state, task.attempt)
+
+
+async def test_pauses_begin_anew_when_a_try_got_further(
+    site: Site, diary: Diary, pauses: list[float]
+) -> None:
+    await site.carry_out(Moving("du.import", diary, [0, 0, 10, 10]))
+    expected_s = [1, 2, 1, 2]
+    assert all(0.8 * s <= made <= 1.2 * s for s, made in zip(expected_s, pauses, strict=True))
+
+
 @pytest.mark.parametrize("error", [HostLoginRefused("no"), RegistryFull("no"), ValueError("no")])
 async def test_what_cannot_pass_is_tried_once(site: Site, diary: Diary, error: Exception) -> None:
     await site.carry_out(FakeStep("a.x", diary, [error]))
     assert 1 == site.task("a.x").attempt
 
 
-async def test_pauses_grow(site: Site, diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-    real_sleep = asyncio.sleep
-
-    async def noted(seconds: float) -> None:
-        if seconds != runner_module.FLUSH_S:
-            pauses.append(seconds)
-        await real_sleep(0)
-
-    monkeypatch.setattr(runner_module, "FIRST_PAUSE_S", 1.0)
-    monkeypatch.setattr(asyncio, "sleep", noted)
+async def test_pauses_grow(site: Site, diary: Diary, pauses: list[float]) -> None:
     await site.carry_out(FakeStep("a.x", diary, [HostUnreachable("away")]))
     assert ATTEMPTS - 1 == len(pauses)
     assert all(0.8 * 2**n <= pause <= 1.2 * 2**n for n, pause in enumerate(pauses))

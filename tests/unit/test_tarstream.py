@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.bundle import TarStream
-from core.bundle.tarstream import BLOCK, MAX_MEMBER_BYTES, Kind, is_tar_header
+from core.bundle.tarstream import BLOCK, MAX_MEMBER_BYTES, MIN_SEEK_BYTES, Kind, is_tar_header
 from core.errors import BundleTruncated, NotABundle, UnsafeBundle
 from tests.support.layouts import Entry, hardlink, symlink, tar_bytes
 
@@ -112,6 +112,38 @@ def test_unread_content_is_passed_over() -> None:
         archive.read(17)
         seen.append(member.name)
     assert ["a", "b"] == seen
+
+
+class Sought(io.BytesIO):
+    """A file that can be sought in, and how many bytes of it were read all the same."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+    def skip(self, size: int) -> bool:
+        self.seek(size, io.SEEK_CUR)
+        return True
+
+
+def test_what_nobody_reads_is_sought_over() -> None:
+    entries = [Entry("a", bytes(MIN_SEEK_BYTES * 3)), Entry("b", b"x" * 700), Entry("c", b"y")]
+    stream = Sought(tar_bytes(entries))
+    archive = TarStream(stream, "b.tar", stream.skip)
+    found = [(member.name, member.offset_bytes, archive.read(7)) for member in archive]
+    assert [("a", 512, bytes(7)), ("b", 197632, b"x" * 7), ("c", 199168, b"y")] == found
+    assert stream.taken < 16_384
+
+
+def test_a_stream_that_cannot_be_sought_in_is_read() -> None:
+    entries = [Entry("a", bytes(MIN_SEEK_BYTES * 3)), Entry("b", b"x")]
+    data = tar_bytes(entries)
+    stream = Sought(data)
+    assert ["a", "b"] == [member.name for member in TarStream(stream, "b.tar", lambda _: False)]
+    assert len(data) == stream.taken
 
 
 @pytest.mark.parametrize("tar_format", FORMATS)

@@ -12,6 +12,7 @@ from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from core.config import Mode, Problem
+from core.engine.report import count
 from core.errors import AirferryError, ConfigError
 from tui.fields import Field, default_of, fields_for
 from tui.screens.base import HouseScreen
@@ -20,7 +21,7 @@ from tui.screens.hosts import HostsScreen
 from tui.screens.view import ViewScreen
 from tui.screens.yaml_text import YamlScreen
 from tui.site import problems_of, where_and_what
-from tui.text import count, fit, signed
+from tui.text import fit, signed
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 from tui.widgets.text_field import TextField

@@ -13,11 +13,11 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from core.config import Config, Mode
-from core.engine.report import size
+from core.engine.report import count, size
 from core.errors import ConfigError
 from tui.screens.base import HouseScreen
 from tui.screens.config import ConfigScreen
-from tui.text import count, safe
+from tui.text import safe
 from tui.widgets.line_list import LineList, Row
 
 _WORDS = {

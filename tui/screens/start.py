@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
+from core.engine.report import count
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from tui.findings import Finding, Findings, gather
@@ -20,7 +21,7 @@ from tui.screens.config import ConfigScreen
 from tui.screens.mode import ModeScreen
 from tui.screens.review import ReviewScreen
 from tui.screens.run import RunScreen
-from tui.text import count, fit, names, signed, when
+from tui.text import fit, names, signed, when
 from tui.widgets.line_list import LineList, Row
 
 

@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static, TextArea
 
+from core.engine.report import count
 from tui.screens.base import HouseScreen
 from tui.site import problems_of, where_and_what
-from tui.text import count, fit, signed
+from tui.text import fit, signed
 from tui.widgets.yaml_area import YamlArea
 
 

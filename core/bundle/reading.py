@@ -1,0 +1,21 @@
+"""The one place where the system's errors in reading a bundle become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.errors import BundleError
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the system raises while `path` is read into our error."""
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            remedy="Is the stick still in and readable? Then run the same command again.",
+        ) from error

@@ -1,0 +1,122 @@
+"""The commands about bundles that need no site: what is in one, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from core.bundle import (
+    DESCRIPTORS,
+    Bundle,
+    BundleFile,
+    Image,
+    bundle_file,
+    list_bundle,
+    verify_bundle,
+)
+from core.engine.report import count, size
+from core.errors import AirferryError, BundleError
+
+PROGRESS_EVERY_S = 5.0
+STDIN = DESCRIPTORS / "0"
+
+
+def bundle(options: Namespace) -> int:
+    """List or verify bundles; one that cannot be read does not hold up the others."""
+    read: Callable[[BundleFile], Bundle] = list_bundle if options.action == "list" else _verified
+    records: list[dict[str, object]] = []
+    for path in options.files:
+        try:
+            file = bundle_file(given_path(path))
+            found = read(file)
+        except BundleError as error:
+            records.append(_refused(path, error))
+        else:
+            records.append(_record(found, verified=options.action == "verify"))
+            if not options.json:
+                print(_text(found, verified=options.action == "verify"))
+                continue
+        if not options.json:
+            print(f"x {path}: {records[-1]['error']} [{records[-1]['code']}]")
+            print(f"    {records[-1]['remedy']}")
+    if options.json:
+        print(json.dumps(records, indent=1))
+    return 1 if any("error" in record for record in records) else 0
+
+
+def _verified(file: BundleFile) -> Bundle:
+    """Verify a bundle, telling a person at a terminal how far it is."""
+    told_at = time.monotonic()
+
+    def tell(done_bytes: int) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at > PROGRESS_EVERY_S and sys.stderr.isatty():
+            told_at = time.monotonic()
+            total = f" of {size(file.size_bytes)}" if file.size_bytes else ""
+            print(f"> {file.name}: {size(done_bytes)}{total} read", file=sys.stderr)
+
+    return verify_bundle(file, progress=tell)
+
+
+def given_path(path: Path) -> Path:
+    """Return the path of a bundle that was named on the command line; `-` is standard input."""
+    return STDIN if path == Path("-") else path.absolute()
+
+
+def _refused(path: Path, error: AirferryError) -> dict[str, object]:
+    return {"bundle": str(path), "error": error.what, "code": error.code, "remedy": error.remedy}
+
+
+def _record(found: Bundle, *, verified: bool) -> dict[str, object]:
+    return {
+        "bundle": found.name,
+        "bytes": found.size_bytes,
+        "layout": found.layout,
+        "verified": verified,
+        "images": [_image_record(image) for image in found.images],
+        "notes": list(found.notes),
+    }
+
+
+def _image_record(image: Image) -> dict[str, object]:
+    return {
+        "id": image.image_id,
+        "names": [reference.familiar for reference in image.references],
+        "platform": image.platform,
+        "bytes_in_bundle": sum(layer.bundle_bytes for layer in image.layers),
+        "bytes_to_send_about": sum(layer.size_bytes for layer in image.layers),
+        "layers": [
+            {
+                "diff_id": layer.diff_id,
+                "bytes_in_bundle": layer.bundle_bytes,
+                "bytes_to_send_about": layer.size_bytes,
+            }
+            for layer in image.layers
+        ],
+    }
+
+
+def _text(found: Bundle, *, verified: bool) -> str:
+    layers = {layer.diff_id: layer for image in found.images for layer in image.layers}
+    to_send = size(sum(layer.size_bytes for layer in layers.values()))
+    state = "= whole, every digest checked" if verified else "."
+    lines = [
+        f"{state} {found.name}  {size(found.size_bytes)}  {found.layout}, "
+        f"{count(len(found.images), 'image')}, {count(len(layers), 'layer')}, "
+        f"about {to_send} to send"
+    ]
+    for image in found.images:
+        there = size(sum(layer.bundle_bytes for layer in image.layers))
+        send = size(sum(layer.size_bytes for layer in image.layers))
+        names = [reference.familiar for reference in image.references] or ["(no name)"]
+        lines.append(
+            f"    {names[0]:<44} {image.platform:<14} {count(len(image.layers), 'layer'):>10} "
+            f"{there:>9} -> {send}"
+        )
+        lines += [f"      also {name}" for name in names[1:]]
+    lines += [f"    note: {note}" for note in found.notes]
+    return "\n".join(lines)
