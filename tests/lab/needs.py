@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +32,18 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "iproute2": ("ip",),
     "skopeo": ("skopeo",),
     "tmux": ("tmux",),
+}
+# What only the tests of real writers need; see `writers`.
+WRITER_PACKAGES: dict[str, tuple[str, ...]] = {
+    "docker.io": ("dockerd",),
+    "docker-registry": ("docker-registry", "registry"),
+    "containerd": ("containerd",),
+    "skopeo": ("skopeo",),
+    "podman": ("podman",),
+    "buildah": ("buildah",),
+    "zstd": ("zstd",),
+    "xz-utils": ("xz",),
+    "bzip2": ("bzip2",),
 }
 SEARCH_PATH = os.pathsep.join(
     [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
@@ -81,17 +93,20 @@ def release_fields(os_release: Path = Path("/etc/os-release")) -> dict[str, str]
     return {name: value.strip("\"'") for name, value in pairs}
 
 
-def missing_packages() -> list[str]:
-    """Return the packages whose programs are not on this machine."""
+def missing_packages(wanted: Mapping[str, tuple[str, ...]] = PACKAGES) -> list[str]:
+    """Return those of the wanted packages whose programs are not on this machine."""
     return [
         package
-        for package, programs in PACKAGES.items()
+        for package, programs in wanted.items()
         if not any(shutil.which(program, path=SEARCH_PATH) for program in programs)
     ]
 
 
-def install_missing() -> list[str]:
+def install_missing(wanted: Mapping[str, tuple[str, ...]] = PACKAGES) -> list[str]:
     """Install what is missing, starting no service.
+
+    Args:
+        wanted: Packages, each with programs of which any one shows that it is there.
 
     Returns:
         The packages that were installed.
@@ -99,7 +114,7 @@ def install_missing() -> list[str]:
     Raises:
         LabError: apt-get could not install them.
     """
-    packages = missing_packages()
+    packages = missing_packages(wanted)
     if packages:
         with services_stay_off():
             apt_get("install", "-y", "-q", "--no-install-recommends", *packages)

@@ -136,9 +136,11 @@ def test_two_bad_hosts_do_not_hold_up_the_third(
 
 def test_registry_dies_while_importing(big_directory: Path, installation: Install) -> None:
     program = installation(hosts=[], imagesDir=str(big_directory))
+    program.run("registry", "start")
+    pid = program.json("registry", "status")["pid"]
     first = program.begin("install")
     program.wait_for_step("du", "bundle.import", _in_the_middle)
-    os.kill(program.json("registry", "status")["pid"], signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
 
     report = program.wait(first)
 
