@@ -1,0 +1,1 @@
+"""Fuzzing of the readers: bundles damaged at random, compared with another reader."""
