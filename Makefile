@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 HOSTS ?= 3
+SECONDS ?= 60
 LAB := $(BIN)/python -m tests.lab
 
-.PHONY: setup demo test check format bench screenshots lab-up lab-down requirements clean
+.PHONY: setup demo test check format fuzz bench bench-import screenshots lab-up lab-down requirements clean
 
 setup: $(VENV)/.complete ## make .venv/bin/airferry
 
@@ -26,17 +27,24 @@ check: setup ## format, lint, types, import rules, fast tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -q tests/unit tests/tui
+	@$(BIN)/pytest -q -m "not slow" tests/unit tests/tui
 
 format: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 test: setup ## everything: static checks, unit, TUI and lab tests; leaves nothing running
 	@$(MAKE) --no-print-directory check
+	@$(BIN)/pytest -q -m slow tests/unit
+	@$(MAKE) --no-print-directory fuzz SECONDS=15
 	@scripts/lab-tests "$(BIN)"
 
-bench: setup ## side by side with what a user would pick instead
-	@$(BIN)/python -m tests.bench
+fuzz: setup ## damaged bundles against the readers, for SECONDS
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+bench: bench-import ## all benches
+
+bench-import: setup ## the import side by side with what a user would pick; PROTOTYPE=path adds a row
+	@$(BIN)/python -m tests.bench.imports $(if $(PROTOTYPE),--prototype "$(PROTOTYPE)")
 
 screenshots: setup ## screenshots/*.svg from a real run on the lab
 	@scripts/screenshots "$(BIN)"
