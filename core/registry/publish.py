@@ -15,7 +15,7 @@ from typing import TypeVar
 from core.bundle import Bundle, Image, ManifestList, Reference
 from core.errors import Cancelled
 from core.registry.client import CONNECTIONS, RegistryClient
-from core.registry.ingest import STAGE
+from core.registry.one_pass import STAGE
 
 Name = tuple[str, str]
 K = TypeVar("K", bound=Hashable)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from core.bundle import source
-from core.errors import BundleTruncated, RegistryUnreachable
+from core.errors import BundleError, BundleTruncated, RegistryUnreachable
 from core.registry import RegistryClient
 from tests.support.archives import (
     ImageSpec,
@@ -20,6 +21,7 @@ from tests.support.archives import (
     sample_images,
 )
 from tests.support.importing import Importer, NotedLayers
+from tests.support.layouts import docker29_entries, packed, tar_bytes
 from tests.support.pipes import fed_pipe
 from tests.support.platforms import with_layers_packed
 from tests.support.reading import facts_of, facts_wanted
@@ -70,6 +72,32 @@ def test_an_import_that_was_killed_goes_on_where_it_was(importer: Importer, line
     again = importer.ingest(data)
     assert (5 - lines, lines) == (again.sent_layers, again.kept_layers)
     assert whole.bundle == again.bundle
+
+
+def test_without_the_index_blobs_that_a_layout_names_are_asked_for(importer: Importer) -> None:
+    """Another DU, or a state directory made anew, in front of a registry that has them."""
+    data = tar_bytes(docker29_entries(SMALL, "quay.io/a/b:1"))
+    whole = importer.put(data)
+    importer.index_path.unlink()
+    again = importer.put(data)
+    assert (0, 3) == (again.sent_layers, again.kept_layers)
+    assert whole.bundle == again.bundle
+
+
+def test_a_blob_that_is_not_what_its_name_says_is_not_taken_for_the_one_that_is_there(
+    importer: Importer,
+) -> None:
+    entries = docker29_entries(SMALL, "quay.io/a/b:1")
+    importer.put(tar_bytes(entries))
+    importer.index_path.unlink()
+    other = packed(layer_tar(9, 4000))
+    right = packed(SMALL.layers[2])
+    wrong = [
+        replace(e, data=(other + bytes(len(right)))[: len(right)]) if e.data == right else e
+        for e in entries
+    ]
+    with pytest.raises(BundleError, match=r"b\.tar"):
+        importer.put(tar_bytes(wrong))
 
 
 def test_a_second_import_sends_nothing_and_notes_nothing(importer: Importer) -> None:
