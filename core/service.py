@@ -60,10 +60,11 @@ class Service:
             return int(shown) if shown.isdigit() and int(shown) else None
         try:
             record = json.loads(self._pid_path.read_bytes())
-        except (FileNotFoundError, ValueError):
+            pid, started = int(record["pid"]), str(record["start_time"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        pid = int(record["pid"])
-        return pid if start_time_of(pid) == record["start_time"] else None
+        # Of a process that ended at once no start time could be noted.
+        return pid if started and start_time_of(pid) == started else None
 
     def start(self) -> None:
         """Start it, anew if it runs already.

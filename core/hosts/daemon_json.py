@@ -20,7 +20,7 @@ def with_insecure(text: str, registries: Iterable[str], where: str) -> str:
     loopback is always written with it.
 
     Raises:
-        DockerFailed: the present text is no JSON object; nothing is changed then.
+        DockerFailed: the present text is not what Docker reads; nothing is changed then.
     """
     try:
         settings: Any = json.loads(text) if text.strip() else {}
@@ -29,6 +29,8 @@ def with_insecure(text: str, registries: Iterable[str], where: str) -> str:
     if not isinstance(settings, dict):
         raise DockerFailed(f"{where}: {PATH} is not a JSON object")
     present = settings.get("insecure-registries") or []
+    if not isinstance(present, list):
+        raise DockerFailed(f"{where}: {PATH}: insecure-registries is not a list")
     wanted = [*present, *(name for name in (*LOOPBACK, *registries) if name not in present)]
     if wanted == present:
         return text

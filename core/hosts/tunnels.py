@@ -63,9 +63,9 @@ class TunnelBook:
         """Return the tunnels that shall be kept, by host name."""
         try:
             records = json.loads((self._directory / "wanted.json").read_bytes())
-        except FileNotFoundError:
-            return {}
-        return {record["host"]["name"]: _tunnel(record) for record in records}
+            return {record["host"]["name"]: _tunnel(record) for record in records}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return {}  # damaged on the disk: every run wants its tunnels again
 
     def want(self, tunnel: Tunnel) -> None:
         """Have a tunnel kept from now on."""
@@ -79,9 +79,9 @@ class TunnelBook:
         """Return what the service last said of each tunnel."""
         try:
             records = json.loads((self._directory / "status.json").read_bytes())
-        except FileNotFoundError:
+            return {record["name"]: TunnelStatus(**record) for record in records}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return {}
-        return {record["name"]: TunnelStatus(**record) for record in records}
 
     def write_statuses(self, statuses: dict[str, TunnelStatus]) -> None:
         """Write down how all tunnels fare (the service only)."""

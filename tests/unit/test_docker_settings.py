@@ -138,3 +138,9 @@ def test_it_is_enough_the_second_time() -> None:
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(DockerFailed, match=r"a: /etc/docker/daemon\.json is not"):
         with_insecure(text, [REGISTRY], "a")
+
+
+@pytest.mark.parametrize("value", ['"10.0.0.1:5000"', "7", '{"a": 1}'])
+def test_insecure_registries_that_are_no_list_are_left_alone(value: str) -> None:
+    with pytest.raises(DockerFailed, match=r"w1: .*insecure-registries is not a list"):
+        with_insecure(f'{{"insecure-registries": {value}}}', ["10.0.0.1:5000"], "w1")

@@ -99,6 +99,11 @@ def test_a_process_that_has_gone(kept: Kept) -> None:
     assert (None, False) == (service.pid(), service.stop())
 
 
+def test_a_process_that_ended_before_its_start_time_was_noted(kept: Kept) -> None:
+    kept.write_pid_file(2**22 + 1, "")
+    assert None is kept.service().pid()
+
+
 def test_a_zombie_counts_as_gone(kept: Kept) -> None:
     service = kept.started()
     (pid,) = kept.pids
@@ -117,7 +122,7 @@ def test_a_process_that_will_not_listen_is_killed(
     assert not alive(pid)
 
 
-@pytest.mark.parametrize("text", ["", "{", "\xff"])
+@pytest.mark.parametrize("text", ["", "{}", "null", "{", "\xff"])
 def test_a_pid_file_that_cannot_be_read(kept: Kept, text: str) -> None:
     (kept.state_dir / "airferry-test.pid").write_text(text, encoding="latin-1")
     assert None is kept.service().pid()

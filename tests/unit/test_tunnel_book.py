@@ -31,6 +31,18 @@ def test_what_is_wanted_comes_back_as_it_was(book: TunnelBook) -> None:
     assert {"a": A, "b": B} == book.wanted()
 
 
+@pytest.mark.parametrize("text", ["", "{", "null", "[1]", "[{}]", '[{"host": {"name": "a"}}]'])
+def test_damaged_files_are_empty_ones(book: TunnelBook, tmp_path: Path, text: str) -> None:
+    """A power failure may leave such; the service goes on, and the next run wants its tunnels."""
+    book.want(A)
+    book.write_statuses({"a": TunnelStatus("a")})
+    for path in (tmp_path / "state" / "tunnels").glob("*.json"):
+        path.write_text(text)
+    assert ({}, {}) == (book.wanted(), book.statuses())
+    book.want(B)
+    assert {"b": B} == book.wanted()
+
+
 def test_a_host_has_one_tunnel(book: TunnelBook) -> None:
     book.want(A)
     changed = replace(A, host_port=5002)
