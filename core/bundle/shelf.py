@@ -129,7 +129,7 @@ def _split(parts: tuple[Path, ...]) -> BundleFile:
 def _layout(path: Path) -> BundleFile:
     if not is_layout(path):
         raise BundleError(
-            f"{path}: a directory, and no OCI image layout: not a file",
+            f"{path}: not a file, and no directory with an OCI image layout",
             remedy="Name a bundle file, or a directory with oci-layout and index.json in it.",
         )
     facts = list(_facts(layout_files(path)))

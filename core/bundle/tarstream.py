@@ -193,6 +193,8 @@ class TarStream:
             data += more
         self._position += len(data)
         if len(data) < size and not (end_allowed and not data):
+            if self._position < BLOCK:
+                raise NotABundle(f"{self._label}: is not a tar archive (too short for one)")
             raise BundleTruncated(f"{self._label}: ends in the middle, at byte {self._position}")
         return data
 

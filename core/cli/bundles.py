@@ -41,7 +41,7 @@ def bundle(options: Namespace) -> int:
                 print(_text(found, verified=options.action == "verify"))
                 continue
         if not options.json:
-            print(f"x {path}: {records[-1]['error']} [{records[-1]['code']}]")
+            print(f"x {records[-1]['error']} [{records[-1]['code']}]")
             print(f"    {records[-1]['remedy']}")
     if options.json:
         print(json.dumps(records, indent=1))
@@ -103,9 +103,10 @@ def _image_record(image: Image) -> dict[str, object]:
 def _text(found: Bundle, *, verified: bool) -> str:
     layers = {layer.diff_id: layer for image in found.images for layer in image.layers}
     to_send = size(sum(layer.size_bytes for layer in layers.values()))
-    state = "= whole, every digest checked" if verified else "."
+    sign, whole = ("=", "whole, every digest fits; ") if verified else (".", "")
+    read = f"{size(found.size_bytes)}  " if found.size_bytes else ""
     lines = [
-        f"{state} {found.name}  {size(found.size_bytes)}  {found.layout}, "
+        f"{sign} {found.name}  {read}{whole}{found.layout}, "
         f"{count(len(found.images), 'image')}, {count(len(layers), 'layer')}, "
         f"about {to_send} to send"
     ]

@@ -60,12 +60,13 @@ def from_stdin(action: str, data: bytes, *options: str) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize(
     ("action", "state"),
-    [("list", ". app.tar"), ("verify", "= whole, every digest checked app.tar")],
+    [("list", ". app.tar"), ("verify", "= app.tar")],
 )
 def test_what_is_said_of_a_bundle(bundle: Path, capsys: Output, action: str, state: str) -> None:
     assert 0 == main(["bundle", action, str(bundle)])
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{state}  ")
+    assert (action == "verify") is ("whole, every digest fits" in first)
     assert "docker-archive, 3 images, 4 layers, about " in first
     assert ["quay.io/site/app:1.0", "also", "tool:2", "(no"] == [line.split()[0] for line in lines]
     assert ["linux/amd64", "2", "layers"] == lines[0].split()[1:4]
@@ -142,7 +143,7 @@ def test_what_is_wrong_with_a_bundle(
     for action in actions:
         assert 1 == main(["bundle", action, str(path)])
         first, remedy = capsys.readouterr().out.splitlines()
-        assert first.startswith(f"x {path}: ")
+        assert first.startswith("x app.tar: ")
         assert first.endswith(f" [{code}]")
         assert 1 == main(["bundle", action, "--json", str(path)])
         (record,) = records(capsys)
@@ -201,7 +202,7 @@ def test_standard_input_is_called_so(action: str) -> None:
     (record,) = json.loads(out)
     assert "standard input" == record["bundle"]
     code, out, _ = from_stdin(action, ARCHIVE[:2000])
-    assert (1, True) == (code, out.startswith("x -: standard input: ends in the middle"))
+    assert (1, True) == (code, out.startswith("x standard input: ends in the middle"))
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -60,7 +60,9 @@ def test_found_beside_other_bundles(directory: Path) -> None:
     (directory.parent / "no-layout").mkdir()
     bundles, ignored = find_bundles(directory.parent)
     assert [bundle_file(directory)] == bundles
-    assert [Ignored("no-layout", "a directory, and no OCI image layout")] == ignored
+    assert [
+        Ignored("no-layout", "a directory, and no OCI image layout")
+    ] == ignored
 
 
 def test_nested_indexes(tmp_path: Path) -> None:
@@ -232,7 +234,7 @@ def test_a_file_that_vanishes_is_told(directory: Path) -> None:
 @pytest.mark.parametrize("name", ["oci-layout", "index.json"])
 def test_a_directory_that_lacks_what_makes_a_layout(directory: Path, name: str) -> None:
     (directory / name).unlink()
-    with pytest.raises(BundleError, match="no OCI image layout"):
+    with pytest.raises(BundleError, match="no directory with an OCI image layout"):
         bundle_file(directory)
 
 
