@@ -225,9 +225,12 @@ def _tunnel(program: Program, host_name: str) -> dict[str, int]:
     return found
 
 
-def test_only_one_run_at_a_time(big_directory: Path, installation: Install) -> None:
-    program = installation(hosts=[], imagesDir=str(big_directory))
-    first = program.begin("install")
+def test_only_one_run_at_a_time(installation: Install, tmp_path: Path) -> None:
+    """The first one reads a pipe into which nobody writes, so it is at work until it is ended."""
+    program = installation(hosts=[])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    first = program.begin("import", str(pipe))
     second = program.run("install", expect=2)
     assert f"run {first}" in second.stderr
     program.run("cancel")
