@@ -60,9 +60,7 @@ def test_found_beside_other_bundles(directory: Path) -> None:
     (directory.parent / "no-layout").mkdir()
     bundles, ignored = find_bundles(directory.parent)
     assert [bundle_file(directory)] == bundles
-    assert [
-        Ignored("no-layout", "a directory, and no OCI image layout")
-    ] == ignored
+    assert [Ignored("no-layout", "a directory, and no OCI image layout")] == ignored
 
 
 def test_nested_indexes(tmp_path: Path) -> None:
