@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOSTS ?= 3
 SECONDS ?= 60
+PROTOTYPE ?= $(wildcard ../shared/import_prototype.py)
 LAB := $(BIN)/python -m tests.lab
 
 .PHONY: setup demo test check format fuzz bench bench-import screenshots lab-up lab-down requirements clean
