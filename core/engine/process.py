@@ -76,7 +76,10 @@ def _serve(request: RunRequest) -> int:
         if request.kind.changes_things:
             _note_holder(state_dir, run)
         _answer({"run": run})
-        state = asyncio.run(_carry_out(request, config, files, imports, journal, run))
+        # Not asyncio.run: what the run left behind (a channel to a host that says nothing any
+        # more) is waited for by nobody, because the process ends now.
+        loop = asyncio.new_event_loop()
+        state = loop.run_until_complete(_carry_out(request, config, files, imports, journal, run))
     return {State.DONE: 0, State.CANCELLED: 130}.get(state, 1)
 
 
