@@ -20,7 +20,7 @@ from core.bundle.model import (
 from core.bundle.naming import without_collisions
 from core.bundle.problems import Problems
 from core.bundle.reference import Reference, parse_reference
-from core.bundle.shelf import Ignored, bundle_file, find_bundles
+from core.bundle.shelf import Ignored, bundle_file, find_bundles, packing_of
 from core.bundle.source import DESCRIPTORS, OpenBundle, open_bundle
 from core.bundle.tarstream import Member, TarStream
 
@@ -54,6 +54,7 @@ __all__ = [
     "find_bundles",
     "list_bundle",
     "open_bundle",
+    "packing_of",
     "parse_reference",
     "sha256_digest",
     "verify_bundle",

@@ -77,17 +77,17 @@ def sums_beside(file: BundleFile) -> list[Sum]:
     """
     if file.path.is_dir():
         return []
-    found = []
+    directory = file.path.parent
     wholes: list[Path | None] = [None, *file.parts]
-    for part in wholes:
-        name = part.name if part else file.name
-        for algorithm in _HEX_DIGITS:
-            own = file.path.parent / f"{name}.{algorithm}"
-            listed = _listed(file.path.parent, name, algorithm)
-            value = _own(own, name, algorithm) if own.is_file() else None
-            if value:
-                found.append(Sum(part, algorithm, value, own))
-            elif listed:
+    found = []
+    for algorithm in _HEX_DIGITS:
+        lists = list(_lists(directory, algorithm))
+        for part in wholes:
+            name = part.name if part else file.name
+            own = directory / f"{name}.{algorithm}"
+            if own.is_file():
+                found.append(Sum(part, algorithm, _own(own, name, algorithm), own))
+            elif listed := _listed(lists, directory / name):
                 found.append(Sum(part, algorithm, *listed))
     return found
 
@@ -110,21 +110,27 @@ def _own(path: Path, name: str, algorithm: str) -> str:
     return values.pop()
 
 
-def _listed(directory: Path, name: str, algorithm: str) -> tuple[str, Path] | None:
-    """Return the checksum of a file out of a list of many, and that list."""
+def _lists(directory: Path, algorithm: str) -> Iterator[tuple[Path, list[tuple[str, str]]]]:
+    """Yield the lists of many files' checksums, and what stands in each: names and checksums."""
     wanted = {listed.lower() for listed in _LISTS[algorithm]}
     for folder in (directory, directory / _FOLDER):
         if not folder.is_dir():
             continue
         with readable(folder):
-            lists = sorted(path for path in folder.iterdir() if path.name.lower() in wanted)
-        for path in lists:
-            entries = [(entry, value) for entry, value in _entries(path, algorithm) if entry]
-            whole = os.path.relpath(directory / name, folder)
-            for is_it in (whole.__eq__, lambda entry: posixpath.basename(entry) == name):
-                for entry, value in entries:
-                    if is_it(entry):
-                        return value, path
+            paths = sorted(path for path in folder.iterdir() if path.name.lower() in wanted)
+        for path in paths:
+            entries = _entries(path, algorithm)
+            yield path, [(entry, value) for entry, value in entries if entry]
+
+
+def _listed(lists: list[tuple[Path, list[tuple[str, str]]]], file: Path) -> tuple[str, Path] | None:
+    """Return the checksum of a file, and the list that has it; a whole path counts most."""
+    for path, entries in lists:
+        whole = os.path.relpath(file, path.parent)
+        for is_it in (whole.__eq__, lambda entry: posixpath.basename(entry) == file.name):
+            for entry, value in entries:
+                if is_it(entry):
+                    return value, path
     return None
 
 

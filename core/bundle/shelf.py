@@ -18,7 +18,7 @@ from core.bundle.model import BundleFile, printable
 from core.bundle.parts import part_name, parts_of
 from core.bundle.reading import readable
 from core.bundle.source import DESCRIPTORS, STDIN_TITLE
-from core.bundle.tarstream import BLOCK, is_tar_header
+from core.bundle.tarstream import BLOCK, begins_archive
 from core.errors import BundleError
 
 # Artifacts of the vendor that lie in the same directory and hold no images.
@@ -45,13 +45,19 @@ def bundle_file(path: Path) -> BundleFile:
     Raises:
         BundleError: it cannot be opened, or is none of these.
     """
+    may_be_split = part_name(path.name) or not path.exists()
+    if may_be_split and path.parent.is_dir():
+        with readable(path.parent):
+            return _described(path, list(path.parent.iterdir()))
+    return _described(path, [])
+
+
+def _described(path: Path, beside: list[Path]) -> BundleFile:
     if path.is_dir():
         return _layout(path)
-    if path.parent.is_dir():
-        with readable(path.parent):
-            parts = parts_of(path, path.parent.iterdir())
-        if parts and (path in parts or not path.exists()):
-            return _split(parts)
+    parts = parts_of(path, beside)
+    if parts:
+        return _split(parts)
     with readable(path):
         facts = path.stat()
     title = STDIN_TITLE if path.parent == DESCRIPTORS else ""
@@ -72,26 +78,33 @@ def find_bundles(directory: Path) -> tuple[list[BundleFile], list[Ignored]]:
     """
     with readable(directory):
         paths = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
-    bundles: dict[BundleFile, None] = {}
+    bundles: list[BundleFile] = []
     ignored: list[Ignored] = []
+    described: set[Path] = set()
     for path in paths:
+        if path in described:
+            continue
         reason = _reason_to_ignore(path)
         if reason:
             ignored.append(Ignored(printable(path.name), reason))
         else:
-            bundles[bundle_file(path)] = None
-    return list(bundles), ignored
+            bundles.append(_described(path, paths if part_name(path.name) else []))
+            described.update(bundles[-1].files)
+    return bundles, ignored
 
 
-def begins_archive(path: Path) -> bool:
-    """Whether the first bytes of a file are those of a tar, plain or compressed.
+def packing_of(file: BundleFile) -> str:
+    """Return how a bundle is compressed as a whole, as `compression_of` does.
 
     Raises:
         BundleError: it cannot be read.
     """
+    return compression_of(_head(file.path)) if file.path.is_file() else ""
+
+
+def _head(path: Path) -> bytes:
     with readable(path), path.open("rb") as file:
-        head = file.read(BLOCK)
-    return bool(compression_of(head) or (head and is_tar_header(head.ljust(BLOCK, b"\1"))))
+        return file.read(BLOCK)
 
 
 def _reason_to_ignore(path: Path) -> str:
@@ -107,7 +120,7 @@ def _reason_to_ignore(path: Path) -> str:
         return "checksums of a kind that is not compared"
     if path.suffix in _SIGNATURES:
         return "a signature"
-    if part_name(path.name) or begins_archive(path):
+    if part_name(path.name) or begins_archive(_head(path)):
         return ""
     # A bundle that is damaged at its very beginning is to be reported, not passed over.
     return "" if ".tar" in path.name or path.suffix == ".tgz" else "not an archive"

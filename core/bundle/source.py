@@ -21,7 +21,7 @@ from core.bundle.directory import DirectoryArchive
 from core.bundle.model import BundleFile
 from core.bundle.parts import next_part, require_all
 from core.bundle.reading import readable
-from core.bundle.tarstream import BLOCK, Archive, TarStream, is_tar_header
+from core.bundle.tarstream import BLOCK, Archive, TarStream, begins_archive
 from core.errors import BundleTruncated, NotABundle
 
 _HEAD_BYTES = BLOCK
@@ -204,7 +204,7 @@ def open_bundle(
         raw = stack.enter_context(RawSource(file, go_on, sums))
         head = raw.head()
         if file.parts:
-            require_all(file.parts, first_begins_archive=_is_archive(head))
+            require_all(file.parts, first_begins_archive=begins_archive(head))
         if not head:
             raise NotABundle(f"{file.name}: the file is empty")
         compression = compression_of(head)
@@ -214,10 +214,6 @@ def open_bundle(
         ahead = ReadAhead(decompressed(compression, raw, file.name))
         stack.callback(ahead.close)
         yield OpenBundle(TarStream(ahead, file.name), raw)
-
-
-def _is_archive(head: bytes) -> bool:
-    return bool(compression_of(head)) or is_tar_header(head.ljust(BLOCK, b"\1"))
 
 
 @contextmanager

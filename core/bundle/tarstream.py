@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from core.bundle.decompress import Readable
+from core.bundle.decompress import Readable, compression_of
 from core.errors import BundleTruncated, NotABundle, UnsafeBundle
 
 BLOCK = 512
@@ -229,6 +229,11 @@ def _number(field: bytes) -> int | None:
 def is_tar_header(block: bytes) -> bool:
     """Whether 512 bytes begin a tar archive: a header, or the zeros of an empty one."""
     return not block.strip(b"\0") or _checksum_fits(block)
+
+
+def begins_archive(head: bytes) -> bool:
+    """Whether the first bytes of a file, up to a block, are those of a tar, plain or compressed."""
+    return bool(compression_of(head)) or is_tar_header(head.ljust(BLOCK, b"\1"))
 
 
 def _checksum_fits(header: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from core.bundle import DOCKER_ARCHIVE, OCI_LAYER_ZSTD, Bundle, BundleFile, compression_of
+from core.bundle import DOCKER_ARCHIVE, OCI_LAYER_ZSTD, Bundle, BundleFile, packing_of
 from core.config import Mode
 from core.errors import BundleCorrupt, BundleError, RegistryFull, RegistryUnreachable
 from core.registry import Import, Ingested, lacks_of_names, lacks_of_stage, publish
@@ -98,8 +98,7 @@ class BundleImport(BundleStep):
         config = self._work.config
         if config.mode is not Mode.DU or not self._file.path.is_file():
             return
-        with self._file.path.open("rb") as bundle:
-            packed = compression_of(bundle.read(8))
+        packed = packing_of(self._file)
         needed = self._file.size_bytes if packed else self._file.size_bytes // 2
         free = shutil.disk_usage(config.registry_dir).free
         if free < needed:
@@ -162,10 +161,8 @@ class BundleRead(BundleStep):
         reason = ""
         if known.layout != DOCKER_ARCHIVE or self._file.path.is_dir():
             reason = "it is an OCI layout"
-        else:
-            with self._file.path.open("rb") as bundle:
-                if compression_of(bundle.read(8)) == "zstd":
-                    reason = "it is compressed with zstd"
+        elif packing_of(self._file) == "zstd":
+            reason = "it is compressed with zstd"
         if reason:
             raise BundleError(
                 f"{self._file.name}: mode none gives bundles to 'docker load' on the hosts, and "
