@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -41,6 +42,26 @@ async def in_thread(work: Callable[[], T], stop: threading.Event | None = None) 
         if done.done() and not done.cancelled():
             done.exception()
         raise
+
+
+def put_unless(
+    pieces: queue.Queue[T], piece: T, is_over: Callable[[], bool], poll_s: float = 0.2
+) -> bool:
+    """Put a piece into a bounded queue, waiting for room; False if nobody takes pieces any more.
+
+    Args:
+        pieces: The queue.
+        piece: What to put.
+        is_over: Asked again and again whether that is so; may raise.
+        poll_s: How often, in seconds.
+    """
+    while not is_over():
+        try:
+            pieces.put(piece, timeout=poll_s)
+        except queue.Full:
+            continue
+        return True
+    return False
 
 
 def _settle(done: asyncio.Future[T], outcome: T | None, error: BaseException | None) -> None:

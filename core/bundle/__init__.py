@@ -1,7 +1,7 @@
 """Reading bundles: any archive of images, in one pass, trusting nothing in it."""
 
 from core.bundle.catalogue import Catalogue, LayerIndex
-from core.bundle.contents import Contents, contents_of
+from core.bundle.contents import contents_of
 from core.bundle.decompress import compression_of
 from core.bundle.layers import CHUNK_BYTES, LayerStream
 from core.bundle.listing import bundle_of, list_bundle, verify_bundle
@@ -12,6 +12,7 @@ from core.bundle.model import (
     OCI_LAYER_ZSTD,
     Bundle,
     BundleFile,
+    Contents,
     Image,
     Layer,
     ManifestList,

@@ -9,11 +9,11 @@ taken if it holds all that `manifest.json` names: it keeps digests and knows of 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from core.bundle.docker_archive import MANIFEST, docker_images
 from core.bundle.members import Members
-from core.bundle.model import DOCKER_ARCHIVE, OCI_LAYOUT, Image, Layer, ManifestList
+from core.bundle.model import DOCKER_ARCHIVE, Contents, Image, Layer
 from core.bundle.oci_layout import INDEX, oci_contents
 from core.bundle.problems import Problems
 from core.bundle.source import STDIN_TITLE
@@ -21,16 +21,6 @@ from core.errors import BundleError, NotABundle
 
 _ENDINGS = re.compile(r"(\.(tar|tgz|tbz2?|txz|tzst|gz|zst|xz|bz2|oci|img))+$", re.IGNORECASE)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What is in a bundle; `notes` is what a person should know of it."""
-
-    images: tuple[Image, ...]
-    lists: tuple[ManifestList, ...] = ()
-    notes: tuple[str, ...] = ()
-    layout: str = DOCKER_ARCHIVE
 
 
 def contents_of(members: Members[Layer], problems: Problems | None = None) -> Contents:
@@ -65,7 +55,7 @@ def _docker_contents(members: Members[Layer], problems: Problems) -> Contents:
     images = tuple(docker_images(members, problems))
     if layout and images and _covers(layout, images):
         return replace(layout, layout=DOCKER_ARCHIVE)
-    return Contents(_merged(images), (), _notes(members))
+    return Contents(_merged(images), notes=_notes(members))
 
 
 def _sound_layout(members: Members[Layer]) -> Contents | None:
@@ -88,8 +78,7 @@ def _oci_contents(members: Members[Layer], problems: Problems, stem: str | None 
     members.used.clear()
     stem = stem_of(members.label) if stem is None else stem
     found = oci_contents(members, stem, problems)
-    notes = (*found.notes, *_notes(members))
-    return Contents(tuple(found.images), tuple(found.lists), notes, OCI_LAYOUT)
+    return replace(found, notes=(*found.notes, *_notes(members)))
 
 
 def _merged(images: tuple[Image, ...]) -> tuple[Image, ...]:

@@ -16,6 +16,7 @@ import zstandard
 from isal import igzip, isal_zlib
 
 from core.errors import BundleCorrupt, BundleError, BundleTruncated, UnsafeBundle
+from core.threads import put_unless
 
 BLOCK_BYTES = 1 << 20
 _ISAL_ERROR = cast("type[Exception]", isal_zlib.error)
@@ -29,7 +30,6 @@ _READ_BYTES = 256 << 10
 _BOMB_BYTES = 8 << 30
 _BOMB_RATIO = 2000
 _QUEUE_BLOCKS = 4
-_POLL_S = 0.2
 
 
 class Readable(Protocol):
@@ -263,10 +263,4 @@ class ReadAhead:
             self._put(error)
 
     def _put(self, block: bytes | BaseException) -> bool:
-        while not self._closed.is_set():
-            try:
-                self._blocks.put(block, timeout=_POLL_S)
-            except queue.Full:
-                continue
-            return True
-        return False
+        return put_unless(self._blocks, block, self._closed.is_set)

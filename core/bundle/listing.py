@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from isal import isal_zlib
 
-from core.bundle.contents import Contents, contents_of
-from core.bundle.decompress import BLOCK_BYTES
+from core.bundle.contents import contents_of
 from core.bundle.layers import LayerStream
 from core.bundle.members import Members, collect
-from core.bundle.model import Bundle, BundleFile, Layer
+from core.bundle.model import Bundle, BundleFile, Contents, Layer
 from core.bundle.source import OpenBundle, open_bundle
 from core.bundle.tarstream import Member
 
@@ -84,7 +83,7 @@ def _read_layers(opened: OpenBundle, file: BundleFile, take: TakeLayer) -> Membe
 
 def _listed(layer: LayerStream) -> Layer:
     size = layer.member.size_bytes
-    sample = layer.first_chunk[:BLOCK_BYTES]
+    sample = layer.first_chunk
     packed = size
     if sample and not layer.compression:
         packed = size * len(isal_zlib.compress(sample, 1)) // len(sample)

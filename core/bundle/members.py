@@ -28,6 +28,7 @@ LAYER_COMPRESSIONS = ("gzip", "zstd")
 _PASSED_OVER_REMEDY = "Get the bundle again, with layers that are plain, gzip or zstd."
 _ATTESTATION = b"in-toto.io/"
 LayerT = TypeVar("LayerT")
+OtherT = TypeVar("OtherT")
 TakeLayer = Callable[[Member, bytes], LayerT]
 
 
@@ -51,6 +52,10 @@ class Members(Generic[LayerT]):
         """How many members were kept."""
         kept = len(self.documents) + len(self.layers)
         return kept + len(self.links) + len(self.passed_over)
+
+    def with_layers(self, layers: dict[str, OtherT]) -> Members[OtherT]:
+        """Return the same members with other knowledge of the layers."""
+        return Members(self.label, self.documents, layers, self.links, self.used, self.passed_over)
 
     def __contains__(self, name: str) -> bool:
         """Whether a member of this name came by."""

@@ -103,6 +103,16 @@ class ManifestList:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What the members of a bundle come to; for the fields see `Bundle`."""
+
+    images: tuple[Image, ...]
+    lists: tuple[ManifestList, ...] = ()
+    notes: tuple[str, ...] = ()
+    layout: str = DOCKER_ARCHIVE
+
+
+@dataclass(frozen=True)
 class Bundle:
     """What a bundle holds.
 

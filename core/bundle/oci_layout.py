@@ -20,7 +20,9 @@ from core.bundle.model import (
     DOCKER_MANIFEST_LIST,
     OCI_CONFIG,
     OCI_INDEX,
+    OCI_LAYOUT,
     OCI_MANIFEST,
+    Contents,
     Image,
     Layer,
     ManifestList,
@@ -47,7 +49,8 @@ class _Found:
     digest: str
     names: tuple[str, ...]
     descriptor: Descriptor
-    index_digest: str = ""
+    document: object
+    index_digest: str
 
 
 @dataclass
@@ -62,17 +65,8 @@ class _Walk:
     whole_indexes: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass
-class OciContents:
-    """What the layout holds; images of one platform each, and the lists that tie them together."""
-
-    images: list[Image]
-    lists: list[ManifestList]
-    notes: list[str]
-
-
-def oci_contents(members: Members[Layer], stem: str, problems: Problems) -> OciContents:
-    """Return what an OCI layout holds.
+def oci_contents(members: Members[Layer], stem: str, problems: Problems) -> Contents:
+    """Return what an OCI layout holds: images of one platform each, and lists that tie them.
 
     Args:
         members: What the pass over the bundle found.
@@ -109,7 +103,7 @@ def oci_contents(members: Members[Layer], stem: str, problems: Problems) -> OciC
         notes.append(f"attestations left out, which no engine pulls: {walk.attestations}")
     if walk.artifacts:
         notes.append(f"artifacts left out, which are no images: {walk.artifacts}")
-    return OciContents(list(built.values()), lists, notes)
+    return Contents(tuple(built.values()), tuple(lists), tuple(notes), OCI_LAYOUT)
 
 
 def _walk(members: Members[Layer], problems: Problems) -> _Walk:
@@ -154,7 +148,7 @@ def _walk(members: Members[Layer], problems: Problems) -> _Walk:
             walk.artifacts += 1
         elif (digest, names) not in seen:
             seen.add((digest, names))
-            walk.manifests.append(_Found(digest, names, entry, index_digest))
+            walk.manifests.append(_Found(digest, names, entry, document, index_digest))
     raise UnsafeBundle(f"{members.label}: more than {MAX_IMAGES} images")
 
 
@@ -237,8 +231,7 @@ def _is_whole(name: str) -> bool:
 
 
 def _oci_image(members: Members[Layer], found: _Found, references: tuple[Reference, ...]) -> Image:
-    manifest = members.documents[blob_name(found.digest)]
-    match json.loads(manifest):
+    match found.document:
         case {
             "config": {"digest": str(config_digest)},
             "layers": (list() | None) as descriptors,
@@ -264,7 +257,8 @@ def _oci_image(members: Members[Layer], found: _Found, references: tuple[Referen
     if not image.manifest or [layer.digest for layer in image.layers] != wanted:
         return image
     media_type = str(rest.get("mediaType") or found.descriptor.get("mediaType") or OCI_MANIFEST)
-    return replace(image, manifest=manifest.decode(), manifest_type=media_type)
+    manifest = members.documents[blob_name(found.digest)].decode()
+    return replace(image, manifest=manifest, manifest_type=media_type)
 
 
 def _layer_digest(label: str, descriptor: object) -> str:

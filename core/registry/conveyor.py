@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 from core.errors import Cancelled
+from core.threads import put_unless
 
 LENGTH = 8
 _POLL_S = 0.2
@@ -36,14 +37,13 @@ class Conveyor:
         Raises:
             Cancelled: the run is cancelled.
         """
-        while not self._broken.is_set():
-            if self._stop.is_set():
-                raise Cancelled("the import was ended")
-            try:
-                self._queue.put(piece, timeout=_POLL_S)
-            except queue.Full:
-                continue
+        return put_unless(self._queue, piece, self._is_over)
+
+    def _is_over(self) -> bool:
+        if self._broken.is_set():
             return True
+        if self._stop.is_set():
+            raise Cancelled("the import was ended")
         return False
 
     def break_down(self) -> None:

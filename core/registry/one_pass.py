@@ -137,15 +137,11 @@ class Pass:
         self.problems = Problems(keep_going=self.owner.options.keep_going)
 
     def read_all(self) -> Members[Layer]:
-        label = self.owner.file.name
-        pending: Members[Future[Layer]] = Members(label)
+        pending: Members[Future[Layer]] = Members(self.owner.file.name)
         with self.problems.noted():
             collect(self.opened.archive, pending, self._take_layer, self.problems)
             self.opened.finish()
-        done = {name: layer.result() for name, layer in pending.layers.items()}
-        return Members(
-            label, pending.documents, done, pending.links, passed_over=pending.passed_over
-        )
+        return pending.with_layers({name: layer.result() for name, layer in pending.layers.items()})
 
     def break_down(self) -> None:
         for belt in self.belts:
@@ -232,9 +228,7 @@ class Pass:
         known = sending.stored_as(digests.source_digest, layer.member.size_bytes)
         with self.owner.lock:
             self.owner.index.add(key, known)
-            self.owner.stored[layer.member.offset_bytes] = known
-        self._keep()
-        return known
+        return self._kept(layer, known)
 
     def _keep(self) -> None:
         self.kept_layers += 1
@@ -245,6 +239,10 @@ class Pass:
         digests = layer.digests(self._moved)
         if (digests.diff_id, digests.source_digest) != (known.diff_id, known.source_digest):
             raise Misled(key)
+        return self._kept(layer, known)
+
+    def _kept(self, layer: LayerStream, known: Layer) -> Layer:
+        """Note a layer that was read and need not be sent."""
         with self.owner.lock:
             self.owner.stored[layer.member.offset_bytes] = known
         self._keep()
