@@ -7,7 +7,7 @@ SECONDS ?= 60
 PROTOTYPE ?= $(wildcard ../shared/import_prototype.py)
 LAB := $(BIN)/python -m tests.lab
 
-.PHONY: setup demo test check format fuzz bench bench-import screenshots lab-up lab-down requirements clean
+.PHONY: setup demo test check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui screenshots lab-up lab-down requirements clean
 
 setup: $(VENV)/.complete ## make .venv/bin/airferry
 
@@ -42,10 +42,22 @@ test: setup ## everything: static checks, unit, TUI and lab tests; leaves nothin
 fuzz: setup ## damaged bundles against the readers, for SECONDS
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-bench: bench-import ## all benches
+bench: bench-import bench-hosts bench-backup bench-scale bench-tui ## all benches
 
 bench-import: setup ## the import side by side with what a user would pick; PROTOTYPE=path adds a row
 	@$(BIN)/python -m tests.bench.imports $(if $(PROTOTYPE),--prototype "$(PROTOTYPE)")
+
+bench-hosts: setup ## warming hosts side by side with what a user would do, on a lab of four hosts
+	@$(BIN)/python -m tests.bench.hosts
+
+bench-backup: setup ## backup and restore side by side with tar and with skopeo sync
+	@$(BIN)/python -m tests.bench.backups
+
+bench-scale: setup ## 500 hosts served by a fake: time to all facts, memory, writes to the journal
+	@$(BIN)/python -m tests.bench.scale
+
+bench-tui: setup ## the screens on a pseudo-terminal while 500 hosts are at work: starts, keys, bytes
+	@$(BIN)/python -m tests.bench.tui
 
 screenshots: setup ## screenshots/*.svg from a real run on the lab
 	@scripts/screenshots "$(BIN)"

@@ -5,25 +5,31 @@
     +-- UsageError             the command line asks for what cannot be       (exit code 2)
     +-- BusyError              another run is at work                         (exit code 2)
     +-- BundleError            a bundle cannot be read or is not whole
-    |   +-- BundleTruncated, BundleCorrupt, NotABundle, UnsafeBundle, NameCollision
+    |   +-- BundleTruncated, BundleCorrupt, NotABundle, UnsafeBundle, NameCollision, BundleExists
     +-- RegistryError          the registry refused or lost something
     |   +-- RegistryUnreachable (can pass), RegistryStalled (can pass), RegistryBusy
     |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
-    |       HostUnfit, HostPortTaken, HostForwardingForbidden, DockerFailed
+    |       HostDiskFull, HostUnfit, HostPortTaken, HostForwardingForbidden, HostSudoRefused,
+    |       SshConfigWrong, DockerFailed, TunnelDown (can pass)
+    |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass)
     +-- PackagesError          the offline Docker bundle does not serve this host
     +-- StillMissing           a step was applied and its check still finds something missing
+    +-- DuUnfit                this machine lacks something that the job needs
     +-- LocalFilesError        a file of the DU cannot be read or written
+    |   +-- DuDiskFull         because no room is left
     +-- Cancelled              a person ended the run                         (exit code 130)
     +-- InternalError          a fault of Airferry's own
 
-`transient` marks what can pass by itself: only that is ever tried again by the runner.
+`transient` marks what can pass by itself: only that is ever tried again by the runner, for
+`patience_s` seconds without getting any further.
 """
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -39,6 +45,7 @@ class AirferryError(Exception):
     code: ClassVar[str] = "E-GENERAL"
     remedy_text: ClassVar[str] = "Look at the log of this run: airferry report --log"
     transient: ClassVar[bool] = False
+    patience_s: ClassVar[float] = 60.0
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, remedy: str = "", details: str = "") -> None:
@@ -116,6 +123,16 @@ class NameCollision(BundleError):
     )
 
 
+class BundleExists(BundleError):
+    """A bundle cannot be taken into imagesDir, because another file has its name there."""
+
+    code = "E-BUNDLE-EXISTS"
+    remedy_text = (
+        "One of the two is another release, or an earlier copy that is not whole. Delete or rename "
+        "the one in imagesDir, then take the bundle again."
+    )
+
+
 class RegistryError(AirferryError):
     """The registry gave an answer that it should not."""
 
@@ -143,7 +160,13 @@ class RegistryStalled(RegistryError):
 
 
 class RegistryBusy(RegistryError):
-    """The registry says that it cannot take this now (429, 5xx)."""
+    """The registry says that it cannot take this now (429, 5xx).
+
+    Attributes:
+        status: What it answered, where that is known.
+    """
+
+    status: int = 0
 
     code = "E-REG-BUSY"
     remedy_text = "Wait a little and run the same command again; if it stays, see its log."
@@ -172,9 +195,10 @@ class RegistryPortTaken(RegistryError):
 
 
 class HostError(AirferryError):
-    """Something about one host."""
+    """Something about one host; its line may come back after minutes."""
 
     code = "E-HOST"
+    patience_s = 420.0
 
 
 class HostUnreachable(HostError):
@@ -229,9 +253,26 @@ class HostLoginRefused(HostError):
 
     code = "E-SSH-LOGIN"
     remedy_text = (
-        "Check ssh.user and ssh.key in the config, and that the public key is in the host's "
-        "authorized_keys; then: airferry configure-hosts --only-failed"
+        "Type the password (w on the screens, or --ask-pass). Or check ssh.user, ssh.key and the "
+        "public key in the host's authorized_keys, then run it again."
     )
+
+
+class HostSudoRefused(HostError):
+    """The login is not root, and sudo does not make it root."""
+
+    code = "E-SUDO"
+    remedy_text = (
+        "Type sudo's password (w on the screens, or --ask-sudo-pass), log in as root, or give "
+        "the user NOPASSWD in the host's sudoers."
+    )
+
+
+class SshConfigWrong(HostError):
+    """The OpenSSH config of this user cannot be followed."""
+
+    code = "E-SSH-CONFIG"
+    remedy_text = "Mend that file, or name another one in the site's config: ssh.config."
 
 
 class HostCommandFailed(HostError):
@@ -239,6 +280,16 @@ class HostCommandFailed(HostError):
 
     code = "E-HOST-CMD"
     remedy_text = "The command's whole output is in the log: airferry report --log."
+
+
+class HostDiskFull(HostError):
+    """No room is left on a file system of the host."""
+
+    code = "E-HOST-FULL"
+    remedy_text = (
+        "Make room on the host (Docker stores images in /var/lib/docker), then: "
+        "airferry configure-hosts --only-failed. What is there is not sent again."
+    )
 
 
 class HostUnfit(HostError):
@@ -262,11 +313,29 @@ class HostForwardingForbidden(HostError):
     remedy_text = "Set 'AllowTcpForwarding yes' in the host's sshd_config and reload sshd."
 
 
+class TunnelDown(HostError):
+    """The tunnel to the registry does not open in time."""
+
+    code = "E-TUNNEL"
+    remedy_text = "See: airferry tunnels status, airferry registry status; then run it again."
+    transient = True
+    patience_s = 120.0
+
+
 class DockerFailed(HostError):
     """The host's Docker engine reported an error."""
 
     code = "E-DOCKER"
     remedy_text = "Look at 'journalctl -u docker' on the host, then run it again."
+
+
+class DockerGone(DockerFailed):
+    """The host's Docker engine does not answer; systemd starts one that died again."""
+
+    code = "E-DOCKER-GONE"
+    remedy_text = "Look at 'systemctl status docker' on the host, start it, then run it again."
+    transient = True
+    patience_s = 90.0
 
 
 class PullFailed(DockerFailed):
@@ -299,6 +368,13 @@ class Cancelled(AirferryError):
     exit_code = 130
 
 
+class DuUnfit(AirferryError):
+    """This machine lacks something that the job needs; nothing was changed yet."""
+
+    code = "E-DU-UNFIT"
+    remedy_text = "Mend what is named, then run the same command again."
+
+
 class LocalFilesError(AirferryError):
     """A file or directory of the DU cannot be read or written."""
 
@@ -306,11 +382,39 @@ class LocalFilesError(AirferryError):
     remedy_text = "Check that the place exists, has room, and belongs to the user of Airferry."
 
 
+class DuDiskFull(LocalFilesError):
+    """No room is left on the DU."""
+
+    code = "E-DU-FULL"
+    remedy_text = (
+        "Make room on this machine where stateDir is (and registryDir, if it is the same disk), "
+        "then run the same command again: what is done is not done twice."
+    )
+
+
+class BackupPlaceUnfit(LocalFilesError):
+    """A backup cannot be written where it is wanted: no room, no such large files, a bad medium."""
+
+    code = "E-BACKUP-PLACE"
+    remedy_text = "Make room there, or name another place: --outdir DIR. Nothing was left there."
+
+
 class InternalError(AirferryError):
     """A fault of Airferry itself; its details are in the engine's log."""
 
     code = "E-INTERNAL"
     remedy_text = "Run it again; if it stays, report it with the engine's log."
+
+
+def of_local_files(error: OSError, where: str = "") -> LocalFilesError:
+    """Return our error for one of the DU's own files.
+
+    Args:
+        error: What the system says.
+        where: What was being done, for where it names no file.
+    """
+    kind = DuDiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else LocalFilesError
+    return kind(f"{error.filename or where}: {error.strerror or error}")
 
 
 def kinds_by_code() -> dict[str, type[AirferryError]]:

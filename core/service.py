@@ -115,7 +115,9 @@ class Service:
     def _start_unit(self) -> None:
         command = " ".join(_quoted(argument) for argument in self.argv)
         unit = (
-            f"[Unit]\nDescription={self.description}\nAfter=network-online.target\n\n"
+            f"[Unit]\nDescription={self.description}\n"
+            "Wants=network-online.target\nAfter=network-online.target\n"
+            "StartLimitIntervalSec=0\n\n"  # started again however often it falls
             f"[Service]\nExecStart={command}\nRestart=always\nRestartSec=1\n\n"
             "[Install]\nWantedBy=multi-user.target\n"
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -62,6 +63,88 @@ def put_unless(
             continue
         return True
     return False
+
+
+def out_of_thread(
+    produce: Callable[[], Iterable[T]], go_on: Callable[[], None], poll_s: float = 0.2
+) -> Iterator[T]:
+    """Yield what another thread produces, which is left behind where it does not come to an end.
+
+    Args:
+        produce: Called in that thread; only reads, because nobody may wait for it.
+        go_on: Called again and again, also while nothing comes; raises to end it.
+        poll_s: How often, in seconds.
+    """
+    pieces: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(4)
+    over = threading.Event()
+
+    def main() -> None:
+        try:
+            for piece in produce():
+                if not put_unless(pieces, ([piece], None), over.is_set):
+                    return
+            put_unless(pieces, ([], None), over.is_set)
+        except BaseException as error:  # noqa: BLE001 - handed to the other thread as it is
+            put_unless(pieces, ([], error), over.is_set)
+
+    threading.Thread(target=main, name="airferry-read", daemon=True).start()
+    try:
+        while True:
+            go_on()
+            try:
+                produced, error = pieces.get(timeout=poll_s)
+            except queue.Empty:
+                continue
+            if error is not None:
+                raise error
+            if not produced:
+                return
+            yield produced[0]
+    finally:
+        over.set()
+
+
+class LateAnswers(Generic[T]):
+    """Questions that may never be answered (a pulled stick): asked in threads that can be given up.
+
+    What did not answer in time is not asked again before it has; its late answer is the next one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked: dict[Hashable, Future[T]] = {}
+
+    def wait(self, key: Hashable, work: Callable[[], T], within_s: float) -> T:
+        """Return what `work` returns.
+
+        Args:
+            key: Who is asked.
+            work: The question; only looks, because nobody may wait for its end.
+            within_s: How long to wait, in seconds.
+
+        Raises:
+            TimeoutError: it takes longer.
+        """
+        with self._lock:
+            answer = self._asked.get(key)
+            if answer is None:
+                answer = self._asked[key] = Future()
+                threading.Thread(
+                    target=_answer, args=(answer, work), name="airferry-ask", daemon=True
+                ).start()
+        try:
+            return answer.result(within_s)
+        finally:
+            with self._lock:
+                if answer.done() and self._asked.get(key) is answer:
+                    del self._asked[key]
+
+
+def _answer(answer: Future[T], work: Callable[[], T]) -> None:
+    try:
+        answer.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - handed to who asked as it is
+        answer.set_exception(error)
 
 
 def _settle(done: asyncio.Future[T], outcome: T | None, error: BaseException | None) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from dataclasses import replace
 
 from core.config import Config
-from core.engine.journal import ENDED_WELL
+from core.engine.journal import ENDED_WELL, State
 from core.engine.report import targets_of
-from core.engine.request import RunKind, RunRequest
+from core.engine.request import CHANGING, RunKind, RunRequest
 from tui.findings import THIS_MACHINE
 from tui.site import Snapshot
+from tui.text import safe
 
 
 def failed_hosts(snapshot: Snapshot, config: Config) -> tuple[str, ...]:
@@ -19,6 +21,17 @@ def failed_hosts(snapshot: Snapshot, config: Config) -> tuple[str, ...]:
         target.name
         for target in targets_of(snapshot.tasks)
         if target.name in known and target.state not in ENDED_WELL
+    )
+
+
+def failed_so_far(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the hosts that failed in a run at work, which it can try again by itself."""
+    if RunKind(snapshot.run.kind) not in CHANGING:
+        return ()
+    return tuple(
+        target.name
+        for target in targets_of(snapshot.tasks)
+        if target.name != THIS_MACHINE and target.state is State.FAILED
     )
 
 
@@ -36,6 +49,10 @@ def retry_of(snapshot: Snapshot, config: Config, host: str = "") -> RunRequest |
         target.name == THIS_MACHINE and target.state not in ENDED_WELL
         for target in targets_of(snapshot.tasks)
     )
+    if host and kind is RunKind.CLEAN:
+        return replace(_same(snapshot, kind, config), hosts=(host,))
+    if failed and kind is RunKind.CLEAN:
+        return replace(_same(snapshot, kind, config), hosts=failed)
     if host and not du_failed:
         return RunRequest(RunKind.CONFIGURE_HOSTS, config.path, hosts=(host,))
     if du_failed or (kind is RunKind.VERIFY and failed):
@@ -47,23 +64,17 @@ def retry_of(snapshot: Snapshot, config: Config, host: str = "") -> RunRequest |
 
 def _same(snapshot: Snapshot, kind: RunKind, config: Config) -> RunRequest:
     """Return a run's own request once more, without hosts that were removed since."""
-    options = snapshot.run.options
     known = {host.name for host in config.hosts}
-    hosts, bundles = options.get("hosts"), options.get("bundles")
-    return RunRequest(
-        kind,
-        config.path,
-        hosts=tuple(str(name) for name in hosts if name in known)
-        if isinstance(hosts, list)
-        else (),
-        bundles=tuple(Path(str(path)) for path in bundles) if isinstance(bundles, list) else (),
-        skip_images=bool(options.get("skip_images")),
-    )
+    empty = json.loads(RunRequest(kind, config.path).to_json())
+    noted = {k: v for k, v in snapshot.run.options.items() if k in empty}
+    options = {**empty, **noted, "kind": kind, "config": str(config.path)}
+    request = RunRequest.from_json(json.dumps(options))
+    return replace(request, hosts=tuple(name for name in request.hosts if name in known))
 
 
 def what_again(request: RunRequest) -> str:
     """Say what a retry would do, in a few words."""
-    if request.kind is RunKind.CONFIGURE_HOSTS and request.hosts:
+    if request.kind in (RunKind.CONFIGURE_HOSTS, RunKind.CLEAN) and request.hosts:
         number = len(request.hosts)
-        return f"Retry {request.hosts[0]}" if number == 1 else f"Retry the {number} failed hosts"
+        return f"Retry {safe(request.hosts[0], 20)}" if number == 1 else f"Retry {number} hosts"
     return "Retry the run"

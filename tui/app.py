@@ -8,13 +8,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from typing import ClassVar, TypeVar
 
+from rich.console import RenderableType
+from rich.text import Text
+from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 from textual.screen import Screen
 
+from core.errors import AirferryError, InternalError
 from tui import screens, widgets
+from tui.crash import last_words
+from tui.keys import Keys, Typed
+from tui.painter import Painter
 from tui.plain import AsciiFilter
 from tui.screens.dialogs import Commands, Help, Question
 from tui.screens.start import StartScreen
@@ -23,6 +31,8 @@ from tui.terminal import Terminal
 
 PACE_S, SLOW_PACE_S = 0.5, 2.0
 FIRST_PAINT_S = 0.4
+BEHIND_S = 0.1
+"""How often a terminal that is behind is looked at again."""
 _HELP_BELOW = (
     ("Esc", "back; what was typed is kept"),
     ("F3", "draw the screen again"),
@@ -44,6 +54,11 @@ class CursorDriver(LinuxDriver):
         self.write("\x1b[?25h")
         self.flush()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the terminal has not taken yet what was sent to it."""
+        return self._writer_thread is not None and self._writer_thread._queue.qsize() > 0
+
 
 class AirferryApp(App[str], inherit_bindings=False):
     """The screens of one site; the result is what to print when they have closed.
@@ -52,6 +67,8 @@ class AirferryApp(App[str], inherit_bindings=False):
         site: The site.
         terminal: How to draw.
         pace_s: Seconds between two looks at a run.
+        plain: Whether to begin with plain screens, as F4 makes them.
+        keep_plain: Told what F4 was pressed for, to be kept for the next time.
     """
 
     CSS_PATH: ClassVar = [*screens.STYLES, *widgets.STYLES]
@@ -64,18 +81,35 @@ class AirferryApp(App[str], inherit_bindings=False):
         Binding("ctrl+c", "ask_leave", "leave", key_display="Ctrl+C", show=False, priority=True),
     ]
 
-    def __init__(self, site: Site, terminal: Terminal, pace_s: float = PACE_S) -> None:
+    def __init__(
+        self,
+        site: Site,
+        terminal: Terminal,
+        pace_s: float = PACE_S,
+        *,
+        plain: bool = False,
+        keep_plain: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         super().__init__(driver_class=CursorDriver)
         self.site = site
-        self._ascii = AsciiFilter(enabled=terminal.ascii_only)
+        self._painter = Painter()
+        self._passed_over = False
+        self._ascii = AsciiFilter(enabled=terminal.ascii_only or plain)
         self._chosen_ascii = terminal.ascii_only
-        self._slow = terminal.slow
+        self._slow = terminal.slow or plain
         self._pace_s = pace_s
+        self._keep_plain = keep_plain
+        self.keys = Keys(self, super().on_event)
         self._first = ExitStack()
 
     def pace_s(self) -> float:
         """Return the seconds between two looks at a run."""
         return SLOW_PACE_S if self._slow else self._pace_s
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether only ASCII is sent, or the line is slow: no curves, no decoration."""
+        return self._slow or self._ascii.enabled
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         ours = [self._ascii] if self._ascii.enabled else []
@@ -84,7 +118,14 @@ class AirferryApp(App[str], inherit_bindings=False):
     def get_default_screen(self) -> Screen[None]:
         return StartScreen(self.site)
 
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, Typed) and not event.is_forwarded:
+            self.keys.put(event)
+        else:
+            await super().on_event(event)
+
     def on_mount(self) -> None:
+        self.run_worker(self.keys.give_out(), group="keys")
         self._first.enter_context(self.batch_update())
         self.set_timer(FIRST_PAINT_S, self.first_paint)
         if not self.is_headless:
@@ -117,6 +158,10 @@ class AirferryApp(App[str], inherit_bindings=False):
         """Show a sentence that stays until it is answered."""
         self.open(Question("Airferry", what.splitlines(), [("ok", "Close")]))
 
+    def tell(self, error: AirferryError) -> None:
+        """Show what went wrong and what to do, until it is answered."""
+        self.say(f"{error.what}\n{error.remedy}")
+
     def action_help(self) -> None:
         """Show what this screen is for and its keys."""
         if isinstance(self.screen, Help):
@@ -127,8 +172,31 @@ class AirferryApp(App[str], inherit_bindings=False):
         keys = [pair for pair in keys if pair[0] not in known]
         self.open(Help(words, [*keys, *_HELP_BELOW]))
 
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send what differs from what the terminal shows; Textual has no other place for it."""
+        if isinstance(renderable, CompositorUpdate):
+            if isinstance(self._driver, CursorDriver) and self._driver.is_behind:
+                self._pass_over()
+                return
+            renderable = self._painter.only_changes(renderable, self.size)
+        super()._display(screen, renderable)
+
+    def _pass_over(self) -> None:
+        """Send nothing until the terminal has taken what it was sent, and then the newest only.
+
+        Textual would queue it, up to a number at which its event loop stands still.
+        """
+        if not self._passed_over:
+            self._passed_over = True
+            self.set_timer(BEHIND_S, self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._passed_over = False
+        self.screen.refresh()
+
     def action_redraw(self) -> None:
         """Send the whole screen again."""
+        self._painter.forget()
         self.screen.refresh(layout=True)
         for widget in self.screen.walk_children():
             widget.refresh()
@@ -138,6 +206,7 @@ class AirferryApp(App[str], inherit_bindings=False):
         plain = not (self._slow and self._ascii.enabled)
         self._slow = plain
         self._ascii.enabled = plain or self._chosen_ascii
+        self._keep_plain(plain)
         self.action_redraw()
 
     def action_commands(self) -> None:
@@ -167,6 +236,12 @@ class AirferryApp(App[str], inherit_bindings=False):
             lines.append("The changes of the config are not saved and will be lost.")
         choices = [("stay", "Stay"), ("leave", "Leave")]
         self.open(Question("Leave Airferry?", lines, choices), answered)
+
+    def _fatal_error(self) -> None:
+        """End with a sentence where Textual would print a traceback with all local variables."""
+        error = self._exception or InternalError("the screens ended")
+        self._exit_renderables.append(Text(f"airferry: {last_words(error, self.site.config)}"))
+        self._close_messages_no_wait()
 
     def _commands(self) -> list[tuple[str, str, ActiveBinding]]:
         """Return key, words and binding of each command that works now."""

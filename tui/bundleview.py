@@ -1,82 +1,164 @@
-"""What is known of the bundles, as lines of the Bundles table."""
+"""What is known of the bundles, as lines of the Bundles screen."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
 
-from core.bundle import Bundle, BundleFile, Catalogue, Ignored, find_bundles
+from core.bundle import Bundle, BundleFile, Ignored
 from core.engine.report import count, size
-from core.errors import AirferryError
-from tui.site import Site
-from tui.text import fit, safe, signed
+from tui.shelves import NOT_THERE, Entry, InRegistry, Place, Shelves, new_and_here
+from tui.text import day, end_of, fit, safe, signed, when, wrapped
 
-HEADING = f"    {'bundle':<37}{'size':>10}{'images':>8}  state"
+NAME_WIDTH, STATE_WIDTH = 35, 21
+HEADING = f"    {'bundle':<{NAME_WIDTH}}{'size':>9}{'images':>7}  state"
+ABOUT_LINES = 2
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """What lies in imagesDir."""
+class Saying:
+    """A bundle's state: a sign, and words that may be longer than their column."""
 
-    files: tuple[BundleFile, ...] = ()
-    ignored: tuple[Ignored, ...] = ()
-    known: Mapping[str, Bundle] | None = None
-    free_bytes: int = 0
-    error: str = ""
-    remedy: str = ""
+    sign: str
+    words: str
 
 
-def look(site: Site) -> Shelf:
-    """List imagesDir and what is known of its bundles. Blocks as long as the directory does."""
-    directory = site.config.images_dir
-    try:
-        files, ignored = find_bundles(directory)
-    except AirferryError as error:
-        return Shelf(error=error.what, remedy=error.remedy)
-    catalogue = Catalogue(site.config.state_dir)
-    found = {file.key: catalogue.find(file) or site.listed.get(file.key) for file in files}
-    known = {key: bundle for key, bundle in found.items() if bundle}
-    return Shelf(tuple(files), tuple(ignored), known, shutil.disk_usage(directory).free)
+def state_of(entry: Entry, in_registry: InRegistry | None) -> Saying:
+    """Return what there is to say of a bundle."""
+    bundle = entry.bundle
+    if entry.gap:
+        return Saying("x", entry.gap.replace(f"{entry.file.name}.", ".", 1))
+    if entry.taken:
+        return Saying("-", "in imagesDir already")
+    if bundle is None:
+        return Saying(".", "not read yet")
+    if in_registry is not None:
+        new, there = new_and_here(bundle, in_registry)
+        if new and bundle.imported and not entry.on_stick:
+            return Saying("!", f"registry lacks {new} of {new + there}")
+        if not bundle.imported or entry.on_stick:
+            checked = ", checked" if entry.checked_at else ""
+            return Saying(".", f"{new} new, {there} here already{checked}")
+    if bundle.imported and not entry.on_stick:
+        return Saying("=", "imported")
+    if entry.checked_at:
+        return Saying("=", f"checked, whole {day(entry.checked_at)}")
+    return Saying(".", "read, not imported")
 
 
-def bundle_line(file: BundleFile, bundle: Bundle | None, note: str = "") -> Text:
-    """Return a bundle's line of the table.
+def bundle_line(entry: Entry, saying: Saying) -> Text:
+    """Return a bundle's line of the table."""
+    images = str(len(entry.bundle.images)) if entry.bundle else "-"
+    rest = (
+        f"{fit(name_of(entry.file), NAME_WIDTH - 1)} {size(entry.file.size_bytes):>9}"
+        f"{images:>7}  {safe(saying.words, 200)}"
+    )
+    return signed(saying.sign, rest)
+
+
+def name_of(file: BundleFile) -> str:
+    """Return how a bundle is called, with the number of its parts."""
+    return f"{file.name} ({count(len(file.parts), 'part')})" if file.parts else file.name
+
+
+def stick_line(stick: Place, free_bytes: int) -> Text:
+    """Return the line above the bundles of a stick.
 
     Args:
-        file: The file.
-        bundle: What is known of it, if anything is.
-        note: What is happening to it, or went wrong, instead of its state.
+        stick: The stick.
+        free_bytes: The room in imagesDir.
     """
-    images = str(len(bundle.images)) if bundle else "-"
-    state = "not read yet"
-    sign = "."
-    if bundle:
-        sign, state = ("=", "imported") if bundle.imported else (".", "read, not imported")
-    if note:
-        sign, state = ("x", note) if note.startswith("x ") else (">", note)
-        state = state.removeprefix("x ")
-    rest = f"{fit(file.name, 36)} {size(file.size_bytes):>9}{images:>8}  {safe(state, 200)}"
-    return signed(sign, rest)
+    new = stick.new
+    where = f"stick {end_of(str(stick.path), 28)}"
+    if stick.error:
+        return signed("x", f"{where}: {safe(stick.error.removeprefix(f'{stick.path}: '), 100)}")
+    if not stick.entries:
+        return Text(f"  {where}: no bundle on it")
+    if not new:
+        return signed("-", f"{where}: nothing new")
+    needed = sum(file.size_bytes for file in new)
+    words = f"{count(len(new), 'new bundle')}, {size(needed)} to take (+)"
+    if needed > free_bytes:
+        return signed("!", f"{where}: {words}, {size(free_bytes)} free", "bold")
+    return signed("+", f"{where}: {words}", "bold")
 
 
 def ignored_line(other: Ignored) -> Text:
     """Return the line of a file that is no bundle."""
-    return Text(f"  {fit(other.name, 36)} ignored: {safe(other.reason, 100)}")
+    return Text(f"  {fit(other.name, NAME_WIDTH - 1)} ignored: {safe(other.reason, 100)}")
 
 
-def bundle_lines(bundle: Bundle) -> list[Text]:
-    """Return a bundle's images, each with its names."""
+def heading(shelves: Shelves) -> Text:
+    """Return the line above the table: how much, the room, and where."""
+    if shelves.here.error.endswith(NOT_THERE):
+        return signed("!", f"imagesDir {NOT_THERE}", "bold")
+    if shelves.here.error:
+        return signed("x", "imagesDir cannot be listed", "bold red")
+    files = [entry.file for entry in shelves.here.entries]
+    total = size(sum(file.size_bytes for file in files))
+    free = size(shelves.room.images_free)
+    what = f"{count(len(files), 'bundle')}, {total}, {free} free in"
+    return Text(f"{what} {end_of(str(shelves.here.path), 76 - len(what))}", "bold")
+
+
+def room_line(shelves: Shelves) -> Text:
+    """Return what an import needs in the registry; empty where it needs nothing."""
+    room = shelves.room
+    if not room.registry_needs:
+        return Text()
+    needs = f"An import needs about {size(room.registry_needs)} in registryDir"
+    if room.registry_needs > room.registry_free:
+        return signed("x", f"{needs}, only {size(room.registry_free)} are free there.", "bold")
+    return Text(f"{needs}; {size(room.registry_free)} are free there.")
+
+
+def about_lines(entry: Entry, saying: Saying, width: int) -> list[Text]:
+    """Return what does not fit into a bundle's line, for beside the table.
+
+    Args:
+        entry: The bundle.
+        saying: Its state.
+        width: Cells of a line.
+    """
+    file = entry.file
+    lines = [Text(part, "bold") for part in wrapped(name_of(file), width)]
+    lines += [Text(part) for part in wrapped(f"in {file.path.parent}", width, "  ")]
+    lines += [Text(), *(Text(part) for part in wrapped(f"{saying.sign} {saying.words}", width))]
+    if entry.checked_at:
+        lines.append(Text(f"found whole on {when(entry.checked_at)}"))
+    if entry.bundle:
+        names = [image.title for image in entry.bundle.images]
+        lines += [Text(), Text(count(len(names), "image"), "bold")]
+        lines += [Text(fit(name, width)) for name in names]
+    return lines
+
+
+def below_line(entry: Entry | None, saying: Saying | None, width: int) -> Text:
+    """Return what of a bundle's line was cut, for below the table; empty where nothing was."""
+    if entry is None or saying is None:
+        return Text()
+    name, words = name_of(entry.file), safe(saying.words)
+    cut = [name] if len(name) >= NAME_WIDTH else []
+    cut += [words] if len(words) > STATE_WIDTH else []
+    return Text("\n".join(wrapped(": ".join(cut), width)[:ABOUT_LINES]) if cut else "")
+
+
+def bundle_lines(bundle: Bundle, in_registry: InRegistry | None = None) -> list[Text]:
+    """Return a bundle's images, each with its names and whether the registry has it."""
     unit = "in the registry" if bundle.imported else "to send, about"
+    total = f"{count(len(bundle.images), 'image')}, {size(bundle.size_bytes)}"
+    if in_registry is not None:
+        new, there = new_and_here(bundle, in_registry)
+        total += f": {new} new, {there} in the registry already"
     lines = [
-        Text(f"{count(len(bundle.images), 'image')}, {size(bundle.size_bytes)}"),
+        Text(total),
         Text(),
         Text(f"{'image':<42} {'platform':<14} {unit:>15}", "bold"),
     ]
     for image in bundle.images:
-        total = size(sum(layer.size_bytes for layer in image.layers))
+        total = size(image.size_bytes)
         first, *others = [reference.familiar for reference in image.references] or ["(no name)"]
         lines.append(
             Text(f"{fit(first, 42)} {fit(image.platform, 14)} {total:>15}"),
@@ -86,14 +168,16 @@ def bundle_lines(bundle: Bundle) -> list[Text]:
     return lines
 
 
-def heading(shelf: Shelf, site: Site) -> Text:
-    """Return the line above the table: where, how much, and the room."""
-    total = size(sum(file.size_bytes for file in shelf.files))
-    where = safe(str(site.config.images_dir))
-    what = f"{count(len(shelf.files), 'bundle')}, {total}, {size(shelf.free_bytes)} free"
-    return Text(f"{what} in {where}", "bold")
-
-
-def unread(shelf: Shelf) -> Sequence[BundleFile]:
-    """Return the bundles of which nothing is known yet."""
-    return [file for file in shelf.files if file.key not in (shelf.known or {})]
+def question_lines(files: Sequence[BundleFile], shelves: Shelves) -> list[str]:
+    """Return what should be known before bundles are taken from a stick."""
+    shown = [f"{size(file.size_bytes):>9}  {fit(file.name, 52)}" for file in files[:6]]
+    if len(files) > len(shown):
+        shown.append(f"           and {len(files) - len(shown)} more")
+    needed = sum(file.size_bytes for file in files)
+    free = shelves.room.images_free
+    room = f"{size(needed)} of the {size(free)} that are free there."
+    if needed > free:
+        room = f"There is no room: {size(needed)} are needed, {size(free)} are free there."
+    they = "It is" if len(files) == 1 else "They are"
+    where = f"{they} copied into {end_of(str(shelves.here.path), 48)}:"
+    return [*shown, "", where, room, "Checksums beside them on the stick are compared."]

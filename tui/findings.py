@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.bundle import find_bundles
+from core.bundle import BundleFile, find_bundles
+from core.bundle.media import SILENT
 from core.config import Mode
 from core.engine.journal import ENDED_WELL, RunRow, State
 from core.engine.report import count, size, targets_of, unfinished_hosts
-from core.engine.request import CHANGING
+from core.engine.request import CHANGING, RunKind
 from core.errors import AirferryError
 from tui.progress import planned_bytes, progress_of
+from tui.shelves import Place, look_at_sticks
 from tui.site import Site, Snapshot
 from tui.text import when
 
 PROBE_TIMEOUT_S = 0.3
 THIS_MACHINE = "du"
+MAX_STICKS = 2
 
 
 @dataclass(frozen=True)
@@ -32,35 +36,94 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the Start screen needs to know."""
+    """All that the Start screen needs to know.
+
+    Args:
+        lines: What is shown.
+        at_work: The run that changes the site now.
+        percent: How far that is.
+        last_run: The newest run that changed something.
+        failed_hosts: The hosts that are not ready since they were last done.
+        new_files: The bundles on sticks that are not in imagesDir.
+        no_bundles: There is none in imagesDir either.
+        waiting: A stick has not answered yet.
+    """
 
     lines: tuple[Finding, ...]
     at_work: RunRow | None
     percent: int
     last_run: RunRow | None
     failed_hosts: tuple[str, ...]
+    new_files: tuple[BundleFile, ...] = ()
+    no_bundles: bool = False
+    waiting: bool = False
 
 
-def gather(site: Site) -> Findings:
-    """Look around. Blocks for milliseconds, or as long as a slow stick takes to list."""
+def gather(site: Site, within_s: float | None = None) -> Findings:
+    """Look around. Blocks for milliseconds, or as long as sticks may take to answer.
+
+    Args:
+        site: The site.
+        within_s: How long each stick may take, in seconds.
+    """
     at_work = site.launcher.at_work(site.config.state_dir)
-    runs = [run for run in site.reader.runs() if run.kind in CHANGING]
     known = {host.name for host in site.config.hosts}
-    failed = tuple(name for name in unfinished_hosts(site.reader) if name in known)
-    last = site.look(runs[0].id) if runs else None
-    lines = [_config(site), _bundles(site)]
+    failed = tuple(unfinished_hosts(site.reader, known))
+    last = _newest(site)
+    bundles, sticks = _bundles(site), look_at_sticks(site, within_s)
+    lines = [_config(site), bundles, *_sticks(sticks)]
     if site.config.mode is Mode.DU:
         lines.append(_registry(site))
     if last:
         lines.append(_last_run(last))
-    percent = 0
-    if last:
-        planned = planned_bytes(site, last.run.id)
-        percent = int(100 * progress_of(last.tasks, planned).fraction)
-    return Findings(tuple(lines), at_work, percent, last.run if last else None, failed)
+    return Findings(
+        tuple(lines),
+        at_work,
+        _percent(site, last) if at_work and last else 0,
+        last.run if last else None,
+        failed,
+        tuple(file for stick in sticks for file in stick.new),
+        bundles.sign != "=",
+        any(stick.error == SILENT for stick in sticks),
+    )
+
+
+def _newest(site: Site) -> Snapshot | None:
+    """Return the newest run that changed something; a copy that went well has nothing to tell."""
+    for run in site.reader.runs():
+        if run.kind in CHANGING and not (run.kind == RunKind.TAKE and run.state is State.DONE):
+            return site.look(run.id)
+    return None
+
+
+def _percent(site: Site, last: Snapshot) -> int:
+    """Return how far the run at work is: the newest, because they are made one at a time."""
+    return int(100 * progress_of(last.tasks, planned_bytes(site, last.run.id)).fraction)
+
+
+def _sticks(sticks: Sequence[Place]) -> list[Finding]:
+    """Return a line for each stick; of many, the number of the others."""
+    lines = [_stick(stick) for stick in sticks[:MAX_STICKS]]
+    more = len(sticks) - MAX_STICKS
+    return [*lines, Finding(" ", "", f"and {count(more, 'more stick')}", "")] if more > 0 else lines
+
+
+def _stick(stick: Place) -> Finding:
+    where = str(stick.path)
+    if stick.error:
+        sign = ">" if stick.error == SILENT else "x"
+        return Finding(sign, "stick", where, stick.error.removeprefix(f"{where}: "))
+    if not stick.entries:
+        return Finding("-", "stick", where, "no bundle on it")
+    if not stick.new:
+        return Finding("-", "stick", where, "nothing new on it")
+    total = size(sum(file.size_bytes for file in stick.new))
+    return Finding("+", "stick", where, f"{count(len(stick.new), 'new bundle')}, {total}")
 
 
 def _config(site: Site) -> Finding:
+    if site.is_new:
+        return Finding("!", "config", str(site.path), "not there yet")
     hosts = count(len(site.config.hosts), "host")
     if site.problems:
         return Finding("x", "config", str(site.path), count(len(site.problems), "problem"))
@@ -69,6 +132,8 @@ def _config(site: Site) -> Finding:
 
 def _bundles(site: Site) -> Finding:
     where = str(site.config.images_dir)
+    if not site.config.images_dir.exists():
+        return Finding("!", "bundles", where, "not there yet")
     try:
         found, ignored = find_bundles(site.config.images_dir)
     except AirferryError as error:

@@ -6,6 +6,7 @@ comment above a host stays where it is; each host keeps the style that it was wr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import yaml
@@ -25,6 +26,7 @@ class HostEntry:
     port: str = ""
     user: str = ""
     key: str = ""
+    jump: str = ""
 
     @property
     def written(self) -> dict[str, str]:
@@ -51,11 +53,12 @@ def entry_at(text: str, index: int, host: HostConfig) -> HostEntry:
         port=said.get("port", ""),
         user=said.get("user", ""),
         key=said.get("key", ""),
+        jump=said.get("jump", ""),
     )
 
 
-def add_host(text: str, entry: HostEntry) -> str:
-    """Return the text with one more host at the end of the list.
+def add_hosts(text: str, entries: Sequence[HostEntry]) -> str:
+    """Return the text with more hosts at the end of the list, at once: hundreds may be pasted.
 
     Raises:
         ConfigError: the list cannot be edited.
@@ -64,15 +67,16 @@ def add_host(text: str, entry: HostEntry) -> str:
     items = _items(hosts)
     if hosts is None:
         head = text if text.endswith("\n") or not text else text + "\n"
-        return f"{head}hosts:\n{_block(entry, 0)}"
+        return f"{head}hosts:\n{_blocks(entries, 0)}"
     if not items:
-        return _first_host(text, hosts, entry)
+        return _first_hosts(text, hosts, entries)
     if isinstance(hosts, yaml.SequenceNode) and hosts.flow_style:
         end = items[-1].end_mark.index
-        return f"{text[:end]}, {_flow(entry.written)}{text[end:]}"
+        more = "".join(f", {_flow(entry.written)}" for entry in entries)
+        return f"{text[:end]}{more}{text[end:]}"
     _, end = _item_lines(text, items[-1])
     head = text[:end] if text[:end].endswith("\n") else text[:end] + "\n"
-    return head + _block(entry, _dash(text, items[-1])[1]) + text[end:]
+    return head + _blocks(entries, _dash(text, items[-1])[1]) + text[end:]
 
 
 def change_host(text: str, index: int, entry: HostEntry) -> str:
@@ -155,13 +159,13 @@ def _put_scalar(text: str, node: yaml.Node, value: str) -> str:
     return text[:start] + gap + _scalar(value) + text[end:]
 
 
-def _first_host(text: str, hosts: yaml.Node, entry: HostEntry) -> str:
-    """Put a block where `hosts:` is empty or `[]`; a comment on that line stays."""
+def _first_hosts(text: str, hosts: yaml.Node, entries: Sequence[HostEntry]) -> str:
+    """Put blocks where `hosts:` is empty or `[]`; a comment on that line stays."""
     start, end = hosts.start_mark.index, hosts.end_mark.index
     line_end = _line_end(text, end)
     head = text[:start].rstrip(" ") + text[end:line_end]
     head = head if head.endswith("\n") else head + "\n"
-    return head + _block(entry, 0) + text[line_end:]
+    return head + _blocks(entries, 0) + text[line_end:]
 
 
 def _hosts_node(text: str) -> yaml.Node | None:
@@ -215,6 +219,10 @@ def _last_index(node: yaml.Node) -> int:
 def _line_end(text: str, index: int) -> int:
     newline = text.find("\n", index)
     return len(text) if newline < 0 else newline + 1
+
+
+def _blocks(entries: Sequence[HostEntry], column: int) -> str:
+    return "".join(_block(entry, column) for entry in entries)
 
 
 def _block(entry: HostEntry, column: int) -> str:

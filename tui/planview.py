@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from rich.text import Text
 
 from core.engine.journal import LogLine, State, TaskRow
-from core.engine.report import Target, count, size, targets_of
+from core.engine.report import Cause, Target, causes_of, count, size, targets_of
+from tui.costview import Cost, cost_lines
 from tui.findings import THIS_MACHINE
+from tui.logins import secret_asked_for
+from tui.runview import name_of, said_of
 from tui.text import fit, names, safe, signed, wrapped
 
 WIDTH = 76
@@ -22,37 +24,21 @@ _HOST_WORDS = {
     "docker.configure": "set up Docker",
     "tunnel.open": "open the tunnel",
     "images.warm": "images",
+    "tunnel.close": "close the tunnel",
+    "images.remove": "remove images",
+    "docker.restore": "restore Docker",
+    "docker.remove": "remove Docker",
 }
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Failures that have one cause and one remedy."""
-
-    code: str
-    remedy: str
-    targets: tuple[str, ...]
-    what: str
-
-
-def causes_of(tasks: Iterable[TaskRow]) -> list[Cause]:
-    """Group failures by code and remedy, in the order in which they come."""
-    grouped: dict[tuple[str, str], list[TaskRow]] = {}
-    for task in tasks:
-        if task.error_code:
-            grouped.setdefault((task.error_code, task.remedy), []).append(task)
-    return [
-        Cause(code, remedy, tuple(dict.fromkeys(row.target for row in rows)), rows[0].error)
-        for (code, remedy), rows in grouped.items()
-    ]
 
 
 def cause_lines(cause: Cause, width: int = WIDTH) -> list[Text]:
     """Return a cause in lines: who, what happened, what to do."""
-    label = names(("this machine" if t == THIS_MACHINE else t for t in cause.targets), width - 20)
+    label = names(("this machine" if t == THIS_MACHINE else t for t in cause.targets), width - 22)
     lines = [signed("x", f"{label}  [{cause.code}]", "bold")]
     lines += [Text(f"    {line}") for line in wrapped(cause.what, width - 4)[:4]]
     lines += [Text(f"    {line}") for line in wrapped(cause.remedy, width - 4)[:4]]
+    if secret_asked_for(cause.code, cause.what, cause.remedy):
+        lines.append(Text("    w: type it now; then they are asked again.", "bold"))
     return lines
 
 
@@ -61,19 +47,29 @@ def nothing_to_do(tasks: Sequence[TaskRow]) -> bool:
     return all(task.state is State.PRESENT for task in tasks)
 
 
-def plan_lines(tasks: Sequence[TaskRow], warnings: Sequence[LogLine], machine: str) -> list[Text]:
+def plan_lines(
+    tasks: Sequence[TaskRow],
+    warnings: Sequence[LogLine],
+    machine: str,
+    cost: Cost | None = None,
+    *,
+    with_hosts: bool = True,
+) -> list[Text]:
     """Return what Review shows.
 
     Args:
         tasks: The tasks of a dry run.
         warnings: What it warned of.
         machine: This machine's name.
+        cost: What it will cost, if there is anything to do.
+        with_hosts: Whether it is about hosts at all; a backup, say, is not.
     """
     targets = targets_of(tasks)
     du = [task for target in targets if target.name == THIS_MACHINE for task in target.tasks]
     hosts = [target for target in targets if target.name != THIS_MACHINE]
     lines = [Text(line) for line in _du_lines(du, machine)]
-    lines += [Text(line) for line in _host_lines(hosts)]
+    lines += [Text(line) for line in _host_lines(hosts)] if hosts or with_hosts else []
+    lines += cost_lines(cost, WIDTH) if cost else []
     causes = causes_of(tasks)
     if causes or warnings:
         lines.append(Text())
@@ -81,9 +77,20 @@ def plan_lines(tasks: Sequence[TaskRow], warnings: Sequence[LogLine], machine: s
         lines += cause_lines(cause)
     if causes and any(not _failed(host) for host in hosts):
         lines.append(Text("    The other hosts go on without them."))
-    for text in dict.fromkeys(line.text for line in warnings):
-        first, *rest = wrapped(text, WIDTH - 4)
-        lines += [signed("!", first), *(Text(f"    {line}") for line in rest)]
+    return [*lines, *_warning_lines(warnings)]
+
+
+def _warning_lines(warnings: Iterable[LogLine]) -> list[Text]:
+    """Return each warning once, with the hosts that it is about."""
+    grouped: dict[str, list[str]] = {}
+    for line in warnings:
+        said = line.text.removeprefix(line.target).removeprefix(":").strip()
+        grouped.setdefault(said, []).append(name_of(line.target))
+    lines = []
+    for said, who in grouped.items():
+        where = names(dict.fromkeys(who), WIDTH - 4)
+        first, *rest = wrapped(f"{where}: {said}", WIDTH - 4)
+        lines += [signed("!", first), *(Text(f"    {part}") for part in rest)]
     return lines
 
 
@@ -99,12 +106,21 @@ def _du_lines(du: list[TaskRow], machine: str) -> list[str]:
             moved = f" ({size(total)} to read)" if total else ""
             parts.append(f"{verb} {count(len(found), 'bundle')}{moved}")
     known = (*_DU_WORDS, "bundle")
-    parts += [safe(task.message) for task in missing if not task.step.startswith(known)]
+    parts += [_said(task) for task in missing if not task.step.startswith(known)]
     label = f"Here ({safe(machine, 30)})"
     if not missing:
         failed = any(task.error_code for task in du)
         return [f"{label:<19}{'cannot be done' if failed else 'nothing to do'}"]
     return [f"{label if not n else '':<19}{part}" for n, part in enumerate(parts)]
+
+
+def _said(task: TaskRow) -> str:
+    """Return a missing task in its own words, as what will be done."""
+    words = safe(task.message)
+    moved = f" ({size(task.bytes_total)})" if task.bytes_total else ""
+    if task.step == "registry.backup":
+        return f"write a backup of {words.removeprefix('no backup of ')}{moved}"
+    return f"restore: {words}{moved}" if task.step == "registry.restore" else words
 
 
 def _host_lines(hosts: list[Target]) -> list[str]:
@@ -141,19 +157,39 @@ def _failed(target: Target) -> bool:
     return any(task.error_code for task in target.tasks)
 
 
-def detail_lines(tasks: Sequence[TaskRow]) -> list[Text]:
-    """Return what every target lacks, step by step (one Enter deeper than the summary)."""
-    lines: list[Text] = []
-    for target in targets_of(tasks):
-        label = "this machine" if target.name == THIS_MACHINE else target.name
-        lines.append(Text(safe(label), "bold"))
-        for task in target.tasks:
-            if task.state is State.MISSING:
-                moved = f" ({size(task.bytes_total)})" if task.bytes_total else ""
-                first, *rest = wrapped(f"{task.title}: {task.message}{moved}", WIDTH - 6)
-                lines += [signed("+", first), *(Text(f"    {line}") for line in rest)]
-            elif task.error_code:
-                lines.append(signed("x", f"{fit(task.title, 12)} {safe(task.error, 300)}"))
-        if target.nothing_to_do:
-            lines.append(signed("-", "nothing to do"))
+TABLE_HEADING = f"    {'host':<15}{'to do':>7}{'up to':>11}  what is missing"
+
+
+def table_line(target: Target) -> Text:
+    """Return a target's line of the table of what is missing where."""
+    missing = [task for task in target.tasks if task.state is State.MISSING]
+    total = sum(task.bytes_total for task in missing)
+    failed = next((task for task in target.tasks if task.error_code), None)
+    sign = "x" if failed else ("+" if missing else "-")
+    what = ", ".join(_HOST_WORDS.get(task.step, task.title) for task in missing)
+    if failed:
+        what = said_of(failed)
+    steps = count(len(missing), "step") if missing else ""
+    moved = size(total) if total else ""
+    rest = f"{fit(name_of(target.name), 14)} {steps:>7}{moved:>11}  {safe(what, 200)}"
+    return signed(sign, rest if missing or failed else f"{rest}nothing to do")
+
+
+def detail_lines(target: Target, width: int = WIDTH) -> list[Text]:
+    """Return what a target lacks, step by step, and what stands in the way of it."""
+    lines = [Text(name_of(target.name), "bold")]
+    for task in target.tasks:
+        if task.state is State.MISSING:
+            moved = f" ({size(task.bytes_total)})" if task.bytes_total else ""
+            lines += _folded("+", f"{task.title}: {task.message}{moved}", width)
+        elif task.error_code:
+            lines += _folded("x", f"{task.title}: {said_of(task)} [{task.error_code}]", width)
+            lines += [Text(f"    {part}") for part in wrapped(task.remedy, width - 4)]
+    if target.nothing_to_do:
+        lines.append(signed("-", "nothing to do"))
     return lines
+
+
+def _folded(sign: str, words: str, width: int) -> list[Text]:
+    first, *rest = wrapped(words, width - 6)
+    return [signed(sign, first), *(Text(f"    {line}") for line in rest)]

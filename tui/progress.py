@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from core.engine.journal import ENDED_WELL, State, TaskRow
-from core.engine.report import Target, targets_of
-from core.engine.request import RunKind
+from core.engine.report import Target
+from core.engine.request import PLANS
 from tui.site import Site, Snapshot
 
 BYTES_PER_STEP = 8_000_000
@@ -66,46 +66,38 @@ def planned_bytes(site: Site, run: int) -> dict[tuple[str, str], int]:
     """Return what the newest dry run before a run expected to be moved."""
     reader = site.reader
     for row in reader.runs():
-        if row.id < run and row.kind == RunKind.PLAN:
+        if row.id < run and row.kind in PLANS:
             return {(task.target, task.step): task.bytes_total for task in reader.tasks(row.id)}
     return {}
 
 
 def seconds_left(snapshot: Snapshot, progress: Progress) -> float | None:
-    """Return about how long a run will still take; None while that is not known."""
-    seconds, over = snapshot.run.seconds, progress.over
+    """Return about how long a run will still take; None while it is paused, or that is not known.
+
+    The time in which it was paused says nothing of how fast it is.
+    """
+    seconds, over = snapshot.run.worked_s, progress.over
     known = over >= MIN_FRACTION_FOR_ESTIMATE and seconds >= MIN_SECONDS_FOR_ESTIMATE
-    if snapshot.ended or not known:
+    if snapshot.ended or snapshot.paused or not known:
         return None
     return seconds * (1 - over) / over
 
 
-_RANKS = {
-    State.FAILED: 0,
-    State.BLOCKED: 1,
-    State.CANCELLED: 1,
-    State.INTERRUPTED: 1,
-    State.RUNNING: 2,
-    State.WAITING: 3,
+_WORDS = {
+    State.RUNNING: "at work",
+    State.PRESENT: "done",
+    State.BLOCKED: "not tried",
+    State.MISSING: "done",
 }
 
 
-def in_order(tasks: Iterable[TaskRow]) -> list[Target]:
-    """Return the targets as they are shown: problems, then the slowest, then the rest."""
-    return sorted(
-        targets_of(tasks),
-        key=lambda target: (_RANKS.get(target.state, 4), progress_of(target.tasks).over),
-    )
+def word_of(state: State) -> str:
+    """Return what the screens call a state of a target."""
+    return _WORDS.get(state, state.value)
 
 
 def tally(targets: Iterable[Target]) -> str:
     """Return how many targets are in which state: `3 done  1 at work  1 failed`."""
-    words = {
-        State.RUNNING: "at work",
-        State.PRESENT: "done",
-        State.BLOCKED: "not tried",
-        State.MISSING: "done",
-    }
-    found = Counter(words.get(target.state, target.state.value) for target in targets)
+    found = Counter(word_of(target.state) for target in targets)
     order = ("done", "at work", "waiting", "failed", "not tried", "cancelled", "interrupted")
     return "  ".join(f"{found[word]} {word}" for word in order if found[word])

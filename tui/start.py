@@ -7,26 +7,33 @@ import locale
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from core.config import find_config
-from core.errors import AirferryError
+from core.bundle import Media
+from core.config import find_config, new_config_path
+from core.errors import AirferryError, ConfigError
 from tui.launch import Launcher
+from tui.remembered import Remembered, device_of, terminal_name
 from tui.site import Site
 from tui.terminal import MIN_HEIGHT, MIN_WIDTH, examine, is_slow_line, prepare, size_of, too_small
 
 HEADLESS = "The same without screens: airferry plan, airferry install, airferry --help"
 
 
-def open_screens(arguments: Sequence[str], launcher: Launcher | None = None) -> int:
+def open_screens(
+    arguments: Sequence[str], launcher: Launcher | None = None, media: Media | None = None
+) -> int:
     """Open the screens and return the exit code.
 
     Args:
         arguments: The command line without the program.
         launcher: What starts runs; the engine where none is given.
+        media: The sticks; those of this machine where none are given.
     """
     options = _parser().parse_args(arguments)
     try:
-        site = Site(find_config(options.config), launcher)
+        site = Site(config_path(options.config), launcher, media)
         site.reader.runs()
     except AirferryError as error:
         return _refuse(f"{error.what} [{error.code}]\n  {error.remedy}")
@@ -41,14 +48,34 @@ def open_screens(arguments: Sequence[str], launcher: Launcher | None = None) -> 
         ascii_only=options.ascii_only,
         slow=options.slow or is_slow_line(sys.stdout.fileno()),
     )
-    prepare(os.environ, terminal)
+    remembered = Remembered(site.config)
+    name = terminal_name(os.environ, device_of(sys.stdout.fileno()))
+    plain = remembered.is_plain(name) and options.ascii_only is not False
+    slow = terminal.slow or plain
+    prepare(os.environ, replace(terminal, slow=slow))
     from tui.app import AirferryApp  # after prepare(): Textual reads the environment on import
 
-    app = AirferryApp(site, terminal)
-    words = app.run(mouse=not terminal.slow)
+    app = AirferryApp(
+        site, terminal, plain=plain, keep_plain=lambda chosen: remembered.keep(name, plain=chosen)
+    )
+    words = app.run(mouse=not slow)
     if words:
         print(words)
     return app.return_code or 0
+
+
+def config_path(explicit: str | None) -> Path:
+    """Return the config to open; where there is none at all, that of a new site.
+
+    Raises:
+        ConfigError: one was named that is not there.
+    """
+    try:
+        return find_config(explicit)
+    except ConfigError:
+        if explicit:
+            raise
+        return new_config_path()
 
 
 def _parser() -> argparse.ArgumentParser:

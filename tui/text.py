@@ -8,36 +8,19 @@ Rich `Text`, never as markup.
 from __future__ import annotations
 
 import textwrap
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from core.printable import printable
+
 MAX_CHARACTERS = 2000
 CUT = ".."
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_STEPS = "▁▂▃▄▅▆▇█"
 STYLES = {"x": "bold red", "!": "bold yellow", ">": "cyan", "=": "green", "+": "yellow"}
 """The style of each sign of state; the sign itself comes first, its colour second."""
-
-
-class _Safe(dict[int, str]):
-    """A table for `str.translate` that decides about a character when it first meets it."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        if character in "\t\n\r\v\f\x85":
-            shown = " "
-        elif unicodedata.category(character) in _HIDDEN:
-            shown = "?"
-        else:
-            shown = character
-        self[code] = shown
-        return shown
-
-
-_SAFE = _Safe()
 
 
 def safe(value: str | bytes, limit: int = MAX_CHARACTERS) -> str:
@@ -50,12 +33,12 @@ def safe(value: str | bytes, limit: int = MAX_CHARACTERS) -> str:
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     if len(text) > limit:
         text = text[: limit - len(CUT)] + CUT
-    return text.translate(_SAFE)
+    return printable(text)
 
 
 def same_length(value: str) -> str:
     """Return editable text as it may be drawn: each character replaced by exactly one."""
-    return value.translate(_SAFE)
+    return printable(value)
 
 
 def safe_lines(value: str, limit: int = 200) -> list[str]:
@@ -72,6 +55,21 @@ def fit(value: str, width: int) -> str:
     return set_cell_size(text, max(width - len(CUT), 0)) + CUT[:width]
 
 
+def end_of(value: str, width: int) -> str:
+    """Return safe text in at most `width` cells; of a longer one its end: that of a path says most.
+
+    Args:
+        value: Text from anywhere.
+        width: Greatest number of cells.
+    """
+    text = safe(value)
+    if cell_len(text) <= width:
+        return text
+    while cell_len(text) > width - len(CUT):
+        text = text[1:]
+    return CUT + text
+
+
 def wrapped(value: str, width: int, indent: str = "") -> list[str]:
     """Return text folded to `width` cells, continued lines indented."""
     lines: list[str] = []
@@ -86,15 +84,26 @@ def signed(sign: str, rest: str = "", style: str = "") -> Text:
 
 
 def bar(fraction: float, width: int) -> str:
-    """Return a bar of progress: `[####....]`."""
+    """Return a bar of progress; `[####....]` where only ASCII may be sent (see plain.py)."""
     inner = width - 2
     filled = round(max(0.0, min(1.0, fraction)) * inner)
-    return f"[{'#' * filled}{'.' * (inner - filled)}]"
+    return f"[{'█' * filled}{'░' * (inner - filled)}]"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Return a curve of a line's height; nothing but ASCII consoles lack its characters."""
+    top = max(values, default=0.0) or 1.0
+    return "".join(_STEPS[min(len(_STEPS) - 1, int(value / top * len(_STEPS)))] for value in values)
 
 
 def when(epoch_s: float) -> str:
     """Return a moment in the local time: `20 Nov 14:02`."""
     return f"{datetime.fromtimestamp(epoch_s).astimezone():%d %b %H:%M}"
+
+
+def day(epoch_s: float) -> str:
+    """Return a day in the local time: `20 Nov`."""
+    return f"{datetime.fromtimestamp(epoch_s).astimezone():%d %b}"
 
 
 def time_of_day(epoch_s: float) -> str:
@@ -103,13 +112,22 @@ def time_of_day(epoch_s: float) -> str:
 
 
 def names(found: Iterable[str], width: int = 60) -> str:
-    """Return names in one line, and how many more there are: `a, b and 7 more`."""
+    """Return names in one line, and how many more there are: `a, b and 7 more`.
+
+    Args:
+        found: The names.
+        width: Cells for all of it; one name is there, whatever its length.
+    """
     every = [safe(name, 64) for name in found]
-    shown = ""
-    for index, name in enumerate(every):
-        longer = f"{shown}, {name}" if shown else name
-        rest = len(every) - index
-        if shown and cell_len(longer) > width:
-            return f"{shown} and {rest} more"
-        shown = longer
-    return shown
+    if sum(map(len, every)) <= width and cell_len(", ".join(every)) <= width:
+        return ", ".join(every)
+    shown = 1
+    while shown < len(every) and cell_len(_some(every, shown + 1)) <= width:
+        shown += 1
+    return _some(every, shown)
+
+
+def _some(every: Sequence[str], shown: int) -> str:
+    rest = len(every) - shown
+    more = f" and {rest} more" if rest > 0 else ""
+    return ", ".join(every[:shown]) + more

@@ -6,17 +6,23 @@ from rich.text import Text
 
 from core.config import Config, Mode
 from core.engine.journal import ENDED_WELL, State
-from core.engine.report import Target, clock, count, size, targets_of
+from core.engine.report import Target, causes_of, clock, count, size, targets_of
 from core.engine.request import RunKind
 from tui.findings import THIS_MACHINE
-from tui.planview import cause_lines, causes_of
+from tui.planview import cause_lines
 from tui.site import Snapshot
-from tui.text import names, safe
+from tui.text import fit, names, safe, wrapped
 
 _READY = {
     RunKind.VERIFY: "registry and hosts have every image of the bundles",
+    RunKind.TAKE: "the bundles are in imagesDir",
     RunKind.IMPORT: "every image of the bundles is in the registry, checked part by part",
+    RunKind.BACKUP: "the backup was written, read back and compared",
+    RunKind.RESTORE: "the registry holds what the backup says, part by part",
+    RunKind.CLEAN: "what Airferry brought there is gone",
+    RunKind.CHECK: "every host can take part; nothing was changed",
 }
+_WORDS = {RunKind.CLEAN: "clean", RunKind.CHECK: "fit"}
 
 
 def headline(snapshot: Snapshot) -> Text:
@@ -33,14 +39,16 @@ def headline(snapshot: Snapshot) -> Text:
         words = "Done." if snapshot.state is State.DONE else "This machine's part failed."
     elif len(ready) == len(hosts) and _failures(snapshot):
         words = "The hosts are ready, but this machine's part failed."
-    elif len(ready) == len(hosts):
-        words = "All hosts are ready." if len(hosts) > 1 else "The host is ready."
     else:
-        words = (
-            f"{len(ready)} of {count(len(hosts), 'host')} ready.  {len(hosts) - len(ready)} not."
-        )
+        words = _of_hosts(len(ready), len(hosts), _WORDS.get(RunKind(snapshot.run.kind), "ready"))
     good = snapshot.state is State.DONE
     return Text(words, "bold green" if good else "bold red")
+
+
+def _of_hosts(good: int, every: int, word: str) -> str:
+    if good < every:
+        return f"{good} of {count(every, 'host')} {word}.  {every - good} not."
+    return f"All hosts are {word}." if every > 1 else f"The host is {word}."
 
 
 def verdict_lines(snapshot: Snapshot, config: Config) -> list[Text]:
@@ -70,19 +78,39 @@ def _achieved(snapshot: Snapshot, config: Config) -> list[str]:
         default = "every image is there under its name; pulled and checked by ID"
         what = _READY.get(kind, default if hosts else "this machine's part is done")
         lines.append(f"ready        {what}")
+    if kind is RunKind.TAKE:
+        return [*lines, *_taken(snapshot)]
+    if kind in (RunKind.BACKUP, RunKind.RESTORE):
+        said = [task.message for task in snapshot.tasks if task.step == f"registry.{kind}"]
+        folded = wrapped(f"{kind:<13}{' '.join(said)}", 76, " " * 13) if any(said) else []
+        return [*lines, *folded]
     if hosts:
-        lines.append(f"hosts        {len(ready)} of {len(hosts)} ready")
+        word = _WORDS.get(kind, "ready")
+        lines.append(f"hosts        {len(ready)} of {len(hosts)} {word}")
         idle = sum(host.nothing_to_do for host in hosts)
         if idle:
             lines.append(f"             {idle} had everything already: nothing was changed there")
+    if kind in _WORDS:
+        return lines
     here = sum(t.bytes_done for t in targets_of(snapshot.tasks) if t.name == THIS_MACHINE)
     there = sum(host.bytes_done for host in hosts)
-    lines.append(f"moved        {size(here)} read here, {size(there)} sent to hosts")
-    if _serves(snapshot):
+    if here or there:
+        lines.append(f"moved        {size(here)} read here, {size(there)} sent to hosts")
+    if config.mode is Mode.DU and _serves(snapshot):  # in mode none it was there for the run only
         lines.append(f"running      registry on 127.0.0.1:{config.registry_port} of this machine")
     if config.mode is not Mode.NONE and snapshot.state is State.DONE:
         lines.append(f"names        {safe(config.name_prefix)}/<image>")
     return lines
+
+
+def _taken(snapshot: Snapshot) -> list[str]:
+    """Return a line for each bundle that was copied: whether there was a checksum to compare."""
+    return [
+        f"copied       {size(task.bytes_done):>9}  {fit(task.message, 22)} "
+        f"{fit(task.step.partition(':')[2], 30)}"
+        for task in snapshot.tasks
+        if task.state is State.DONE
+    ]
 
 
 def _serves(snapshot: Snapshot) -> bool:

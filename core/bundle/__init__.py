@@ -3,8 +3,10 @@
 from core.bundle.catalogue import Catalogue, LayerIndex
 from core.bundle.contents import contents_of
 from core.bundle.decompress import compression_of
+from core.bundle.images import platform_name
 from core.bundle.layers import CHUNK_BYTES, LayerStream
 from core.bundle.listing import bundle_of, list_bundle, verify_bundle
+from core.bundle.media import Media, OnStick, Stick, media_of
 from core.bundle.members import Members, collect
 from core.bundle.model import (
     DOCKER_ARCHIVE,
@@ -21,8 +23,18 @@ from core.bundle.model import (
 from core.bundle.naming import without_collisions
 from core.bundle.problems import Problems
 from core.bundle.reference import Reference, parse_reference
-from core.bundle.shelf import Ignored, bundle_file, find_bundles, packing_of
+from core.bundle.rewrite import WantedImage, write_docker_archive
+from core.bundle.shelf import (
+    Ignored,
+    bundle_file,
+    find_bundles,
+    gap_in,
+    gaps_in,
+    packing_of,
+    registry_bytes,
+)
 from core.bundle.source import DESCRIPTORS, OpenBundle, open_bundle
+from core.bundle.taking import is_taken, take
 from core.bundle.tarstream import Member, TarStream
 
 __all__ = [
@@ -41,23 +53,35 @@ __all__ = [
     "LayerIndex",
     "LayerStream",
     "ManifestList",
+    "Media",
     "Member",
     "Members",
+    "OnStick",
     "OpenBundle",
     "Problems",
     "Reference",
+    "Stick",
     "TarStream",
+    "WantedImage",
     "bundle_file",
     "bundle_of",
     "collect",
     "compression_of",
     "contents_of",
     "find_bundles",
+    "gap_in",
+    "gaps_in",
+    "is_taken",
     "list_bundle",
+    "media_of",
     "open_bundle",
     "packing_of",
     "parse_reference",
+    "platform_name",
+    "registry_bytes",
     "sha256_digest",
+    "take",
     "verify_bundle",
     "without_collisions",
+    "write_docker_archive",
 ]

@@ -36,15 +36,40 @@ class Catalogue:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
+    def all(self) -> list[Bundle]:
+        """Return what is known of any bundle, also of those that are gone."""
+        found = []
+        for path in sorted(self._directory.glob("*.json")):
+            try:
+                found.append(_bundle(json.loads(path.read_bytes())))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return found
+
     def keep(self, file: BundleFile, bundle: Bundle) -> None:
         """Write the record of a bundle, atomically."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(self._record_path(file), json.dumps(asdict(bundle)))
 
+    def keep_checked(self, file: BundleFile) -> None:
+        """Note that every byte of a bundle was found to be what it should, now."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(self._checked_path(file), "")
+
+    def checked_at(self, file: BundleFile) -> float | None:
+        """Return when a bundle was last found whole, in seconds since the epoch."""
+        try:
+            return self._checked_path(file).stat().st_mtime
+        except OSError:
+            return None
+
     def layers(self) -> LayerIndex:
         """Return the index of layers."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return LayerIndex(self._directory / "layers.jsonl")
+
+    def _checked_path(self, file: BundleFile) -> Path:
+        return self._directory / f"{file.key}.checked"
 
     def _record_path(self, file: BundleFile) -> Path:
         return self._directory / f"{file.key}.json"

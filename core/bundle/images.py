@@ -73,8 +73,9 @@ def layer_of(members: Members[Layer], name: str, title: str) -> Layer:
     layer = members.layers.get(members.resolve(name))
     if layer is None:
         raise members.lacking(name, f"image {title}: the layer ")
-    members.used.add(members.resolve(name))
-    return layer
+    member = members.resolve(name)
+    members.used.add(member)
+    return replace(layer, member=member)
 
 
 def references_of(label: str, tags: object) -> tuple[Reference, ...]:

@@ -48,7 +48,7 @@ class LayerStream:
         while chunk := self._take():
             yield chunk
 
-    def plain_chunks(self, passed: Callable[[bytes], None] = lambda _: None) -> Iterator[bytes]:
+    def plain_chunks(self, passed: Callable[[bytes], object] = len) -> Iterator[bytes]:
         """Yield the layer's tar.
 
         Args:
@@ -90,7 +90,7 @@ class LayerStream:
 class _Tee:
     """The raw chunks, for a decompressor to read; each is passed on as well."""
 
-    def __init__(self, layer: LayerStream, passed: Callable[[bytes], None]) -> None:
+    def __init__(self, layer: LayerStream, passed: Callable[[bytes], object]) -> None:
         self._chunks = layer.raw_chunks()
         self._passed = passed
         self._chunk = b""

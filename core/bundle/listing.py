@@ -10,14 +10,18 @@ from isal import isal_zlib
 from core.bundle.contents import contents_of
 from core.bundle.layers import LayerStream
 from core.bundle.members import Members, collect
-from core.bundle.model import Bundle, BundleFile, Contents, Layer
+from core.bundle.model import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Bundle, BundleFile, Contents, Layer
 from core.bundle.source import OpenBundle, open_bundle
 from core.bundle.tarstream import Member
 
 TakeLayer = Callable[[LayerStream], Layer]
 
 
-def list_bundle(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Bundle:
+def list_bundle(
+    file: BundleFile,
+    go_on: Callable[[], None] = lambda: None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Bundle:
     """Read what is in a bundle without hashing its layers; of a plain tar, only the headers.
 
     What a layer's blob will have in the registry is estimated from its first mebibyte.
@@ -25,12 +29,25 @@ def list_bundle(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> B
     Args:
         file: The bundle.
         go_on: Called before every read; raises to end the reading.
+        progress: Told the bytes of the file read or passed over so far.
 
     Raises:
         BundleError: it cannot be read, or is not whole.
     """
-    with open_bundle(file, go_on, check_sums=False) as opened:
-        members = _read_layers(opened, file, _listed)
+    reading: list[OpenBundle] = []
+
+    def told() -> None:
+        go_on()
+        for opened in reading:
+            progress(opened.read_bytes)
+
+    with open_bundle(file, told, check_sums=False) as opened:
+        reading.append(opened)
+        try:
+            members = _read_layers(opened, file, _listed)
+        finally:
+            # The bundle knows `told`: zstd's objects in such a circle would never be let go.
+            reading.clear()
     return bundle_of(file, contents_of(members), imported=False)
 
 
@@ -87,4 +104,5 @@ def _listed(layer: LayerStream) -> Layer:
     packed = size
     if sample and not layer.compression:
         packed = size * len(isal_zlib.compress(sample, 1)) // len(sample)
-    return Layer(diff_id="", digest="", size_bytes=packed, bundle_bytes=size)
+    media_type = OCI_LAYER_ZSTD if layer.compression == "zstd" else DOCKER_LAYER_GZIP
+    return Layer("", "", size_bytes=packed, media_type=media_type, bundle_bytes=size)

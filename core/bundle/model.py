@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.bundle.reference import Reference
 from core.errors import BundleError
+from core.printable import printable
 
 DOCKER_ARCHIVE = "docker-archive"
 OCI_LAYOUT = "oci-layout"
@@ -27,11 +28,6 @@ def sha256_digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def printable(name: str) -> str:
-    """Return a file's name as it may be shown: a stick may hold one that paints the screen."""
-    return "".join(c if c.isprintable() else "?" for c in name)
-
-
 @dataclass(frozen=True)
 class Layer:
     """A layer as the registry holds it.
@@ -43,6 +39,7 @@ class Layer:
         media_type: What the blob is.
         source_digest: Digest of the layer as it stands in the bundle.
         bundle_bytes: Its size as it stands in the bundle.
+        member: The name of its member there.
     """
 
     diff_id: str
@@ -51,6 +48,7 @@ class Layer:
     media_type: str = DOCKER_LAYER_GZIP
     source_digest: str = ""
     bundle_bytes: int = 0
+    member: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,16 @@ class Image:
     def diff_ids(self) -> tuple[str, ...]:
         """The digests of the uncompressed layers, lowest first."""
         return tuple(layer.diff_id for layer in self.layers)
+
+    @property
+    def size_bytes(self) -> int:
+        """What its layers have in the registry, or will have."""
+        return sum(layer.size_bytes for layer in self.layers)
+
+    @property
+    def bundle_bytes(self) -> int:
+        """What its layers have in the bundle."""
+        return sum(layer.bundle_bytes for layer in self.layers)
 
     @property
     def title(self) -> str:

@@ -97,16 +97,28 @@ def require_all(parts: tuple[Path, ...], *, first_begins_archive: bool) -> None:
     Raises:
         BundleError: parts are missing; they are named.
     """
+    missing = missing_parts(parts, first_begins_archive=first_begins_archive)
+    if missing:
+        name = part_name(parts[0].name)
+        stem = name.stem if name else parts[0].name
+        raise BundleError(
+            f"{stem}: missing {', '.join(missing[:5])} beside {parts[0].name}",
+            remedy="Copy all parts of the bundle into the same directory.",
+        )
+
+
+def missing_parts(parts: tuple[Path, ...], *, first_begins_archive: bool) -> list[str]:
+    """Return the names of the parts that a series lacks before its last one.
+
+    Args:
+        parts: In order.
+        first_begins_archive: Whether the first one begins as an archive does.
+    """
     names = [name for part in parts if (name := part_name(part.name)) is not None]
     there = {name.number for name in names}
     first = names[0].number
     wanted = range(first if first_begins_archive else max(0, first - 1), names[-1].number + 1)
-    missing = [str(names[0].numbered(number)) for number in wanted if number not in there]
-    if missing:
-        raise BundleError(
-            f"{names[0].stem}: missing {', '.join(missing[:5])} beside {parts[0].name}",
-            remedy="Copy all parts of the bundle into the same directory.",
-        )
+    return [str(names[0].numbered(number)) for number in wanted if number not in there]
 
 
 def next_part(parts: tuple[Path, ...]) -> str:

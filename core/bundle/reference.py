@@ -60,6 +60,22 @@ def is_tagged(text: str) -> bool:
     return name == text or ":" in name.rpartition("/")[2]
 
 
+def name_in_archive(repository: str, tag: str) -> str:
+    """Return the name under which an image of the site's registry is put into an archive.
+
+    Whoever reads it again gets the same repository: where its first part could be taken for a
+    registry, or `library/` for Docker Hub's, a registry's name stands before it.
+
+    Raises:
+        UnsafeBundle: no name of an image can say that.
+    """
+    for name in (f"{repository}:{tag}", f"localhost/{repository}:{tag}"):
+        found = parse_reference(name)
+        if (found.site_repository, found.tag) == (repository, tag):
+            return name
+    raise UnsafeBundle(f"{repository[:200]}:{tag} is not an image name")
+
+
 def parse_reference(text: str) -> Reference:
     """Take a tagged name apart; a digest that stands behind the tag is left out.
 

@@ -7,19 +7,20 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.bundle.checksums import is_checksum_file
 from core.bundle.decompress import compression_of
 from core.bundle.directory import is_layout, layout_files
-from core.bundle.model import BundleFile, printable
-from core.bundle.parts import part_name, parts_of
+from core.bundle.model import BundleFile
+from core.bundle.parts import missing_parts, part_name, parts_of
 from core.bundle.reading import readable
 from core.bundle.source import DESCRIPTORS, STDIN_TITLE
 from core.bundle.tarstream import BLOCK, begins_archive
 from core.errors import BundleError
+from core.printable import printable
 
 # Artifacts of the vendor that lie in the same directory and hold no images.
 _OTHER_ARTIFACTS = re.compile(
@@ -66,15 +67,22 @@ def _described(path: Path, beside: list[Path]) -> BundleFile:
     if not stat.S_ISREG(facts.st_mode):
         raise BundleError(f"{path}: not a file", remedy="Name a bundle file.")
     return BundleFile(
-        path, facts.st_size, facts.st_mtime_ns, title=title, fingerprint=_fingerprint([path])
+        path, facts.st_size, facts.st_mtime_ns, title=title, fingerprint=fingerprint_of([path])
     )
 
 
-def find_bundles(directory: Path) -> tuple[list[BundleFile], list[Ignored]]:
+def find_bundles(
+    directory: Path, *, pass_unreadable: bool = False
+) -> tuple[list[BundleFile], list[Ignored]]:
     """Return the bundles of a directory in the order of their names, and what was passed over.
 
+    Args:
+        directory: Where to look.
+        pass_unreadable: Pass over files that cannot be read: of a stick the others may be wanted.
+            In imagesDir every bundle counts.
+
     Raises:
-        BundleError: the directory cannot be read.
+        BundleError: the directory cannot be read, or a file in it.
     """
     with readable(directory):
         paths = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
@@ -84,13 +92,36 @@ def find_bundles(directory: Path) -> tuple[list[BundleFile], list[Ignored]]:
     for path in paths:
         if path in described:
             continue
-        reason = _reason_to_ignore(path)
+        try:
+            reason = _reason_to_ignore(path)
+            if not reason:
+                bundles.append(_described(path, paths if part_name(path.name) else []))
+                described.update(bundles[-1].files)
+        except BundleError as error:
+            if not pass_unreadable:
+                raise
+            reason = error.what.removeprefix(f"{path}: ")
         if reason:
             ignored.append(Ignored(printable(path.name), reason))
-        else:
-            bundles.append(_described(path, paths if part_name(path.name) else []))
-            described.update(bundles[-1].files)
     return bundles, ignored
+
+
+def gap_in(file: BundleFile) -> str:
+    """Return which parts of a split bundle are seen to be missing; empty where none are.
+
+    Whether parts are missing at its end shows only when it is read.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    if not file.parts:
+        return ""
+    missing = missing_parts(file.parts, first_begins_archive=begins_archive(_head(file.parts[0])))
+    if not missing:
+        return ""
+    if len(missing) == 1:
+        return f"part {missing[0]} is missing"
+    return f"parts {missing[0]} and {len(missing) - 1} more are missing"
 
 
 def packing_of(file: BundleFile) -> str:
@@ -100,6 +131,14 @@ def packing_of(file: BundleFile) -> str:
         BundleError: it cannot be read.
     """
     return compression_of(_head(file.path)) if file.path.is_file() else ""
+
+
+def registry_bytes(file: BundleFile) -> int:
+    """Return about how much a bundle that was never imported takes in the registry.
+
+    A compressed bundle needs as much again, a plain tar about half of it.
+    """
+    return file.size_bytes if packing_of(file) else file.size_bytes // 2
 
 
 def _head(path: Path) -> bytes:
@@ -135,7 +174,7 @@ def _split(parts: tuple[Path, ...]) -> BundleFile:
         modified_ns=max(modified for _, modified in facts),
         parts=parts,
         title=name.stem if name else "",
-        fingerprint=_fingerprint([parts[0], parts[-1]]),
+        fingerprint=fingerprint_of([parts[0], parts[-1]]),
     )
 
 
@@ -150,11 +189,24 @@ def _layout(path: Path) -> BundleFile:
         path=path,
         size_bytes=sum(size for size, _ in facts),
         modified_ns=max(modified for _, modified in facts),
-        fingerprint=_fingerprint([path / "index.json"]),
+        fingerprint=fingerprint_of([path / "index.json"]),
     )
 
 
-def _fingerprint(paths: list[Path]) -> str:
+def gaps_in(files: Iterable[BundleFile]) -> dict[Path, str]:
+    """Return what `gap_in` says of those bundles of which it says anything, by their paths."""
+    found = {}
+    for file in files:
+        try:
+            gap = gap_in(file)
+        except BundleError as error:
+            gap = error.what.removeprefix(f"{file.path}: ")
+        if gap:
+            found[file.path] = gap
+    return found
+
+
+def fingerprint_of(paths: list[Path]) -> str:
     """Return the digest of what files begin and end with: manifests and CRCs stand at the end."""
     ends = hashlib.sha256()
     for path in paths:

@@ -10,7 +10,7 @@ import os
 import select
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -31,7 +31,7 @@ DESCRIPTORS = Path("/dev/fd")
 STDIN_TITLE = "standard input"
 
 
-class RawSource(io.RawIOBase):
+class RawSource:
     """The bytes of a bundle's files, one file after the other.
 
     Args:
@@ -52,9 +52,6 @@ class RawSource(io.RawIOBase):
         self._pushed_back = b""
         self._is_pipe = False
 
-    def readable(self) -> bool:
-        return True
-
     def head(self) -> bytes:
         """Return the first bytes without taking them."""
         head = b""
@@ -63,7 +60,7 @@ class RawSource(io.RawIOBase):
         self._pushed_back = head
         return head
 
-    def read(self, size: int = -1, /) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """Return the next bytes, at most `size`; empty at the end of the last file.
 
         Raises:
@@ -94,9 +91,9 @@ class RawSource(io.RawIOBase):
         if not self._seekable or self._pushed_back:
             return False
         file = self._file()
+        if self._is_pipe:
+            return False
         with readable(self._present):
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return False
             end = os.fstat(file.fileno()).st_size
             if file.tell() + size > end:
                 raise BundleTruncated(f"{self._name}: ends in the middle, at byte {end}")
@@ -116,9 +113,10 @@ class RawSource(io.RawIOBase):
             expected.compare(self._name)
 
     def close(self) -> None:
+        """Close the file that is open."""
         if self._open is not None:
             self._open.close()
-        super().close()
+            self._open = None
 
     def _file(self) -> BinaryIO:
         if self._open is None:
@@ -139,9 +137,7 @@ class RawSource(io.RawIOBase):
     def _next_file(self) -> bool:
         if not self._waiting:
             return False
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        self.close()
         return True
 
 
@@ -201,7 +197,7 @@ def open_bundle(
         return
     sums = sums_beside(file) if check_sums else []
     with ExitStack() as stack, _next_part_named(file):
-        raw = stack.enter_context(RawSource(file, go_on, sums))
+        raw = stack.enter_context(closing(RawSource(file, go_on, sums)))
         head = raw.head()
         if file.parts:
             require_all(file.parts, first_begins_archive=begins_archive(head))

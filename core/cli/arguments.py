@@ -7,6 +7,8 @@ from pathlib import Path
 
 from core import __version__
 
+MIN_PART_BYTES = 1_000_000
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all headless commands."""
@@ -19,6 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_jobs(commands)
     _add_bundles(commands)
+    _add_hosts(commands)
+    _add_backups(commands)
     _add_services(commands)
     _add_views(commands)
     return parser
@@ -70,9 +74,7 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         parser.add_argument(
             "--host", action="append", default=[], metavar="NAME", help="only this host (repeat)"
         )
-        parser.add_argument(
-            "--accept-new-host-keys", action="store_true", help="trust host keys never seen before"
-        )
+        _add_login(parser)
     configure.add_argument(
         "--only-failed", action="store_true", help="only hosts that are not ready since last time"
     )
@@ -82,21 +84,104 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         )
 
 
+def _add_hosts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    host = commands.add_parser("host", help="single hosts: facts, check, clean")
+    actions = host.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, words in (
+        ("facts", "tell what hosts are; change nothing"),
+        ("check", "tell whether hosts can take part; change nothing"),
+        ("clean", "take away what Airferry put on hosts; Docker stays unless asked"),
+    ):
+        parser = _command(actions, name, words)
+        parser.add_argument(
+            "hosts", nargs="+", metavar="HOST", help="name or address, as in config"
+        )
+        _add_login(parser)
+        if name == "clean":
+            parser.add_argument("--docker", action="store_true", help="take Docker away as well")
+            parser.add_argument("--yes", action="store_true", help="do not ask")
+            parser.add_argument(
+                "--dry-run", action="store_true", help="say what would go; change nothing"
+            )
+            parser.add_argument(
+                "--detach", action="store_true", help="print the run's number and return at once"
+            )
+
+
+def _add_login(parser: argparse.ArgumentParser) -> None:
+    """Add what is needed to log in to hosts; no option takes a secret on the command line."""
+    parser.add_argument(
+        "--accept-new-host-keys", action="store_true", help="trust host keys never seen before"
+    )
+    parser.add_argument("--ask-pass", action="store_true", help="ask for the password of the login")
+    parser.add_argument("--ask-sudo-pass", action="store_true", help="ask for sudo's password")
+    parser.add_argument("--ask-key-pass", action="store_true", help="ask for the key's passphrase")
+    parser.add_argument(
+        "--secrets-fd", type=int, metavar="N", help="read secrets as JSON from this descriptor"
+    )
+
+
+def _add_backups(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    backup = _command(commands, "backup", "write the registry's whole content to a disk or stick")
+    restore = _command(commands, "restore", "put a backup back into the registry")
+    backup.add_argument(
+        "--outdir", type=Path, required=True, metavar="DIR", help="where the backup goes"
+    )
+    backup.add_argument(
+        "--since", type=Path, metavar="FILE", help="leave out what this earlier backup holds"
+    )
+    backup.add_argument(
+        "--split",
+        type=_byte_count,
+        default=0,
+        metavar="BYTES",
+        help="write parts of this size (also 3900M, 4G): FAT takes no file over 4 GiB",
+    )
+    restore.add_argument(
+        "bundles", nargs="+", type=Path, metavar="FILE", help="the backup, and those it builds on"
+    )
+    restore.add_argument(
+        "--prune", action="store_true", help="remove tags that the backup does not have"
+    )
+    for parser in (backup, restore):
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be done; change nothing"
+        )
+        parser.add_argument(
+            "--detach", action="store_true", help="print the run's number and return at once"
+        )
+
+
+def _byte_count(text: str) -> int:
+    """Return a number of bytes; k, M and G mean powers of ten, as everywhere here."""
+    factors = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
+    digits = text.removesuffix("B")
+    factor = factors.get(digits[-1:], 1)
+    number = digits[:-1] if factor > 1 else digits
+    if not number.isascii() or not number.isdigit() or int(number) * factor < MIN_PART_BYTES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size of {MIN_PART_BYTES} bytes or more")
+    return int(number) * factor
+
+
 def _add_services(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     registry = commands.add_parser("registry", help="the registry on this machine")
     actions = registry.add_subparsers(dest="action", required=True, metavar="ACTION")
     _command(actions, "start", "start the registry")
     _command(actions, "stop", "stop the registry; its content stays")
     _command(actions, "status", "tell whether it runs, and where")
-    _command(actions, "list", "list repositories, tags and sizes")
+    _command(actions, "list", "list names, sizes, platforms and the bundles they came from")
+    deleting = _command(actions, "delete", "delete names; the images on the hosts stay")
+    deleting.add_argument("names", nargs="+", metavar="NAME", help="such as calico/node:v3.20")
+    deleting.add_argument("--yes", action="store_true", help="do not ask")
     tunnels = commands.add_parser("tunnels", help="the tunnels between this machine and the hosts")
     actions = tunnels.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _command(actions, "run", "keep the tunnels, in the foreground: what the service does")
     _command(actions, "status", "tell how each tunnel fares")
     _command(actions, "stop", "stop the service that keeps the tunnels")
 
 
 def _add_bundles(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    bundle = commands.add_parser("bundle", help="look into bundles; needs no config")
+    bundle = commands.add_parser("bundle", help="look into bundles, take them from a stick")
     actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, words in (
         ("list", "show images, tags, platforms, layers and sizes"),
@@ -105,6 +190,11 @@ def _add_bundles(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         parser = actions.add_parser(name, help=words, description=words)
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="- is stdin")
         parser.add_argument("--json", action="store_true", help="print data as JSON")
+    taking = _command(actions, "take", "copy bundles from a stick into imagesDir, and compare them")
+    taking.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file, or one part")
+    taking.add_argument(
+        "--detach", action="store_true", help="print the run's number and return at once"
+    )
 
 
 def _add_views(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -112,7 +202,23 @@ def _add_views(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     watch = _command(commands, "watch", "follow a run")
     report = _command(commands, "report", "print the report of a run")
     cancel = _command(commands, "cancel", "end the run that is at work")
-    for parser in (watch, report, cancel):
+    pause = _command(commands, "pause", "hold the run that is at work; nothing is lost")
+    resume = _command(commands, "resume", "let the run that is paused go on")
+    retry = _command(commands, "retry", "try hosts again that failed in the run at work")
+    retry.add_argument("hosts", nargs="*", metavar="HOST", help="default: all that failed in it")
+    for parser in (watch, report, cancel, pause, resume):
         parser.add_argument("run", nargs="?", type=int, help="number of the run (default: newest)")
     report.add_argument("--log", action="store_true", help="add the log of the run")
-    report.add_argument("--output", type=Path, metavar="FILE", help="write it to a file")
+    places = report.add_mutually_exclusive_group()
+    places.add_argument("--output", type=Path, metavar="FILE", help="write it to a file")
+    places.add_argument(
+        "--to",
+        type=Path,
+        metavar="PLACE",
+        help="write it as Markdown and as JSON into a directory, or under a name (a stick)",
+    )
+    support = _command(commands, "support", "write all there is to say of a site, without secrets")
+    support.add_argument("--run", type=int, metavar="N", help="the run whose report is in it")
+    support.add_argument(
+        "--to", type=Path, metavar="PLACE", help="a directory or a file (default: this directory)"
+    )

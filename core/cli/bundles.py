@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 
 from core.bundle import (
@@ -18,31 +17,28 @@ from core.bundle import (
     list_bundle,
     verify_bundle,
 )
+from core.cli.views import PROGRESS_EVERY_S
 from core.engine.report import count, size
 from core.errors import AirferryError, BundleError
 
-PROGRESS_EVERY_S = 5.0
 STDIN = DESCRIPTORS / "0"
 
 
 def bundle(options: Namespace) -> int:
     """List or verify bundles; one that cannot be read does not hold up the others."""
-    read: Callable[[BundleFile], Bundle] = list_bundle if options.action == "list" else _verified
+    verify = options.action == "verify"
     records: list[dict[str, object]] = []
     for path in options.files:
         try:
             file = bundle_file(given_path(path))
-            found = read(file)
+            found = _verified(file) if verify else list_bundle(file)
         except BundleError as error:
-            records.append(_refused(path, error))
+            record, text = _refused(path, error), _refusal(error)
         else:
-            records.append(_record(found, verified=options.action == "verify"))
-            if not options.json:
-                print(_text(found, verified=options.action == "verify"))
-                continue
+            record, text = _record(found, verified=verify), _text(found, verified=verify)
+        records.append(record)
         if not options.json:
-            print(f"x {records[-1]['error']} [{records[-1]['code']}]")
-            print(f"    {records[-1]['remedy']}")
+            print(text)
     if options.json:
         print(json.dumps(records, indent=1))
     return 1 if any("error" in record for record in records) else 0
@@ -71,6 +67,10 @@ def _refused(path: Path, error: AirferryError) -> dict[str, object]:
     return {"bundle": str(path), "error": error.what, "code": error.code, "remedy": error.remedy}
 
 
+def _refusal(error: AirferryError) -> str:
+    return f"x {error.what} [{error.code}]\n    {error.remedy}"
+
+
 def _record(found: Bundle, *, verified: bool) -> dict[str, object]:
     return {
         "bundle": found.name,
@@ -87,8 +87,8 @@ def _image_record(image: Image) -> dict[str, object]:
         "id": image.image_id,
         "names": [reference.familiar for reference in image.references],
         "platform": image.platform,
-        "bytes_in_bundle": sum(layer.bundle_bytes for layer in image.layers),
-        "bytes_to_send_about": sum(layer.size_bytes for layer in image.layers),
+        "bytes_in_bundle": image.bundle_bytes,
+        "bytes_to_send_about": image.size_bytes,
         "layers": [
             {
                 "diff_id": layer.diff_id,
@@ -111,12 +111,10 @@ def _text(found: Bundle, *, verified: bool) -> str:
         f"about {to_send} to send"
     ]
     for image in found.images:
-        there = size(sum(layer.bundle_bytes for layer in image.layers))
-        send = size(sum(layer.size_bytes for layer in image.layers))
         names = [reference.familiar for reference in image.references] or ["(no name)"]
         lines.append(
             f"    {names[0]:<44} {image.platform:<14} {count(len(image.layers), 'layer'):>10} "
-            f"{there:>9} -> {send}"
+            f"{size(image.bundle_bytes):>9} -> {size(image.size_bytes)}"
         )
         lines += [f"      also {name}" for name in names[1:]]
     lines += [f"    note: {note}" for note in found.notes]

@@ -9,18 +9,19 @@ from pathlib import Path
 
 from core.bundle import find_bundles
 from core.cli.bundles import given_path
+from core.cli.secrets import asked_secrets
 from core.cli.views import EXIT_CODES, follow, print_report
 from core.config import Config, missing_files
 from core.engine.journal import JournalReader, State
 from core.engine.launcher import start_run, true_state
 from core.engine.report import size, targets_of, unfinished_hosts
-from core.engine.request import RunKind, RunRequest
+from core.engine.request import CLEANS, RunKind, RunRequest
 from core.errors import ConfigError, UsageError
 
 
 def install(options: Namespace, config: Config) -> int:
     """Do the whole job."""
-    return _run_to_end(_request(RunKind.INSTALL, options, config), options, config)
+    return run_to_end(_request(RunKind.INSTALL, options, config), options, config)
 
 
 def import_bundles(options: Namespace, config: Config) -> int:
@@ -29,26 +30,32 @@ def import_bundles(options: Namespace, config: Config) -> int:
         raise UsageError(
             "nothing comes in on standard input", remedy="cat FILE | airferry import -"
         )
-    return _run_to_end(_request(RunKind.IMPORT, options, config), options, config)
+    return run_to_end(_request(RunKind.IMPORT, options, config), options, config)
+
+
+def take(options: Namespace, config: Config) -> int:
+    """Copy bundles from a stick into imagesDir."""
+    request = RunRequest(
+        RunKind.TAKE, config.path, bundles=tuple(path.absolute() for path in options.files)
+    )
+    return run_to_end(request, options, config)
 
 
 def configure_hosts(options: Namespace, config: Config) -> int:
     """Make hosts ready."""
     if options.only_failed:
         known = {host.name for host in config.hosts}
-        failed = [
-            name for name in unfinished_hosts(JournalReader(config.state_dir)) if name in known
-        ]
+        failed = unfinished_hosts(JournalReader(config.state_dir), known)
         if not failed:
             _say(options, {"run": None, "targets": []}, "No host failed: nothing to do.")
             return 0
         options.host = failed
-    return _run_to_end(_request(RunKind.CONFIGURE_HOSTS, options, config), options, config)
+    return run_to_end(_request(RunKind.CONFIGURE_HOSTS, options, config), options, config)
 
 
 def verify(options: Namespace, config: Config) -> int:
     """Check registry and hosts against the bundles."""
-    return _run_to_end(_request(RunKind.VERIFY, options, config), options, config)
+    return run_to_end(_request(RunKind.VERIFY, options, config), options, config)
 
 
 def check(options: Namespace, config: Config) -> int:
@@ -63,12 +70,17 @@ def check(options: Namespace, config: Config) -> int:
             print(f"bundle   {bundle.name}  {size(bundle.size_bytes)}")
         for other in ignored:
             print(f"ignored  {other.name}: {other.reason}")
-    return _run_to_end(_request(RunKind.CHECK, options, config), options, config)
+    return run_to_end(_request(RunKind.CHECK, options, config), options, config)
 
 
 def plan(options: Namespace, config: Config) -> int:
     """Show what an install would do."""
-    run = start_run(_request(RunKind.PLAN, options, config))
+    return show_plan(_request(RunKind.PLAN, options, config), options, config)
+
+
+def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
+    """Make a dry run, print what it found missing, and return the exit code."""
+    run = start_run(request, asked_secrets(options))
     follow(config, run, quiet=True)
     reader = JournalReader(config.state_dir)
     tasks = reader.tasks(run)
@@ -76,7 +88,9 @@ def plan(options: Namespace, config: Config) -> int:
     if options.json:
         print_report(config, run, as_json=True)
     elif not missing and all(task.state is State.PRESENT for task in tasks):
-        print("Nothing to do: everything is there already.")
+        clean = request.kind in CLEANS
+        what = "nothing of Airferry's is there" if clean else "everything is there already"
+        print(f"Nothing to do: {what}.")
     else:
         for target in targets_of(tasks):
             print(f"{target.name}:")
@@ -106,8 +120,9 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
     )
 
 
-def _run_to_end(request: RunRequest, options: Namespace, config: Config) -> int:
-    run = start_run(request)
+def run_to_end(request: RunRequest, options: Namespace, config: Config) -> int:
+    """Start a run, follow it and print its report; return the exit code."""
+    run = start_run(request, asked_secrets(options))
     if getattr(options, "detach", False):
         _say(options, {"run": run}, f"run {run} is at work; watch it with: airferry watch {run}")
         return 0

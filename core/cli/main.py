@@ -9,11 +9,27 @@ import tempfile
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from typing import TextIO, cast
 
-from core.cli import bundles, jobs, services, views
+from core.cli import backup, bundles, controls, hosts, jobs, support, views
 from core.cli.arguments import build_parser
 from core.config import Config, find_config, load_config
 from core.errors import AirferryError, InternalError
+from core.printable import PrintableStream
+
+
+def _registry(options: Namespace, config: Config) -> int:
+    from core.cli import services  # SSH and Docker take 0.3 s to import: not for other commands
+
+    return services.registry(options, config)
+
+
+def _tunnels(options: Namespace, config: Config) -> int:
+    from core.cli import services
+
+    return services.tunnels(options, config)
+
 
 Command = Callable[[Namespace, Config], int]
 COMMANDS: Mapping[str, Command] = {
@@ -22,13 +38,20 @@ COMMANDS: Mapping[str, Command] = {
     "verify": jobs.verify,
     "install": jobs.install,
     "import": jobs.import_bundles,
+    "bundle": jobs.take,
     "configure-hosts": jobs.configure_hosts,
-    "registry": services.registry,
-    "tunnels": services.tunnels,
+    "backup": backup.backup,
+    "restore": backup.restore,
+    "host": hosts.host,
+    "registry": _registry,
+    "tunnels": _tunnels,
     "runs": views.runs,
     "watch": views.watch,
     "report": views.report,
-    "cancel": views.cancel,
+    "cancel": controls.cancel,
+    "pause": controls.pause,
+    "resume": controls.resume,
+    "retry": controls.retry,
 }
 
 
@@ -41,13 +64,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 all well, 1 some target failed, 2 bad usage or config, 130 cancelled.
     """
+    with redirect_stdout(_shown(sys.stdout)), redirect_stderr(_shown(sys.stderr)):
+        return _main(arguments)
+
+
+def _shown(stream: TextIO) -> TextIO:
+    return cast(TextIO, PrintableStream(stream))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = build_parser().parse_args(arguments)
     if options.command is None:
         build_parser().print_usage(sys.stderr)
         return 2
     try:
-        if options.command == "bundle":
+        if options.command == "bundle" and options.action != "take":
             return bundles.bundle(options)
+        if options.command == "support":
+            return support.support(options)
         config = load_config(find_config(options.config))
         return COMMANDS[options.command](options, config)
     except AirferryError as error:

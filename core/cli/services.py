@@ -3,91 +3,131 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from core.config import Config, Mode
-from core.engine.report import size
+from core.config import Config, ensure_state_dir
+from core.engine.holdings import Held, chosen, delete_held, held, require_deletable
+from core.engine.report import count, size
+from core.engine.services import (
+    TunnelStatus,
+    registry_status,
+    require_own_registry,
+    start_registry,
+    stop_registry,
+    stop_tunnels,
+    tunnels_now,
+)
 from core.errors import UsageError
-from core.hosts.tunnels import TunnelBook, TunnelStatus
-from core.registry import STAGE, RegistryClient, RegistryServer, registry_client
-from core.steps.du import tunnel_service
+from core.hosts import tunnel_service as tunnel_service_process
 
 
 def registry(options: Namespace, config: Config) -> int:
     """Start, stop or look at the registry."""
-    server = RegistryServer(config)
-    if config.mode is Mode.CUSTOM and options.action != "list":
-        raise UsageError(
-            "in mode custom the registry is not Airferry's",
-            remedy=f"Look after it where it runs: {config.registry_base}",
-        )
-    if options.action == "start":
-        if not (server.status().ours and server.settings_fit()):
-            server.start()
-    elif options.action == "stop":
-        stopped = server.stop()
-        _print(options, {"stopped": stopped}, "stopped" if stopped else "it did not run")
-        return 0
-    elif options.action == "list":
+    if options.action == "list":
         return _list(options, config)
-    status = server.status()
+    if options.action == "delete":
+        return _delete(options, config)
+    require_own_registry(config)
+    if options.action == "stop":
+        return _stopped(options, stop_registry(config))
+    status = start_registry(config) if options.action == "start" else registry_status(config)
     state = "runs" if status.ours else "another program answers" if status.running else "is stopped"
     text = f"registry {state} at {status.address}, storing in {status.directory}"
     _print(options, asdict(status), text)
     return 0 if status.ours else 1
 
 
+def _stopped(options: Namespace, stopped: bool) -> int:
+    _print(options, {"stopped": stopped}, "stopped" if stopped else "it did not run")
+    return 0
+
+
 def _list(options: Namespace, config: Config) -> int:
-    client = registry_client(config)
-    try:
-        records = list(_entries(client))
-    finally:
-        client.close()
-    text = "\n".join(f"{size(int(str(r['bytes']))):>10}  {r['name']}" for r in records)
+    found = held(config)
+    records = [_held_record(entry) for entry in found]
+    text = "\n".join(_held_line(entry) for entry in found)
     _print(options, records, text or "the registry is empty")
     return 0
 
 
-def _entries(client: RegistryClient) -> Iterator[dict[str, object]]:
-    for name in client.repositories():
-        if name == STAGE:
-            continue
-        for tag in client.tags(name):
-            manifest = client.manifest(name, tag)
-            layers = manifest.get("layers")
-            sizes = [int(layer["size"]) for layer in layers] if isinstance(layers, list) else []
-            yield {
-                "name": f"{name}:{tag}",
-                "digest": client.manifest_digest(name, tag),
-                "bytes": sum(sizes),
-            }
+def _held_record(entry: Held) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "digest": entry.digest,
+        "bytes": entry.size_bytes,
+        "platforms": list(entry.platforms),
+        "bundle": entry.bundle,
+        "problem": entry.problem,
+    }
+
+
+def _held_line(entry: Held) -> str:
+    what = f"x {entry.problem}" if entry.problem else ", ".join(entry.platforms)
+    origin = f"  from {entry.bundle}" if entry.bundle else ""
+    return f"{size(entry.size_bytes):>10}  {entry.name}  {what}{origin}"
+
+
+def _delete(options: Namespace, config: Config) -> int:
+    require_deletable(config)
+    found = {entry.name: entry for entry in held(config)}
+    going = [found[name] for name in sorted(chosen(config, list(found), options.names))]
+    if not options.yes:
+        _ask_to_delete(going)
+    gone = delete_held(config, [entry.name for entry in going])
+    text = "\n".join(f"deleted  {entry.name}" for entry in gone)
+    _print(options, {"deleted": [entry.name for entry in gone]}, text)
+    return 0
+
+
+def _ask_to_delete(going: Sequence[Held]) -> None:
+    """Ask before anything is deleted.
+
+    Raises:
+        UsageError: it is not wanted, or nobody can be asked.
+    """
+    number = count(len(going), "name")
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(f"this deletes {number} in the registry", remedy="Say --yes to do it.")
+    print(f"This deletes {number} in the registry; hosts that have the images keep them:")
+    for entry in going:
+        back = f"  (the next import of {entry.comes_back} brings it back)"
+        print(f"  {entry.name}{back if entry.comes_back else ''}")
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was changed", remedy="Say y to go on.")
 
 
 def tunnels(options: Namespace, config: Config) -> int:
-    """Look at the tunnels, or stop their service."""
-    service = tunnel_service(config)
-    if options.action == "stop":
-        stopped = service.stop()
-        _print(options, {"stopped": stopped}, "stopped" if stopped else "it did not run")
+    """Look at the tunnels, keep them, or stop their service."""
+    if options.action == "run":
+        tunnel_service_process.run(ensure_state_dir(config))
         return 0
-    book, pid = TunnelBook(config.state_dir), service.pid()
-    statuses = book.statuses() if pid else {}
-    found = [statuses.get(name, TunnelStatus(name)) for name in sorted(book.wanted())]
-    lines = [f"tunnel service {'runs' if pid else 'is stopped'}; {len(found)} tunnels wanted"]
-    lines += [_tunnel_line(status) for status in found]
-    record = {"service": pid is not None, "tunnels": [asdict(status) for status in found]}
+    if options.action == "stop":
+        return _stopped(options, stop_tunnels(config))
+    now = tunnels_now(config)
+    runs = "runs" if now.service else "is stopped"
+    lines = [f"tunnel service {runs}; {len(now.tunnels)} tunnels wanted"]
+    lines += [_tunnel_line(status) for status in now.tunnels]
+    record = {"service": now.service, "tunnels": [asdict(status) for status in now.tunnels]}
     _print(options, record, "\n".join(lines))
-    return 0 if all(status.up_since for status in found) and (pid or not found) else 1
+    return 0 if now.all_well else 1
 
 
 def _tunnel_line(status: TunnelStatus) -> str:
+    last = ""
+    if status.last_error:
+        last = f"{_clock(status.last_error_at)}: {status.last_error}"
     if status.up_since:
-        since = datetime.fromtimestamp(status.up_since).astimezone()
-        return f"= {status.name:<16} up since {since:%d %b %H:%M:%S}, reopened {status.reconnects}x"
-    return f"x {status.name:<16} down: {status.last_error or 'not opened yet'}"
+        up = f"= {status.name:<16} up since {_clock(status.up_since)}"
+        return f"{up}, reconnects {status.reconnects}" + (f", last error {last}" if last else "")
+    return f"x {status.name:<16} down: {last or 'not opened yet'}"
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at).astimezone():%d %b %H:%M:%S}"
 
 
 def _print(options: Namespace, record: object, text: str) -> None:

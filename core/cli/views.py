@@ -13,9 +13,10 @@ from datetime import datetime
 from types import FrameType
 
 from core.config import Config
+from core.engine.export import export_report
 from core.engine.journal import JournalReader, RunRow, State, TaskRow
-from core.engine.launcher import cancel_run, run_at_work, true_state
-from core.engine.report import clock, report_record, report_text, sign, size
+from core.engine.launcher import cancel_run, true_state
+from core.engine.report import clock, is_paused, log_text, report_record, report_text, sign, size
 from core.engine.request import CHANGING
 from core.errors import UsageError
 from core.files import write_atomically
@@ -40,7 +41,7 @@ def runs(options: Namespace, config: Config) -> int:
         print("There were no runs yet.")
     for run in found:
         started = datetime.fromtimestamp(run.started).astimezone()
-        state = true_state(run, config.state_dir)
+        state = _state_words(run, config)
         print(
             f"{run.id:>5}  {started:%Y-%m-%d %H:%M}  {run.kind:<15} mode {run.mode:<7}"
             f"{state:<12}{clock(run.seconds):>8}"
@@ -50,7 +51,7 @@ def runs(options: Namespace, config: Config) -> int:
 
 def watch(options: Namespace, config: Config) -> int:
     """Follow a run until it ends; leaving does not end it."""
-    run = _chosen_run(options, config)
+    run = chosen_run(options, config)
     with _leave_on_interrupt():
         state = follow(config, run.id, as_json=options.json, may_cancel=False)
     if not options.json:
@@ -60,8 +61,11 @@ def watch(options: Namespace, config: Config) -> int:
 
 def report(options: Namespace, config: Config) -> int:
     """Print the report of a run."""
-    run = _chosen_run(options, config)
-    text = _report(config, run.id, as_json=options.json, with_log=options.log or options.verbose)
+    run = chosen_run(options, config)
+    with_log = options.log or options.verbose
+    if options.to:
+        return _export(options, config, run, with_log=with_log)
+    text = _report(config, run.id, as_json=options.json, with_log=with_log)
     if options.output:
         write_atomically(options.output, text + "\n")
     else:
@@ -69,14 +73,13 @@ def report(options: Namespace, config: Config) -> int:
     return 0
 
 
-def cancel(options: Namespace, config: Config) -> int:
-    """End the run that is at work."""
-    run = _chosen_run(options, config) if options.run else run_at_work(config.state_dir)
-    if run is None or not cancel_run(run, config.state_dir):
-        print("No run is at work.")
-        return 0
-    follow(config, run.id, quiet=True)
-    print(f"Run {run.id} was cancelled. What is done is not done twice.")
+def _export(options: Namespace, config: Config, run: RunRow, *, with_log: bool) -> int:
+    reader = JournalReader(config.state_dir)
+    state, log = true_state(run, config.state_dir), reader.log(run.id) if with_log else []
+    paths = export_report(options.to, run, state, reader.tasks(run.id), log)
+    record = {"run": run.id, "written": [str(path) for path in paths]}
+    written = "\n".join(f"written: {path}" for path in paths)
+    print(json.dumps(record) if options.json else written)
     return 0
 
 
@@ -100,6 +103,7 @@ def follow(
             if row is None:
                 raise UsageError(f"there is no run {run}")
             state = true_state(row, config.state_dir)
+            printer.show_run(row, state)
             printer.show(reader.tasks(run))
             if state is not State.RUNNING:
                 return state
@@ -125,10 +129,7 @@ def _report(config: Config, run: int, *, as_json: bool, with_log: bool) -> str:
             record["log"] = [line.__dict__ for line in lines]
         return json.dumps(record, indent=1)
     text = report_text(row, state, tasks)
-    for line in lines:
-        at = datetime.fromtimestamp(line.at).astimezone()
-        text += f"\n{at:%H:%M:%S} {line.target} {line.step} {line.level}: {line.text}"
-    return text
+    return "\n".join([text, *map(log_text, lines)])
 
 
 class _Printer:
@@ -139,6 +140,20 @@ class _Printer:
         self._as_json = as_json
         self._seen: dict[tuple[str, str], tuple[State, int]] = {}
         self._last_progress = time.monotonic()
+        self._paused = False
+
+    def show_run(self, run: RunRow, state: State) -> None:
+        """Print it when a run is held, and when it goes on."""
+        paused = is_paused(run, state)
+        if self._quiet or paused == self._paused:
+            return
+        self._paused = paused
+        if self._as_json:
+            print(json.dumps({"run": run.id, "paused": paused}), flush=True)
+        elif paused:
+            print(f". run {run.id} is paused; go on with: airferry resume", flush=True)
+        elif state is State.RUNNING:
+            print(f"> run {run.id} goes on", flush=True)
 
     def show(self, tasks: list[TaskRow]) -> None:
         """Print what is new."""
@@ -197,7 +212,7 @@ def _leave_on_interrupt() -> Iterator[None]:
         sys.exit(0)
 
 
-def _chosen_run(options: Namespace, config: Config) -> RunRow:
+def chosen_run(options: Namespace, config: Config) -> RunRow:
     """Return the run that was named, or the newest that changes things, or the newest."""
     found = JournalReader(config.state_dir).runs()
     if options.run is not None:
@@ -209,12 +224,22 @@ def _chosen_run(options: Namespace, config: Config) -> RunRow:
     return next((run for run in found if run.kind in CHANGING), found[0])
 
 
+def _is_paused(run: RunRow, config: Config) -> bool:
+    return is_paused(run, true_state(run, config.state_dir))
+
+
+def _state_words(run: RunRow, config: Config) -> str:
+    state = true_state(run, config.state_dir)
+    return "paused" if is_paused(run, state) else state.value
+
+
 def _run_record(run: RunRow, config: Config) -> dict[str, object]:
     return {
         "run": run.id,
         "kind": run.kind,
         "mode": run.mode,
         "state": true_state(run, config.state_dir).value,
+        "paused": _is_paused(run, config),
         "started": run.started,
         "seconds": round(run.seconds, 2),
     }

@@ -1,8 +1,15 @@
 """airctl-config.yaml: found, typed, validated with line numbers, and edited in place."""
 
 from core.config.edit import set_values, write_config
-from core.config.load import find_config, load_config, missing_files, parse_config
-from core.config.model import Config, HostConfig, Mode, SshConfig, ensure_state_dir
+from core.config.load import (
+    find_config,
+    load_config,
+    missing_files,
+    new_config_path,
+    parse_config,
+)
+from core.config.model import Config, HostConfig, Mode, SshConfig, Warm, ensure_state_dir
+from core.config.public import public_text
 from core.config.reader import Problem
 
 __all__ = [
@@ -11,11 +18,14 @@ __all__ = [
     "Mode",
     "Problem",
     "SshConfig",
+    "Warm",
     "ensure_state_dir",
     "find_config",
     "load_config",
     "missing_files",
+    "new_config_path",
     "parse_config",
+    "public_text",
     "set_values",
     "write_config",
 ]

@@ -17,6 +17,7 @@ from core.errors import ConfigError
 from core.files import write_atomically
 
 Content = Mapping[str, object] | list[object] | tuple[str, str]
+NEW_FILE_MODE = 0o600
 _NOTHING: Content = {}
 _NULL = "tag:yaml.org,2002:null"
 _REFUSAL = "cannot be edited in the form"
@@ -44,10 +45,11 @@ def set_values(text: str, values: Mapping[str, str | int | bool]) -> str:
 def write_config(path: Path, text: str) -> None:
     """Replace the file atomically; the old one is kept beside it as `NAME.bak`.
 
-    A link stays a link: the file that it names is replaced.
+    A link stays a link: the file that it names is replaced. A new file is its user's alone (0600):
+    others write passwords into it.
     """
     path = path.resolve()
-    mode = None
+    mode = NEW_FILE_MODE
     if path.exists():
         mode = path.stat().st_mode & 0o777
         write_atomically(path.with_name(path.name + ".bak"), path.read_bytes(), mode=mode)

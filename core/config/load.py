@@ -6,15 +6,19 @@ only nodes still show a key that stands twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from core.config.compose import composed
-from core.config.model import Config, HostConfig, Mode, SshConfig
+from core.config.model import Config, HostConfig, Mode, SshConfig, Warm
 from core.config.reader import Problem, Reader
 from core.errors import ConfigError
 
+_JUMP = re.compile(r"(?:[^@\s]+@)?(?:[^@:\s\[\]]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+_RELEASE = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?")
 SEARCH_PATH = (
     Path("~/airctl-config.yaml"),
     Path("/opt/pf9/airctl/conf/airctl-config.yaml"),
@@ -41,6 +45,12 @@ def find_config(explicit: str | None) -> Path:
     raise ConfigError(
         f"no config found: neither {places}", remedy="Write one, or name it with --config."
     )
+
+
+def new_config_path() -> Path:
+    """Return where the first config of a site goes: where airctl keeps its own, else at home."""
+    home, airctl = (candidate.expanduser() for candidate in SEARCH_PATH)
+    return airctl if airctl.parent.is_dir() and os.access(airctl.parent, os.W_OK) else home
 
 
 def load_config(path: Path) -> Config:
@@ -89,7 +99,7 @@ def _build(reader: Reader, path: Path) -> Config:
         path=path,
         mode=mode,
         registry_base=base,
-        docker_repo=reader.path("dockerRepo", None),
+        docker_repo=reader.paths("dockerRepo"),
         images_dir=reader.path("imagesDir", defaults.images_dir),
         hosts=_build_hosts(reader, ssh),
         ssh=ssh,
@@ -100,6 +110,9 @@ def _build(reader: Reader, path: Path) -> Config:
         registry_insecure=reader.flag("privateRegistryInsecure", False),
         registry_user=reader.text("privateRegistryUser", ""),
         later_bundle_wins=reader.flag("laterBundleWins", False),
+        warm=Warm(reader.word("warm", tuple(Warm), defaults.warm.value)),
+        verify_run=reader.flag("verifyRun", defaults.verify_run),
+        release=_release(reader),
         compression_level=reader.number("compressionLevel", defaults.compression_level, 0, 3),
         state_dir=reader.path("stateDir", defaults.state_dir),
         lines=reader.lines,
@@ -109,7 +122,10 @@ def _build(reader: Reader, path: Path) -> Config:
 def _build_ssh(reader: Reader) -> SshConfig:
     section = reader.section("ssh")
     defaults = SshConfig()
-    section.only("user", "port", "key", "knownHosts", "concurrency", "connectTimeout")
+    section.only(
+        *("user", "port", "key", "knownHosts", "concurrency", "connectTimeout"),
+        *("jump", "config", "hostKeys"),
+    )
     return SshConfig(
         user=section.text("user", defaults.user) or defaults.user,
         port=section.port("port", defaults.port),
@@ -117,6 +133,10 @@ def _build_ssh(reader: Reader) -> SshConfig:
         known_hosts=section.path("knownHosts", None),
         concurrency=section.number("concurrency", defaults.concurrency, 1, 512),
         connect_timeout_s=section.number("connectTimeout", defaults.connect_timeout_s, 1, 600),
+        jump=_jump(section, ""),
+        config_file=section.path("config", None),
+        host_keys=_host_keys(section),
+        said=tuple(key for key in ("user", "port") if f"ssh.{key}" in reader.lines),
     )
 
 
@@ -141,8 +161,8 @@ def _build_hosts(reader: Reader, ssh: SshConfig) -> tuple[HostConfig, ...]:
 def _build_host(item: Reader, ssh: SshConfig) -> HostConfig:
     address = item.scalar_text()
     if address is not None:
-        return HostConfig(address, address, ssh.port, ssh.user, ssh.key)
-    item.only("name", "address", "port", "user", "key")
+        return HostConfig(address, address, ssh.port, ssh.user, ssh.key, ssh.jump, ssh.said)
+    item.only("name", "address", "port", "user", "key", "jump")
     address = item.text("address", "")
     if not address and item.is_mapping:
         item.report("address", "is missing", "an IP address or a host name")
@@ -152,21 +172,50 @@ def _build_host(item: Reader, ssh: SshConfig) -> HostConfig:
         port=item.port("port", ssh.port),
         user=item.text("user", ssh.user) or ssh.user,
         key=item.path("key", ssh.key),
+        jump=_jump(item, ssh.jump),
+        said=tuple(key for key in ("user", "port") if key in ssh.said or item.has(key)),
     )
+
+
+def _jump(reader: Reader, default: str) -> str:
+    """Return the jump host, `[user@]host[:port]`; `none` in a host's entry takes it away."""
+    found = reader.text("jump", default)
+    if found.lower() == "none":
+        return ""
+    if found and not _JUMP.fullmatch(found):
+        reader.report("jump", f"is {found!r}", "[user@]host[:port]")
+    return found
+
+
+def _host_keys(reader: Reader) -> tuple[str, ...]:
+    """Return fingerprints of host keys that a person has compared, as `ssh-keygen -lf` shows."""
+    found = reader.texts("hostKeys")
+    for fingerprint in found:
+        if not _FINGERPRINT.fullmatch(fingerprint):
+            reader.report("hostKeys", f"has {fingerprint[:80]!r}", "SHA256: and 43 characters")
+    return found
+
+
+def _release(reader: Reader) -> str:
+    found = reader.text("release", "")
+    if found and not _RELEASE.fullmatch(found):
+        reader.report("release", f"is {found[:80]!r}", "a release such as 5.6 or 5.6.0")
+    return found
 
 
 def missing_files(config: Config) -> list[Problem]:
     """Return a problem for each file or directory that the config names and that is not there."""
-    wanted: Mapping[str, Path | None] = {
-        "imagesDir": config.images_dir,
-        "dockerRepo": config.docker_repo,
-        "ssh.key": config.ssh.key,
-        "ssh.knownHosts": config.ssh.known_hosts,
-        "privateRegistryCA": config.registry_ca,
-    }
+    wanted: list[tuple[str, Path | None]] = [
+        ("imagesDir", config.images_dir),
+        *(("dockerRepo", path) for path in config.docker_repo),
+        ("ssh.key", config.ssh.key),
+        ("ssh.knownHosts", config.ssh.known_hosts),
+        ("ssh.config", config.ssh.config_file),
+        ("privateRegistryCA", config.registry_ca),
+    ]
     problems = [
         Problem(config.lines.get(key, 0), key, f"no such file: {path}", "an existing path")
-        for key, path in wanted.items()
+        for key, path in wanted
         if path is not None and not path.exists()
     ]
     for index, host in enumerate(config.hosts):

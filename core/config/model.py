@@ -14,6 +14,13 @@ DEFAULT_IMAGES_DIR = Path("/opt/pf9/airctl/imgs")
 DEFAULT_REGISTRY_DIR = Path("/var/lib/airferry/registry")
 
 
+class Warm(StrEnum):
+    """How a host's Docker cache gets the images (`warm`)."""
+
+    PULL = "pull"
+    LOAD = "load"
+
+
 class Mode(StrEnum):
     """How the hosts of a site get their images (`privateRegistryType`)."""
 
@@ -24,18 +31,24 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class HostConfig:
-    """One host and how to log in to it."""
+    """One host and how to log in to it.
+
+    `said` names those of user and port that the site's config gives; about the others an OpenSSH
+    config may have something to say.
+    """
 
     name: str
     address: str
     port: int = 22
     user: str = "root"
     key: Path | None = None
+    jump: str = ""
+    said: tuple[str, ...] = ("user", "port")
 
 
 @dataclass(frozen=True)
 class SshConfig:
-    """Defaults for every host, and the limits."""
+    """Defaults for every host, and the limits; `said` as for a host."""
 
     user: str = "root"
     port: int = 22
@@ -43,6 +56,10 @@ class SshConfig:
     known_hosts: Path | None = None
     concurrency: int = 16
     connect_timeout_s: int = 20
+    jump: str = ""
+    config_file: Path | None = None
+    host_keys: tuple[str, ...] = ()
+    said: tuple[str, ...] = ("user", "port")
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,7 @@ class Config:
     path: Path
     mode: Mode = Mode.NONE
     registry_base: str = ""
-    docker_repo: Path | None = None
+    docker_repo: tuple[Path, ...] = ()
     images_dir: Path = DEFAULT_IMAGES_DIR
     hosts: tuple[HostConfig, ...] = ()
     ssh: SshConfig = field(default_factory=SshConfig)
@@ -66,6 +83,9 @@ class Config:
     registry_insecure: bool = False
     registry_user: str = ""
     later_bundle_wins: bool = False
+    warm: Warm = Warm.PULL
+    verify_run: bool = False
+    release: str = ""
     compression_level: int = 1
     state_dir: Path = field(default_factory=lambda: default_state_dir())
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)

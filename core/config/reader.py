@@ -59,6 +59,11 @@ class Reader:
         """Whether the node holds keys."""
         return isinstance(self._node, yaml.MappingNode)
 
+    def has(self, key: str) -> bool:
+        """Whether the key stands there with a value."""
+        node = self._values.get(key)
+        return node is not None and not _is_null(node)
+
     def _index(self, node: yaml.MappingNode) -> None:
         for key_node, value in node.value:
             key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
@@ -123,16 +128,36 @@ class Reader:
         self.report(key, f"is {found!r}", choices)
         return default
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return the strings of a list; a plain value is a list of one."""
+        node = self._values.get(key)
+        if not isinstance(node, yaml.SequenceNode):
+            found = self._scalar(key, "text, or a list of texts")
+            return (found,) if found else ()
+        texts = []
+        for item in node.value:
+            if isinstance(item, yaml.ScalarNode) and not _is_null(item):
+                texts.append(str(item.value).strip())
+            else:
+                self.report(key, "has an item that is no text", "text, or a list of texts")
+        return tuple(texts)
+
     def path(self, key: str, default: Default) -> Path | Default:
         """Return a path, absolute; `~` is the home directory."""
         found = self._scalar(key, "a path")
-        if not found:
-            return default
+        return self._absolute(key, found) or default if found else default
+
+    def paths(self, key: str) -> tuple[Path, ...]:
+        """Return the paths of a list, absolute; a plain value is a list of one."""
+        found = (self._absolute(key, text) for text in self.texts(key) if text)
+        return tuple(path for path in found if path is not None)
+
+    def _absolute(self, key: str, text: str) -> Path | None:
         try:
-            return self._base / Path(found).expanduser()
+            return self._base / Path(text).expanduser()
         except RuntimeError:
-            self.report(key, f"names a home directory that is not known: {found}", "a path")
-            return default
+            self.report(key, f"names a home directory that is not known: {text}", "a path")
+            return None
 
     def number(self, key: str, default: int, low: int, high: int) -> int:
         """Return a whole number between `low` and `high`."""

@@ -7,19 +7,34 @@ for another. A killed engine leaves a journal that says how far it came.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import fields
 from pathlib import Path
+
+from core.engine.rows import ENDED_WELL, LogLine, RunRow, State, TaskRow
+from core.errors import DuDiskFull, LocalFilesError
+
+__all__ = [
+    "ENDED_WELL",
+    "Journal",
+    "JournalReader",
+    "LogLine",
+    "RunRow",
+    "State",
+    "TaskRow",
+    "journal_path",
+]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, mode TEXT NOT NULL,
     state TEXT NOT NULL, config TEXT NOT NULL, options TEXT NOT NULL, pid INTEGER NOT NULL,
-    started REAL NOT NULL, ended REAL, message TEXT NOT NULL DEFAULT '');
+    started REAL NOT NULL, ended REAL, message TEXT NOT NULL DEFAULT '',
+    paused REAL, paused_s REAL NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS tasks (
     run INTEGER NOT NULL REFERENCES runs(id), ordinal INTEGER NOT NULL,
     target TEXT NOT NULL, step TEXT NOT NULL, title TEXT NOT NULL, state TEXT NOT NULL,
@@ -33,6 +48,12 @@ CREATE TABLE IF NOT EXISTS log (
     step TEXT NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS log_by_run ON log (run, target, id);
 """
+# Columns that journals of earlier versions lack; readers do without.
+_LATER_COLUMNS = {"paused": "REAL", "paused_s": "REAL NOT NULL DEFAULT 0"}
+_NO_MORE_PAUSED = (
+    "paused = NULL, "
+    "paused_s = paused_s + CASE WHEN paused IS NULL THEN 0 ELSE max(0, ? - paused) END"
+)
 _TASK_COLUMNS = [
     "target",
     "step",
@@ -49,87 +70,13 @@ _TASK_COLUMNS = [
     "started",
     "ended",
 ]
+_DAMAGED_REMEDY = (
+    "The file is damaged. Move it away (mv): the history of the runs is lost, nothing else. "
+    "Then start again."
+)
 BUSY_TIMEOUT_S = 30.0
-
-
-class State(StrEnum):
-    """How a task, a target or a run fares."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    PRESENT = "present"
-    MISSING = "missing"
-    FAILED = "failed"
-    BLOCKED = "blocked"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-
-
-ENDED_WELL = frozenset({State.DONE, State.PRESENT, State.MISSING})
-
-
-@dataclass
-class TaskRow:
-    """One step on one target. Sizes in bytes, rate in bytes per second, times since the epoch."""
-
-    target: str
-    step: str
-    title: str
-    state: State = State.WAITING
-    attempt: int = 0
-    bytes_done: int = 0
-    bytes_total: int = 0
-    rate: float = 0.0
-    message: str = ""
-    error_code: str = ""
-    error: str = ""
-    remedy: str = ""
-    started: float | None = None
-    ended: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """How long it took, or has taken until now."""
-        return 0.0 if self.started is None else _elapsed_s(self.started, self.ended)
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """One run."""
-
-    id: int
-    kind: str
-    mode: str
-    state: State
-    config: str
-    options: dict[str, object]
-    pid: int
-    started: float
-    ended: float | None
-    message: str
-
-    @property
-    def seconds(self) -> float:
-        """How long it took, or has taken until now."""
-        return _elapsed_s(self.started, self.ended)
-
-
-def _elapsed_s(started: float, ended: float | None) -> float:
-    """Return the seconds between two times of the clock, which somebody may have set back."""
-    return max(0.0, (time.time() if ended is None else ended) - started)
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line of a run's log."""
-
-    id: int
-    at: float
-    target: str
-    step: str
-    level: str
-    text: str
+RESERVE_NAME = "journal.reserve"
+RESERVE_BYTES = 512 << 10
 
 
 def journal_path(state_dir: Path) -> Path:
@@ -145,12 +92,73 @@ class Journal:
     """
 
     def __init__(self, state_dir: Path) -> None:
-        path = journal_path(state_dir)
-        self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._path = journal_path(state_dir)
+        self._reserve = state_dir / RESERVE_NAME
+        with self._told():
+            self._db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S)
+            self._path.chmod(0o600)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+            self._add_later_columns()
+            self._keep_reserve()
+
+    def _add_later_columns(self) -> None:
+        """Bring the journal of an earlier version up to this one."""
+        if not self._lacking_columns():
+            return
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")  # another engine may have been at the same
+            for name in self._lacking_columns():
+                self._db.execute(f"ALTER TABLE runs ADD COLUMN {name} {_LATER_COLUMNS[name]}")
+
+    def _lacking_columns(self) -> list[str]:
+        present = {row[1] for row in self._db.execute("PRAGMA table_info(runs)")}
+        return [name for name in _LATER_COLUMNS if name not in present]
+
+    def _keep_reserve(self) -> None:
+        """Take some room, to be given up when there is none left: then the end can be written."""
+        try:
+            with self._reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        except OSError as error:
+            self._reserve.unlink(missing_ok=True)
+            raise DuDiskFull(f"{self._reserve.parent}: {(error.strerror or '').lower()}") from error
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            # Without room SQLite may also say that it cannot do some input or output.
+            full = "full" in str(error) or not os.statvfs(self._path.parent).f_bavail
+            kind = DuDiskFull if full else LocalFilesError
+            raise kind(f"{self._path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(self._path, error) from error
+
+    def _write(self, *changes: tuple[str, list[tuple[object, ...]]]) -> None:
+        """Make changes in one transaction.
+
+        Raises:
+            DuDiskFull: there was no room. Made they are all the same, from what was reserved, if
+                that was not used up: the run must end, but can still say so.
+        """
+
+        def make() -> None:
+            with self._told(), self._db:
+                for sql, rows in changes:
+                    self._db.executemany(sql, rows)
+
+        try:
+            make()
+        except LocalFilesError as error:
+            if not self._reserve.exists():
+                raise
+            self._reserve.unlink()
+            make()
+            raise DuDiskFull(error.what) from error
 
     def close(self) -> None:
         """Close it."""
@@ -158,7 +166,7 @@ class Journal:
 
     def begin(self, kind: str, mode: str, config: str, options: dict[str, object], pid: int) -> int:
         """Open a run and return its id."""
-        with self._db:
+        with self._told(), self._db:
             cursor = self._db.execute(
                 "INSERT INTO runs (kind, mode, state, config, options, pid, started) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -171,15 +179,15 @@ class Journal:
         names = tuple(kinds)
         dead = f"state = ? AND kind IN ({', '.join('?' for _ in names)})"
         now = time.time()
-        with self._db:
+        with self._told(), self._db:
             self._db.execute(
                 "UPDATE tasks SET state = ?, ended = ? WHERE state = ? "
                 f"AND run IN (SELECT id FROM runs WHERE {dead})",
                 (State.INTERRUPTED, now, State.RUNNING, State.RUNNING, *names),
             )
             self._db.execute(
-                f"UPDATE runs SET state = ?, ended = ? WHERE {dead}",
-                (State.INTERRUPTED, now, State.RUNNING, *names),
+                f"UPDATE runs SET state = ?, ended = ?, {_NO_MORE_PAUSED} WHERE {dead}",
+                (State.INTERRUPTED, now, now, State.RUNNING, *names),
             )
 
     def add_tasks(self, run: int, tasks: Iterable[TaskRow]) -> None:
@@ -188,7 +196,7 @@ class Journal:
             (run, ordinal, *_key(task), task.title, task.state)
             for ordinal, task in enumerate(tasks)
         ]
-        with self._db:
+        with self._told(), self._db:
             self._db.executemany(
                 "INSERT INTO tasks (run, ordinal, target, step, title, state) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
@@ -199,29 +207,33 @@ class Journal:
         """Write changed tasks and new log lines, in one transaction."""
         columns = [name for name in _TASK_COLUMNS if name not in ("target", "step", "title")]
         assignments = ", ".join(f"{name} = ?" for name in columns)
-        with self._db:
-            self._db.executemany(
+        self._write(
+            (
                 f"UPDATE tasks SET {assignments} WHERE run = ? AND target = ? AND step = ?",
                 [
                     (*(_storable(getattr(task, name)) for name in columns), run, *_key(task))
                     for task in tasks
                 ],
-            )
-            self._db.executemany(
+            ),
+            (
                 "INSERT INTO log (run, at, target, step, level, text) VALUES (?, ?, ?, ?, ?, ?)",
                 [
                     (run, line.at, *map(_storable, (line.target, line.step, line.level, line.text)))
                     for line in lines
                 ],
-            )
+            ),
+        )
 
     def end(self, run: int, state: State, message: str) -> None:
         """Close a run."""
-        with self._db:
-            self._db.execute(
-                "UPDATE runs SET state = ?, ended = ?, message = ? WHERE id = ?",
-                (state, time.time(), message, run),
-            )
+        now = time.time()
+        sql = f"UPDATE runs SET state = ?, ended = ?, message = ?, {_NO_MORE_PAUSED} WHERE id = ?"
+        self._write((sql, [(state, now, message, now, run)]))
+
+    def hold(self, run: int, *, paused: bool) -> None:
+        """Note that a run is held, or that it goes on."""
+        change = "paused = coalesce(paused, ?)" if paused else _NO_MORE_PAUSED
+        self._write((f"UPDATE runs SET {change} WHERE id = ?", [(time.time(), run)]))
 
 
 class JournalReader:
@@ -245,8 +257,11 @@ class JournalReader:
             yield db if _has_tables(db) else None
 
     def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        with self._open() as db:
-            return db.execute(sql, values).fetchall() if db else []
+        try:
+            with self._open() as db:
+                return db.execute(sql, values).fetchall() if db else []
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(self._path, error) from error
 
     def runs(self) -> list[RunRow]:
         """Return all runs, the newest first."""
@@ -261,10 +276,15 @@ class JournalReader:
         """Return the tasks of a run in the order of its plan."""
         columns = ", ".join(_TASK_COLUMNS)
         rows = self._rows(f"SELECT {columns} FROM tasks WHERE run = ? ORDER BY ordinal", run)
-        return [TaskRow(**{**dict(row), "state": State(row["state"])}) for row in rows]
+        # The columns stand in the order of the fields: a large site has thousands of rows, and who
+        # watches a run reads them three times a second.
+        return [
+            TaskRow(target, step, title, State(state), *rest)
+            for target, step, title, state, *rest in rows
+        ]
 
     def log(
-        self, run: int, *, after: int = 0, target: str = "", limit: int = 10_000
+        self, run: int, *, after: int = 0, target: str = "", level: str = "", limit: int = 10_000
     ) -> list[LogLine]:
         """Return log lines, oldest first.
 
@@ -272,18 +292,27 @@ class JournalReader:
             run: The run.
             after: Only lines with a greater id.
             target: Only lines of this target.
+            level: Only lines of this level.
             limit: At most so many.
         """
         rows = self._rows(
             "SELECT id, at, target, step, level, text FROM log "
-            "WHERE run = ? AND id > ? AND (? = '' OR target = ?) ORDER BY id LIMIT ?",
+            "WHERE run = ? AND id > ? AND (? = '' OR target = ?) AND (? = '' OR level = ?) "
+            "ORDER BY id LIMIT ?",
             run,
             after,
-            target,
-            target,
+            *(target, target),
+            *(level, level),
             limit,
         )
         return [LogLine(**dict(row)) for row in rows]
+
+
+def _unreadable(path: Path, error: sqlite3.DatabaseError) -> LocalFilesError:
+    what = f"{path} cannot be read: {error}"
+    if type(error) is sqlite3.DatabaseError:  # what SQLite says of a file that is damaged
+        return LocalFilesError(what, remedy=_DAMAGED_REMEDY)
+    return LocalFilesError(what)
 
 
 def _key(task: TaskRow) -> tuple[object, object]:
@@ -302,8 +331,12 @@ def _has_tables(db: sqlite3.Connection) -> bool:
     return bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_by_run'").fetchone())
 
 
+_RUN_FIELDS = frozenset(field.name for field in fields(RunRow))
+
+
 def _run_row(row: sqlite3.Row) -> RunRow:
-    values = dict(row)
+    # A journal may be of an earlier version (and lack columns) or of a later one (and have more).
+    values = {name: row[name] for name in row.keys() if name in _RUN_FIELDS}  # noqa: SIM118
     return RunRow(
         **{
             **values,

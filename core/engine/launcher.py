@@ -1,4 +1,4 @@
-"""Starting an engine that outlives the terminal, finding the one at work, and ending it."""
+"""Starting an engine that outlives the terminal, finding the one at work, holding and ending it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from core.bundle import DESCRIPTORS
 from core.config import ensure_state_dir, load_config
+from core.engine.asked import Asked
 from core.engine.journal import JournalReader, RunRow, State
-from core.engine.process import lock_is_held
+from core.engine.lock import lock_is_held
 from core.engine.request import CHANGING, RunRequest
-from core.errors import AirferryError, InternalError, kinds_by_code
+from core.errors import AirferryError, InternalError, kinds_by_code, of_local_files
+from core.secrets import NO_SECRETS, Secrets
 from core.service import let_go, start_time_of
 
 
-def start_run(request: RunRequest) -> int:
+def start_run(request: RunRequest, secrets: Secrets = NO_SECRETS) -> int:
     """Start a detached engine and return the id of its run.
 
     Args:
         request: What is to be done.
+        secrets: What was typed to log in to the hosts; they go through the engine's pipe only.
 
     Raises:
         ConfigError: the config is wrong, or names files that are not there.
@@ -49,7 +52,7 @@ def start_run(request: RunRequest) -> int:
         raise InternalError("the engine has no pipes")
     with process.stdin as stdin, process.stdout as stdout:
         with suppress(BrokenPipeError):  # it ended at once: that it says nothing says enough
-            stdin.write(request.to_json() + "\n")
+            stdin.write(f"{request.to_json()}\n{secrets.to_json()}\n")
             stdin.flush()
         line = stdout.readline()
     return _run_id(line, state_dir)
@@ -105,12 +108,55 @@ def _alive(run: RunRow, state_dir: Path) -> bool:
     return bool(start_time_of(run.pid))
 
 
-def cancel_run(run: RunRow, state_dir: Path) -> bool:
-    """Ask a run's engine to end; False if it has ended already."""
+def try_again(run: RunRow, state_dir: Path, hosts: Iterable[str]) -> bool:
+    """Ask a run at work to try hosts again that failed in it; False if it has ended.
+
+    Raises:
+        AirferryError: it cannot be asked.
+    """
     if true_state(run, state_dir) is not State.RUNNING:
         return False
     try:
-        os.kill(run.pid, signal.SIGTERM)
+        return Asked(state_dir, run.id).ask(hosts)
+    except OSError as error:
+        raise of_local_files(error, "the request") from error
+
+
+def cancel_run(run: RunRow, state_dir: Path) -> bool:
+    """Ask a run's engine to end; False if it has ended already."""
+    return _told(run, state_dir, signal.SIGTERM)
+
+
+def pause_run(run: RunRow, state_dir: Path) -> bool:
+    """Ask a run's engine to hold it; False if it has ended, or cannot be held.
+
+    The journal says soon after that it is held; what is in the middle of something then comes to
+    its next stop by itself.
+    """
+    return _heeds(run.pid, signal.SIGUSR1) and _told(run, state_dir, signal.SIGUSR1)
+
+
+def resume_run(run: RunRow, state_dir: Path) -> bool:
+    """Ask a run's engine to let it go on; False if it has ended."""
+    return _heeds(run.pid, signal.SIGUSR2) and _told(run, state_dir, signal.SIGUSR2)
+
+
+def _told(run: RunRow, state_dir: Path, number: signal.Signals) -> bool:
+    if true_state(run, state_dir) is not State.RUNNING:
+        return False
+    try:
+        os.kill(run.pid, number)
     except ProcessLookupError:
         return False
     return True
+
+
+def _heeds(pid: int, number: signal.Signals) -> bool:
+    """Whether a process handles a signal: the engine of an earlier version would die of it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    masks = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    handled = int(masks["SigCgt"], 16) | int(masks["SigBlk"], 16)
+    return bool(handled >> (number - 1) & 1)

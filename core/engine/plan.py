@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.config import HostConfig, Mode
-from core.engine.request import RunKind, RunRequest
+from core.engine.request import BACKUPS, CLEANS, RESTORES, RunKind, RunRequest
+from core.steps.backup import RegistryBackup, RegistryRestore
 from core.steps.base import DU, Need, Step
-from core.steps.bundles import BundleImport, BundleRead
-from core.steps.du import RegistryReach, RegistryServe, RegistryVerify, TunnelsServe
-from core.steps.hosts import Connect, DockerConfigure, DockerInstall, Preflight, TunnelOpen
+from core.steps.bundles import BundleImport, BundleRead, BundleTake
+from core.steps.clean import DockerRemove, DockerRestore, ImagesRemove, TunnelClose
+from core.steps.docker import DockerConfigure, DockerInstall
+from core.steps.du import (
+    DuPreflight,
+    RegistryForRun,
+    RegistryReach,
+    RegistryServe,
+    RegistryVerify,
+    TunnelsServe,
+)
 from core.steps.images import ImagesLoad, ImagesVerify, ImagesWarm
+from core.steps.reach import Connect, Preflight
+from core.steps.tunnel import TunnelOpen
 from core.steps.work import Work
 
 _HOST_RUNS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.PLAN)
+_HERE_RUNS = (RunKind.IMPORT, RunKind.TAKE)
 _IMPORT_RUNS = (RunKind.INSTALL, RunKind.IMPORT, RunKind.PLAN)
 
 
@@ -24,34 +36,49 @@ def build_plan(request: RunRequest, work: Work) -> list[Step]:
         request: What is asked.
         work: The site; only its config and list of bundle files are read here.
     """
+    if request.kind in (*BACKUPS, *RESTORES):
+        return list(_saving_steps(request, work))
     steps = list(_du_steps(request, work))
     last_of_du = steps[-1].id if steps else ""
     needs = [Need(DU, last_of_du)] if last_of_du else []
-    if request.kind is not RunKind.IMPORT:
+    if request.kind not in _HERE_RUNS and not request.here_only:
         for host in work.config.hosts:
             if not request.hosts or host.name in request.hosts:
                 steps += _host_steps(request, work, host, needs)
     return steps
 
 
+def _saving_steps(request: RunRequest, work: Work) -> Iterator[Step]:
+    yield (RegistryReach if work.config.mode is Mode.CUSTOM else RegistryServe)(work)
+    if request.kind in BACKUPS:
+        yield RegistryBackup(work)
+    else:
+        yield RegistryRestore(work)
+
+
 def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
     mode, kind = work.config.mode, request.kind
-    if kind is RunKind.CHECK:
+    if kind in (RunKind.CHECK, *CLEANS):
+        return
+    if kind is RunKind.TAKE:
+        yield from (BundleTake(work, file) for file in work.files)
         return
     if kind is RunKind.VERIFY:
         if mode is not Mode.NONE:
             yield RegistryVerify(work)
         return
-    if mode is Mode.NONE and kind is not RunKind.IMPORT:
+    if mode is Mode.NONE and request.skip_images:
+        return
+    if mode is Mode.NONE and (work.loads or not work.config.hosts):
         yield from (BundleRead(work, file) for file in work.files)
         return
-    if mode is Mode.CUSTOM:
-        yield RegistryReach(work)
-    else:
-        yield RegistryServe(work)
-    if mode is Mode.DU and kind in _HOST_RUNS and work.config.hosts:
+    yield DuPreflight(work)
+    yield {Mode.DU: RegistryServe, Mode.NONE: RegistryForRun, Mode.CUSTOM: RegistryReach}[mode](
+        work
+    )
+    if mode is Mode.DU and kind in _HOST_RUNS and work.config.hosts and not request.here_only:
         yield TunnelsServe(work)
-    if kind in _IMPORT_RUNS:
+    if kind in _IMPORT_RUNS or mode is Mode.NONE:
         yield from (BundleImport(work, file) for file in work.files)
     if kind is not RunKind.PLAN:
         yield RegistryVerify(work)
@@ -60,23 +87,33 @@ def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
 def _host_steps(
     request: RunRequest, work: Work, host: HostConfig, needs: list[Need]
 ) -> Iterator[Step]:
-    mode, kind = work.config.mode, request.kind
+    mode, kind, images = work.config.mode, request.kind, not request.skip_images
     yield Connect(work, host)
     if kind is RunKind.VERIFY:
-        if not request.skip_images:
+        if images:
             yield ImagesVerify(work, host)
         return
-    yield Preflight(work, host)
+    if kind in CLEANS:
+        yield from _clean_steps(request, work, host)
+        return
+    yield Preflight(work, host, images=images, read_bundles=kind is not RunKind.CHECK)
     if kind is RunKind.CHECK:
         return
     yield DockerInstall(work, host)
-    if mode is not Mode.NONE:
+    if mode is not Mode.NONE or (images and not work.loads):
         yield DockerConfigure(work, host)
     if mode is Mode.DU:
         yield TunnelOpen(work, host)
-    if request.skip_images:
+    if not images:
         return
-    warm = ImagesLoad if mode is Mode.NONE else ImagesWarm
-    yield warm(work, host, *needs)
+    yield (ImagesLoad if work.loads else ImagesWarm)(work, host, *needs)
     if kind is not RunKind.PLAN:
         yield ImagesVerify(work, host)
+
+
+def _clean_steps(request: RunRequest, work: Work, host: HostConfig) -> Iterator[Step]:
+    yield TunnelClose(work, host)
+    yield ImagesRemove(work, host)
+    yield DockerRestore(work, host)
+    if request.remove_docker:
+        yield DockerRemove(work, host)

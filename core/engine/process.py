@@ -1,69 +1,75 @@
 """The engine's process: detached from every terminal, told what to do on its standard input.
 
+The first line is the request, the second what was typed to log in; neither is kept.
+
 It answers one line of JSON on standard output (the run's id, or why there is none) and is on its
-own from then on. SIGTERM and SIGINT cancel the run; SIGHUP means nothing to it.
+own from then on. SIGTERM and SIGINT cancel the run, SIGUSR1 holds it and SIGUSR2 lets it go on;
+SIGHUP means nothing to it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import sys
-import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from core.bundle import BundleFile, bundle_file, find_bundles, parse_reference
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
+from core.engine.asked import Asked
 from core.engine.journal import Journal, State
+from core.engine.lock import engine_lock, note_holder
 from core.engine.plan import build_plan
-from core.engine.request import CHANGING, RunKind, RunRequest
+from core.engine.request import BACKUPS, CHANGING, CLEANS, RESTORES, RunKind, RunRequest
 from core.engine.runner import Runner
 from core.errors import (
     AirferryError,
-    BusyError,
     ConfigError,
     InternalError,
+    LocalFilesError,
     UnsafeBundle,
     UsageError,
+    of_local_files,
 )
-from core.steps.work import ImportOptions, Work
+from core.secrets import Secrets
+from core.steps.work import ImportOptions, Saving, Work
 
-LOCK_NAME = "engine.lock"
 LOCK_PATIENCE_S = 1.0
-_NEEDS_BUNDLES = frozenset(
-    {RunKind.INSTALL, RunKind.IMPORT, RunKind.CONFIGURE_HOSTS, RunKind.PLAN, RunKind.VERIFY}
-)
+HOLDING = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def main() -> int:
     """Run the engine; the process's exit code."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HOLDING)  # kept until the run can be held
     try:
         request = RunRequest.from_json(sys.stdin.readline())
-        return _serve(request)
+        return _serve(request, Secrets.from_json(sys.stdin.readline()))
     except AirferryError as error:
-        _answer({"code": error.code, "error": error.what, "remedy": error.remedy})
-        return error.exit_code
+        return _refuse(error)
+    except OSError as error:
+        return _refuse(of_local_files(error, "the engine"))
     except Exception as error:  # noqa: BLE001 - the boundary where the process ends
         traceback.print_exc()
-        fault = InternalError(f"{type(error).__name__}: {error}")
-        _answer({"code": fault.code, "error": fault.what, "remedy": fault.remedy})
-        return fault.exit_code
+        return _refuse(InternalError(f"{type(error).__name__}: {error}"))
 
 
-def _serve(request: RunRequest) -> int:
+def _refuse(error: AirferryError) -> int:
+    """Tell the launcher why there is no run; the process's exit code."""
+    _answer({"code": error.code, "error": error.what, "remedy": error.remedy})
+    return error.exit_code
+
+
+def _serve(request: RunRequest, secrets: Secrets) -> int:
     config = load_config(request.config)
     _require_files(config, request)
     files = _bundle_files(config, request)
     imports = _import_options(request, files)
+    saving = _saving(request)
     state_dir = ensure_state_dir(config)
     with contextlib.ExitStack() as stack:
         if request.kind.changes_things:
@@ -74,12 +80,26 @@ def _serve(request: RunRequest) -> int:
         options = {k: v for k, v in json.loads(request.to_json()).items() if v}
         run = journal.begin(request.kind, config.mode, str(config.path), options, os.getpid())
         if request.kind.changes_things:
-            _note_holder(state_dir, run)
+            note_holder(state_dir, run)
+        asked = Asked(state_dir, run) if request.kind.changes_things else None
+        if asked:
+            asked.open()
+            stack.callback(asked.close)
         _answer({"run": run})
         # Not asyncio.run: what the run left behind (a channel to a host that says nothing any
         # more) is waited for by nobody, because the process ends now.
         loop = asyncio.new_event_loop()
-        state = loop.run_until_complete(_carry_out(request, config, files, imports, journal, run))
+        work = Work(
+            config,
+            files,
+            dry=not request.kind.changes_things,
+            accept_new_keys=request.accept_new_host_keys,
+            compared_keys=request.compared_keys,
+            options=imports,
+            secrets=secrets,
+            saving=saving,
+        )
+        state = loop.run_until_complete(_carry_out(request, work, journal, run, asked))
     return {State.DONE: 0, State.CANCELLED: 130}.get(state, 1)
 
 
@@ -95,12 +115,25 @@ def _require_files(config: Config, request: RunRequest) -> None:
             "mode none has no registry to import into",
             remedy="Set privateRegistryType to du or custom, or run: airferry install",
         )
+    if request.kind in (*BACKUPS, *RESTORES) and config.mode is Mode.NONE:
+        raise UsageError(
+            "mode none has no registry to back up or restore: hosts hold the images themselves",
+            remedy="Keep the bundles in imagesDir. Modes du and custom have a registry.",
+        )
     unknown = set(request.hosts) - {host.name for host in config.hosts}
     if unknown:
         raise UsageError(f"no such host in the config: {', '.join(sorted(unknown))}")
+    if request.kind is RunKind.TAKE:
+        if not request.bundles:
+            raise UsageError("no bundle is named", remedy="Name the files on the stick to take.")
+        return
     problems = missing_files(config)
-    if request.bundles or request.kind is RunKind.CHECK:
+    if request.bundles or request.kind in (RunKind.CHECK, *CLEANS):
         problems = [problem for problem in problems if problem.key != "imagesDir"]
+    if request.kind in CLEANS:
+        problems = [problem for problem in problems if problem.key != "dockerRepo"]
+    if request.kind in (*BACKUPS, *RESTORES):
+        problems = [problem for problem in problems if problem.key == "privateRegistryCA"]
     if request.kind is RunKind.IMPORT:
         problems = [p for p in problems if p.key in ("imagesDir", "privateRegistryCA")]
     if problems:
@@ -110,8 +143,10 @@ def _require_files(config: Config, request: RunRequest) -> None:
 def _bundle_files(config: Config, request: RunRequest) -> tuple[BundleFile, ...]:
     if request.bundles:
         return tuple(dict.fromkeys(bundle_file(path) for path in request.bundles))
-    if request.kind not in _NEEDS_BUNDLES:
-        return ()
+    if request.kind in RESTORES:
+        raise UsageError("no backup is named", remedy="Name one: airferry restore FILE")
+    if request.kind in (*CLEANS, *BACKUPS) or not config.images_dir.is_dir():
+        return ()  # who needs the directory was told already
     found, _ = find_bundles(config.images_dir)
     if not found and request.kind in (RunKind.INSTALL, RunKind.IMPORT):
         line = config.lines.get("imagesDir", 0)
@@ -123,39 +158,47 @@ def _bundle_files(config: Config, request: RunRequest) -> tuple[BundleFile, ...]
 
 
 async def _carry_out(
-    request: RunRequest,
-    config: Config,
-    files: tuple[BundleFile, ...],
-    imports: ImportOptions,
-    journal: Journal,
-    run: int,
+    request: RunRequest, work: Work, journal: Journal, run: int, asked: Asked | None
 ) -> State:
-    dry = not request.kind.changes_things
-    work = Work(
-        config,
-        files,
-        dry=dry,
-        accept_new_keys=request.accept_new_host_keys,
-        options=imports,
-    )
     steps = build_plan(request, work)
-    runner = Runner(steps, journal, run, dry=dry, at_once=config.ssh.concurrency)
+    runner = Runner(
+        steps,
+        journal,
+        run,
+        dry=work.dry,
+        at_once=work.config.ssh.concurrency,
+        asked=asked.take if asked else tuple,
+        pause=work.pause,
+    )
     task = asyncio.ensure_future(runner.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
+    for number, act in zip(HOLDING, (work.pause.begin, work.pause.end), strict=True):
+        loop.add_signal_handler(number, act)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HOLDING)
     state, message = State.FAILED, ""
     try:
         state = await task
     except asyncio.CancelledError:
         state = State.CANCELLED
+    except AirferryError as error:
+        message = f"{error.what} [{error.code}]"
     except Exception as error:  # noqa: BLE001 - the boundary where the run ends
         traceback.print_exc()
         message = f"internal error: {type(error).__name__}: {error}"
     finally:
         await work.close()
-        journal.end(run, state, message)
+        _write_end(journal, run, state, message)
     return state
+
+
+def _write_end(journal: Journal, run: int, state: State, message: str) -> None:
+    """Close the run in the journal; where that cannot be written, it reads as interrupted."""
+    try:
+        journal.end(run, state, message)
+    except LocalFilesError as error:
+        print(f"run {run}: {state}: {message}; {error.what}", file=sys.stderr)
 
 
 def _import_options(request: RunRequest, files: tuple[BundleFile, ...]) -> ImportOptions:
@@ -178,50 +221,20 @@ def _import_options(request: RunRequest, files: tuple[BundleFile, ...]) -> Impor
     )
 
 
-@contextmanager
-def engine_lock(state_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
-    """Hold the lock of a state directory; the kernel frees it when its holder dies.
-
-    Args:
-        state_dir: The state directory.
-        patience_s: How long to try: who only asks whether it is held has it for a moment, too.
+def _saving(request: RunRequest) -> Saving:
+    """Return how the registry is backed up or restored.
 
     Raises:
-        BusyError: another engine holds it; its run is named.
+        UsageError: there is no such directory to write to.
+        BundleError: an earlier backup cannot be opened.
     """
-    with (state_dir / LOCK_NAME).open("a+", encoding="utf-8") as lock:
-        deadline = time.monotonic() + patience_s
-        while not _try_lock(lock):
-            if time.monotonic() >= deadline:
-                lock.seek(0)
-                holder = lock.read().strip() or "another run"
-                raise BusyError(f"{holder} is at work")
-            time.sleep(0.05)
-        yield
-
-
-def _try_lock(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def lock_is_held(state_dir: Path) -> bool:
-    """Whether an engine that changes things is alive."""
-    try:
-        with engine_lock(state_dir):
-            return False
-    except BusyError:
-        return True
-    except FileNotFoundError:
-        return False
-
-
-def _note_holder(state_dir: Path, run: int) -> None:
-    """Write who holds the lock into the file (whose content the lock does not cover)."""
-    (state_dir / LOCK_NAME).write_text(f"run {run} (process {os.getpid()})\n", encoding="utf-8")
+    if request.kind in BACKUPS and (request.outdir is None or not request.outdir.is_dir()):
+        raise UsageError(
+            f"no such directory: {request.outdir or 'none is named'}",
+            remedy="Name the directory that the backup goes to: --outdir DIR. Is the stick in?",
+        )
+    since = (bundle_file(request.since),) if request.since else ()
+    return Saving(request.outdir, since, request.split_bytes, request.prune)
 
 
 def _answer(record: dict[str, object]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from textwrap import wrap
 
-from core.engine.journal import ENDED_WELL, JournalReader, RunRow, State, TaskRow
-from core.engine.request import CHANGING, RunKind
+from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
+from core.engine.request import RunKind
 
+WIDTH = 100
 # Steps that only look, so that "nothing to do" would be an odd thing to say of them.
 LOOKS = frozenset({"connect", "preflight", "registry.reach"})
 # The first of these that one of its steps is in is the state of a target.
@@ -73,8 +75,36 @@ def targets_of(tasks: Iterable[TaskRow]) -> list[Target]:
     return [Target(name, tuple(rows)) for name, rows in grouped.items()]
 
 
+@dataclass(frozen=True)
+class Cause:
+    """Failures that have one cause and one remedy."""
+
+    code: str
+    remedy: str
+    targets: tuple[str, ...]
+    what: str
+
+
+def causes_of(tasks: Iterable[TaskRow]) -> list[Cause]:
+    """Group failures by code and remedy, in the order in which they come."""
+    grouped: dict[tuple[str, str], list[TaskRow]] = {}
+    for task in tasks:
+        if task.error_code:
+            grouped.setdefault((task.error_code, task.remedy), []).append(task)
+    return [
+        Cause(code, remedy, tuple(dict.fromkeys(row.target for row in rows)), rows[0].error)
+        for (code, remedy), rows in grouped.items()
+    ]
+
+
+def is_paused(run: RunRow, state: State) -> bool:
+    """Whether a run is held; an engine that was killed while it was holds nothing any more."""
+    return run.paused is not None and state is State.RUNNING
+
+
 def report_record(run: RunRow, state: State, tasks: Iterable[TaskRow]) -> dict[str, object]:
     """Return the report as JSON data."""
+    tasks = list(tasks)
     return {
         "run": run.id,
         "kind": run.kind,
@@ -82,6 +112,10 @@ def report_record(run: RunRow, state: State, tasks: Iterable[TaskRow]) -> dict[s
         "state": state.value,
         "started": datetime.fromtimestamp(run.started, UTC).isoformat(timespec="seconds"),
         "seconds": round(run.seconds, 2),
+        "paused": is_paused(run, state),
+        "seconds_worked": round(run.worked_s, 2),
+        "message": run.message,
+        "causes": [asdict(cause) for cause in causes_of(tasks)],
         "targets": [
             {
                 "name": target.name,
@@ -101,6 +135,7 @@ def _step_record(task: TaskRow) -> dict[str, object]:
         "id": task.step,
         "state": task.state.value,
         "seconds": round(task.seconds, 2),
+        "attempt": task.attempt,
         "bytes": task.bytes_done or (task.bytes_total if task.state is State.MISSING else 0),
         "message": task.message,
         "error": error,
@@ -109,21 +144,39 @@ def _step_record(task: TaskRow) -> dict[str, object]:
 
 def report_text(run: RunRow, state: State, tasks: Iterable[TaskRow]) -> str:
     """Return the report in plain words (readable as Markdown)."""
+    tasks = list(tasks)
     targets = targets_of(tasks)
     ready = [target for target in targets if target.state in ENDED_WELL]
+    fares = "paused" if is_paused(run, state) else state.value
     lines = [
-        f"# Run {run.id}: {run.kind}, mode {run.mode}: {state.value}, {clock(run.seconds)}",
+        f"# Run {run.id}: {run.kind}, mode {run.mode}: {fares}, {clock(run.seconds)}",
         "",
         _verdict(run.kind, targets, ready),
         "",
     ]
+    if run.message:
+        lines += [run.message, ""]
+    for cause in causes_of(tasks):
+        lines += [*_cause_lines(cause), ""]
     for target in targets:
         lines.append(f"{sign(target.state)} {target.name}: {target.state.value}")
         lines += [f"    {_step_line(task)}" for task in target.tasks]
         for task in target.tasks:
             if task.error_code:
-                lines += [f"    ! {task.error} [{task.error_code}]", f"      {task.remedy}"]
+                lines.append(f"    ! {task.error} [{task.error_code}]")
     return "\n".join(lines)
+
+
+def _cause_lines(cause: Cause) -> list[str]:
+    """Return a cause in lines: on how many targets, which, what happened, what to do."""
+    who = wrap(", ".join(cause.targets), WIDTH - 4) or [""]
+    return [
+        f"## {cause.code} on {count(len(cause.targets), 'target')}",
+        "",
+        *(f"    {line}" for line in who),
+        f"    {cause.what}",
+        f"    {cause.remedy}",
+    ]
 
 
 def _verdict(kind: str, targets: list[Target], ready: list[Target]) -> str:
@@ -131,8 +184,19 @@ def _verdict(kind: str, targets: list[Target], ready: list[Target]) -> str:
         return f"{len(ready)} of {len(targets)} hosts can take part."
     if kind == RunKind.VERIFY:
         return f"{len(ready)} of {len(targets)} targets have everything."
+    if kind == RunKind.TAKE:
+        good = targets and len(ready) == len(targets)
+        return "The bundles are in imagesDir." if good else "Not all bundles are in imagesDir."
+    if kind == RunKind.CLEAN and len(ready) < len(targets):
+        return f"{len(ready)} of {len(targets)} hosts are clean."
+    if kind == RunKind.BACKUP and len(ready) == len(targets):
+        return "The registry is backed up."
     if targets and all(target.nothing_to_do for target in targets):
         return "Nothing had to be done: everything is there already."
+    if kind == RunKind.RESTORE and len(ready) == len(targets):
+        return "The registry is as the backup says."
+    if kind == RunKind.CLEAN:
+        return f"{len(ready)} of {len(targets)} hosts are clean: what Airferry brought is gone."
     missing = sum(target.state is State.MISSING for target in targets)
     if missing:
         return f"{missing} of {len(targets)} targets lack something."
@@ -146,6 +210,12 @@ def _step_line(task: TaskRow) -> str:
     if task.state is State.PRESENT:
         note = "ok" if task.step in LOOKS or task.step.endswith(".verify") else "nothing to do"
     return f"{sign(task.state)} {task.step:<18} {note:<14}{clock(task.seconds):>6}{moved}{words}"
+
+
+def log_text(line: LogLine) -> str:
+    """Return an entry of the log with its time of day."""
+    at = datetime.fromtimestamp(line.at).astimezone()
+    return f"{at:%H:%M:%S} {line.target} {line.step} {line.level}: {line.text}"
 
 
 def sign(state: State) -> str:
@@ -181,11 +251,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def unfinished_hosts(reader: JournalReader) -> list[str]:
-    """Return the hosts that did not end well in the newest run that each took part in."""
-    newest: dict[str, State] = {}
+def unfinished_hosts(reader: JournalReader, hosts: Collection[str]) -> list[str]:
+    """Return the hosts that did not end well in the newest run that each took part in.
+
+    Args:
+        reader: The journal; read back only until every host was met.
+        hosts: The names that count: of all that ever were, those of the config.
+    """
+    wanted, newest = frozenset(hosts) - {"du"}, dict[str, State]()
     for run in reader.runs():
-        if run.kind in CHANGING:
+        if len(newest) == len(wanted):
+            break
+        if run.kind in (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS):
             for target in targets_of(reader.tasks(run.id)):
-                newest.setdefault(target.name, target.state)
-    return sorted(n for n, state in newest.items() if n != "du" and state not in ENDED_WELL)
+                if target.name in wanted:
+                    newest.setdefault(target.name, target.state)
+    return sorted(name for name, state in newest.items() if state not in ENDED_WELL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,6 +17,13 @@ class RunKind(StrEnum):
     PLAN = "plan"
     CHECK = "check"
     VERIFY = "verify"
+    CLEAN = "clean"
+    TAKE = "take"
+    BACKUP = "backup"
+    RESTORE = "restore"
+    PLAN_BACKUP = "plan-backup"
+    PLAN_RESTORE = "plan-restore"
+    PLAN_CLEAN = "plan-clean"
 
     @property
     def changes_things(self) -> bool:
@@ -24,7 +31,24 @@ class RunKind(StrEnum):
         return self in CHANGING
 
 
-CHANGING = (RunKind.INSTALL, RunKind.IMPORT, RunKind.CONFIGURE_HOSTS)
+CHANGING = (
+    RunKind.INSTALL,
+    RunKind.IMPORT,
+    RunKind.CONFIGURE_HOSTS,
+    RunKind.CLEAN,
+    RunKind.TAKE,
+    RunKind.BACKUP,
+    RunKind.RESTORE,
+)
+BACKUPS = (RunKind.BACKUP, RunKind.PLAN_BACKUP)
+RESTORES = (RunKind.RESTORE, RunKind.PLAN_RESTORE)
+PLANS = (RunKind.PLAN, RunKind.PLAN_BACKUP, RunKind.PLAN_RESTORE, RunKind.PLAN_CLEAN)
+CLEANS = (RunKind.CLEAN, RunKind.PLAN_CLEAN)
+_PLANS = {
+    RunKind.BACKUP: RunKind.PLAN_BACKUP,
+    RunKind.RESTORE: RunKind.PLAN_RESTORE,
+    RunKind.CLEAN: RunKind.PLAN_CLEAN,
+}
 
 
 @dataclass(frozen=True)
@@ -34,14 +58,22 @@ class RunRequest:
     Args:
         kind: What is to be done.
         config: The config file, absolute.
-        bundles: Bundle files to import; empty for all of imagesDir.
+        bundles: Bundle files to import, empty for all of imagesDir; or those to take from a stick;
+            or the backups to restore.
         hosts: Names of the hosts to include; empty for all.
         skip_images: Do not warm the hosts' caches (`--skip-docker-img-import`).
         accept_new_host_keys: Accept and note host keys never seen before.
+        compared_keys: Fingerprints that a person has compared: only such new keys are noted.
         keep_going: Import the images that are whole where others of a bundle are not.
         later_wins: Where two bundles have different images under one name, take the later's.
         recompress: Turn layers of zstd into gzip.
         name: The name for the one image of the one bundle.
+        remove_docker: Take Docker away as well where Airferry installed it (clean).
+        here_only: Only this machine's part (the dry run of an import).
+        outdir: Where a backup goes.
+        since: An earlier backup whose blobs are left out of it.
+        split_bytes: The most that one file of it may hold; 0 for one file.
+        prune: Remove what the backup that is restored does not have.
     """
 
     kind: RunKind
@@ -54,6 +86,18 @@ class RunRequest:
     later_wins: bool = False
     recompress: bool = False
     name: str = ""
+    remove_docker: bool = False
+    here_only: bool = False
+    outdir: Path | None = None
+    since: Path | None = None
+    split_bytes: int = 0
+    prune: bool = False
+    compared_keys: tuple[str, ...] = ()
+
+    def as_plan(self) -> RunRequest:
+        """Return the request for the dry run of this one: what it would do, changing nothing."""
+        kind = _PLANS.get(self.kind, RunKind.PLAN)
+        return replace(self, kind=kind, here_only=self.kind is RunKind.IMPORT)
 
     def to_json(self) -> str:
         """Return it as one line."""
@@ -70,5 +114,7 @@ class RunRequest:
                 "config": Path(values["config"]),
                 "bundles": tuple(Path(path) for path in values["bundles"]),
                 "hosts": tuple(values["hosts"]),
+                "compared_keys": tuple(values.get("compared_keys", ())),
+                **{key: Path(values[key]) for key in ("outdir", "since") if values.get(key)},
             }
         )

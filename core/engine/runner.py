@@ -1,95 +1,43 @@
 """Carrying out a plan: targets side by side, the steps of one target in order.
 
 Every step is check, apply, check. What can pass by itself is tried again with growing pauses; what
-can't is reported at once. A host that fails stops only itself; a step of the DU that fails stops
-what needs it. Progress goes to the journal twice a second, whatever its pace.
+can't is reported at once. Before a step is tried again, the earlier ones that it stands on are
+asked again: a host that was rebooted may lack its tunnel, a registry may have died. A host that
+fails stops only itself, one that waits takes nobody's place; a step of the DU that fails stops what
+needs it. Progress goes to the journal twice a second, whatever its pace.
+
+A run that is held begins no step, and lets none go on from looking to changing; what was found
+missing is asked for again afterwards. The time in which it was held tries nobody's patience.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
+import math
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from core.engine.journal import ENDED_WELL, Journal, LogLine, State, TaskRow
-from core.errors import AirferryError, Cancelled, InternalError, LocalFilesError, StillMissing
-from core.steps.base import Need, Step, VerifyStep
+from core.engine.patience import Patience
+from core.engine.teller import TaskTeller
+from core.errors import (
+    AirferryError,
+    Cancelled,
+    InternalError,
+    LocalFilesError,
+    StillMissing,
+    of_local_files,
+)
+from core.pause import Pause
+from core.steps.base import DU, Need, Step, VerifyStep
+from core.telling import RUN_PAUSED, RUN_RESUMED
 
 FLUSH_S = 0.5
-FIRST_PAUSE_S = 1.0
-RATE_WINDOW_S = 5.0
-
-
-class TaskTeller:
-    """What a step tells, kept until the next flush. Called from any thread."""
-
-    def __init__(self, row: TaskRow, lines: deque[LogLine]) -> None:
-        self.row = row
-        self.changed = False
-        self._lines = lines
-        self._fact = ""
-        self._samples: deque[tuple[float, int]] = deque(maxlen=64)
-
-    def bytes(self, done: int, total: int) -> None:
-        """Note progress; it never falls, also not when a try is repeated."""
-        self.row.bytes_done = max(self.row.bytes_done, done)
-        self.row.bytes_total = max(self.row.bytes_total, total, self.row.bytes_done)
-        self.changed = True
-
-    def say(self, message: str) -> None:
-        """Note what is being done."""
-        self.row.message = message
-        self.changed = True
-
-    def found(self, fact: str) -> None:
-        """Keep what is to be shown when the step has ended well."""
-        self._fact = fact
-
-    def log(self, text: str) -> None:
-        """Add a line to the log."""
-        self._add("info", text)
-
-    def warn(self, text: str) -> None:
-        """Add a warning to the log and show it."""
-        self._add("warning", text)
-
-    def error(self, error: AirferryError) -> None:
-        """Add an error to the log."""
-        self._add("error", f"{error.what} [{error.code}]")
-        if error.details.strip():
-            self._add("error", error.details.strip())
-
-    def set_state(self, state: State) -> None:
-        """Note a new state, with the time."""
-        self.row.state = state
-        self.changed = True
-        if state is State.RUNNING and self.row.started is None:
-            self.row.started = time.time()
-        if state not in (State.RUNNING, State.WAITING):
-            self.row.ended = time.time()
-            self.row.rate = 0.0
-        if state in (State.DONE, State.PRESENT):
-            self.row.message = self._fact
-
-    def measure(self, now: float) -> None:
-        """Work out the rate over the last seconds."""
-        if self.row.state is not State.RUNNING:
-            return
-        self._samples.append((now, self.row.bytes_done))
-        while now - self._samples[0][0] > RATE_WINDOW_S:
-            self._samples.popleft()
-        elapsed = now - self._samples[0][0]
-        rate = (self.row.bytes_done - self._samples[0][1]) / elapsed if elapsed else 0.0
-        if rate != self.row.rate:
-            self.row.rate = rate
-            self.changed = True
-
-    def _add(self, level: str, text: str) -> None:
-        self._lines.append(LogLine(0, time.time(), self.row.target, self.row.step, level, text))
+FRESH_S = 1.0  # so long nobody asks again what another has just asked
 
 
 @dataclass
@@ -113,16 +61,34 @@ class Runner:
         run: The run's id.
         dry: Only check; nothing is applied.
         at_once: How many hosts may be at work at a time.
+        pause: What holds it.
+        asked: Returns the hosts that somebody wants tried again, each time it is called.
     """
 
     def __init__(
-        self, steps: Iterable[Step], journal: Journal, run: int, *, dry: bool, at_once: int
+        self,
+        steps: Iterable[Step],
+        journal: Journal,
+        run: int,
+        *,
+        dry: bool,
+        at_once: int,
+        pause: Pause | None = None,
+        asked: Callable[[], Iterable[str]] = lambda: (),
     ) -> None:
         self._journal = journal
+        self._pause = pause or Pause()
+        self._noted_pause = False
         self._run = run
         self._dry = dry
         self._lines: deque[LogLine] = deque()
         self._gate = asyncio.Semaphore(at_once)
+        self._asked = asked
+        self._at_work: set[str] = set()
+        self._all_over = asyncio.Event()
+        self._all_over.set()
+        self._healing = asyncio.Lock()
+        self._healed = -math.inf
         self._tasks: dict[tuple[str, str], _Task] = {}
         for step in steps:
             row = TaskRow(step.target, step.id, step.title)
@@ -135,36 +101,71 @@ class Runner:
             asyncio.CancelledError: it was cancelled; the journal says so already.
         """
         self._journal.add_tasks(self._run, [task.teller.row for task in self._tasks.values()])
-        flushing = asyncio.create_task(self._flush_forever())
         try:
             async with asyncio.TaskGroup() as group:
-                for target in dict.fromkeys(target for target, _ in self._tasks):
-                    group.create_task(self._run_target(target))
+                flushing = group.create_task(self._flush_forever())
+                async with asyncio.TaskGroup() as targets:
+                    asking = targets.create_task(self._take_up(targets))
+                    for target in dict.fromkeys(target for target, _ in self._tasks):
+                        self._start(target, targets)
+                    await self._all_over.wait()
+                    asking.cancel()
+                flushing.cancel()
         except asyncio.CancelledError:
             self._mark_cancelled()
             raise
         except ExceptionGroup as group:
-            if group.subgroup(Cancelled) is None:
+            found = _first_of_ours(group)
+            if isinstance(found, LocalFilesError):
+                self._mark_failed(found)  # the journal cannot be written
+            elif isinstance(found, Cancelled):
+                self._mark_cancelled()
+                raise asyncio.CancelledError from group
+            else:
                 raise
-            self._mark_cancelled()
-            raise asyncio.CancelledError from group
         finally:
-            flushing.cancel()
             self._flush()
         ended_well = all(task.state in ENDED_WELL for task in self._tasks.values())
         return State.DONE if ended_well else State.FAILED
 
+    def _start(self, target: str, group: asyncio.TaskGroup) -> None:
+        self._at_work.add(target)
+        self._all_over.clear()
+        group.create_task(self._run_target(target)).add_done_callback(lambda _: self._over(target))
+
+    def _over(self, target: str) -> None:
+        self._at_work.discard(target)
+        if not self._at_work:
+            self._all_over.set()
+
+    async def _take_up(self, group: asyncio.TaskGroup) -> None:
+        """Try hosts again that failed when somebody asks for it, while others are at work."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            for target in self._asked():
+                failed = [task for task in self._of(target) if task.state not in ENDED_WELL]
+                if target == DU or target in self._at_work or not failed:
+                    continue
+                # What only looks is done again as well: it may see what was mended meanwhile.
+                looks = [task for task in self._of(target) if isinstance(task.step, VerifyStep)]
+                for task in (*failed, *looks):
+                    task.teller.begin_anew()
+                    task.finished = asyncio.Event()
+                self._start(target, group)
+
+    def _of(self, target: str) -> list[_Task]:
+        return [task for (owner, _), task in self._tasks.items() if owner == target]
+
     async def _run_target(self, target: str) -> None:
         blocked_by = ""
         for (owner, step_id), task in self._tasks.items():
-            if owner != target:
+            if owner != target or task.state in ENDED_WELL:
                 continue
             blocked_by = blocked_by or await self._unmet_need(task.step.needs)
             if blocked_by:
                 self._block(task, blocked_by)
                 continue
-            async with self._gate:
-                await self._run_task(task)
+            await self._run_task(task)
             if task.state not in ENDED_WELL:
                 blocked_by = step_id
             task.finished.set()
@@ -187,32 +188,86 @@ class Runner:
 
     async def _run_task(self, task: _Task) -> None:
         teller, row = task.teller, task.teller.row
-        teller.set_state(State.RUNNING)
-        tries, moved_bytes, pause_s = 0, 0, FIRST_PAUSE_S
+        patience = Patience(0 if self._dry else task.step.patience_s, self._pause.clock)
         while True:
-            row.attempt += 1
-            tries += 1
+            await self._held(task)
             try:
-                teller.set_state(await self._try(task))
-                return
+                await self._reach(task)
+                async with self._gate:
+                    await self._held(task)
+                    if row.attempt:
+                        await self._heal_before(task)
+                    row.attempt += 1
+                    teller.set_state(State.RUNNING)
+                    teller.set_state(await self._try(task))
+                    return
             except AirferryError as error:
                 teller.error(error)
                 if isinstance(error, Cancelled):
                     raise  # ends the group of all targets: one of them alone is never cancelled
-                if row.bytes_done > moved_bytes:
-                    tries, moved_bytes, pause_s = 1, row.bytes_done, FIRST_PAUSE_S
-                if not error.transient or tries >= task.step.attempts or self._dry:
+                pause_s = patience.next_pause_s(error, row.bytes_done)
+                if pause_s is None:
                     self._fail(task, error)
                     return
-                teller.say(f"retry {row.attempt}: {error.what}")
-            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            pause_s *= 2
+                teller.say(f"tried again in {pause_s:.0f} s: {error.what}")
+            await pause(pause_s)
+
+    async def _held(self, task: _Task) -> bool:
+        """Wait while the run is held; False if it is not. What the task said is said again."""
+        row, said = task.teller.row, task.teller.row.message
+        at_work = row.state is State.RUNNING
+        if not await self._pause.over(task.teller.say if at_work else _unsaid):
+            return False
+        if at_work:
+            task.teller.say(said)
+        return True
+
+    async def _reach(self, task: _Task) -> None:
+        """Have the way to the target open before a place is taken: a dead host holds up nobody."""
+        if not task.step.is_reached:
+            task.teller.set_state(State.RUNNING)
+            with _our_errors(task):
+                await task.step.reach(task.teller)
+
+    async def _heal_before(self, task: _Task) -> None:
+        """Ask the steps that this one stands on again, and do again what is missing by now.
+
+        Those of the DU are asked by one host at a time, and not by each of hundreds.
+        """
+        async with self._healing:
+            if time.monotonic() - self._healed > FRESH_S:
+                await self._heal(DU, until=task)
+                self._healed = time.monotonic()
+        if task.step.target != DU:
+            await self._heal(task.step.target, until=task)
+
+    async def _heal(self, target: str, until: _Task) -> None:
+        for (owner, _), task in self._tasks.items():
+            if task is until:
+                return
+            if owner == target and task.step.heals and task.state in ENDED_WELL:
+                await self._do_again(task)
+
+    async def _do_again(self, task: _Task) -> None:
+        """Check a step that has ended well; its row changes only if there was something to do."""
+        row = task.teller.row
+        before, applied, task.applied = replace(row), task.applied, False
+        state = await self._try(task)
+        if state is State.DONE:
+            row.attempt += 1
+            task.teller.set_state(state)
+            task.teller.log("had to be done again")
+        else:
+            task.applied = applied
+            row.message = before.message
 
     async def _try(self, task: _Task) -> State:
-        """Check, apply, check; foreign errors become ours at this boundary."""
+        """Check, apply, check."""
         step, teller = task.step, task.teller
-        try:
+        with _our_errors(task):
             missing = await step.check(teller)
+            while missing is not None and not self._dry and await self._held(task):
+                missing = await step.check(teller)
             if missing is None:
                 return State.DONE if task.applied else State.PRESENT
             if self._dry and not isinstance(step, VerifyStep):
@@ -224,15 +279,6 @@ class Runner:
             task.applied = True
             await step.apply(missing, teller)
             still = await step.check(teller)
-        except BaseExceptionGroup as group:
-            raise _first_of_ours(group) from group
-        except (AirferryError, asyncio.CancelledError):
-            raise
-        except OSError as error:
-            raise LocalFilesError(f"{error.filename or step.id}: {error.strerror}") from error
-        except Exception as error:
-            teller.log(traceback.format_exc())
-            raise InternalError(f"{type(error).__name__}: {error}") from error
         if still is not None:
             raise StillMissing(f"still missing: {still.what}", remedy=still.remedy)
         return State.DONE
@@ -248,6 +294,14 @@ class Runner:
             if task.state in (State.WAITING, State.RUNNING):
                 task.teller.set_state(State.CANCELLED)
 
+    def _mark_failed(self, error: AirferryError) -> None:
+        """Note what ends the whole run at the steps that it met."""
+        for task in self._tasks.values():
+            if task.state is State.RUNNING:
+                self._fail(task, error)
+            elif task.state is State.WAITING:
+                self._block(task, "the run")
+
     async def _flush_forever(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
@@ -257,6 +311,7 @@ class Runner:
             self._flush()
 
     def _flush(self) -> None:
+        self._note_pause()
         changed = [task.teller for task in self._tasks.values() if task.teller.changed]
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
         if not changed and not lines:
@@ -264,6 +319,39 @@ class Runner:
         for teller in changed:
             teller.changed = False
         self._journal.save(self._run, [teller.row for teller in changed], lines)
+
+    def _note_pause(self) -> None:
+        """Tell everybody who looks that the run is held, or that it goes on."""
+        if self._pause.is_on == self._noted_pause:
+            return
+        self._noted_pause = self._pause.is_on
+        self._journal.hold(self._run, paused=self._noted_pause)
+        text = RUN_PAUSED if self._noted_pause else RUN_RESUMED
+        self._lines.append(LogLine(0, time.time(), DU, "run", "info", text))
+
+
+def _unsaid(_: str) -> None:
+    """A task that waits for its turn has nothing to say of a pause."""
+
+
+pause = asyncio.sleep
+"""Waiting for the next try."""
+
+
+@contextmanager
+def _our_errors(task: _Task) -> Iterator[None]:
+    """Turn foreign errors into ours: the boundary where a task ends."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise _first_of_ours(group) from group
+    except (AirferryError, asyncio.CancelledError):
+        raise
+    except OSError as error:
+        raise of_local_files(error, task.step.id) from error
+    except Exception as error:
+        task.teller.log(traceback.format_exc())
+        raise InternalError(f"{type(error).__name__}: {error}") from error
 
 
 def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from core.errors import DockerFailed
-from core.hosts.connection import HostLink, quoted
+from core.hosts.brought import DIRECTORY, noted
+from core.hosts.connection import HostLink
 
 PATH = "/etc/docker/daemon.json"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -37,18 +38,101 @@ def with_insecure(text: str, registries: Iterable[str], where: str) -> str:
     return json.dumps({**settings, "insecure-registries": wanted}, indent=2) + "\n"
 
 
+def without_insecure(text: str, added: Iterable[str]) -> str:
+    """Return the file's text without what `with_insecure` added; empty where nothing is left."""
+    settings: Any = json.loads(text) if text.strip() else {}
+    gone = set(added)
+    kept = [name for name in settings.pop("insecure-registries", []) if name not in gone]
+    if kept:
+        settings["insecure-registries"] = kept
+    return json.dumps(settings, indent=2) + "\n" if settings else ""
+
+
 async def read_daemon_json(link: HostLink) -> str:
     """Return the file's text; empty where there is none."""
-    return (await link.run_root(f"cat {PATH} 2>/dev/null || true")).out
+    return await noted(link, PATH)
 
 
-async def write_daemon_json(link: HostLink, text: str) -> None:
-    """Write the file atomically, keep the first old one as `.airferry-orig`, reload the engine."""
-    script = (
-        "set -eu\nmkdir -p /etc/docker\n"
-        f"if [ -e {PATH} ] && [ ! -e {PATH}.airferry-orig ]; then\n"
-        f"  cp -p {PATH} {PATH}.airferry-orig\nfi\n"
-        f"printf %s {quoted(text)} >{PATH}.airferry-new\n"
-        f"mv {PATH}.airferry-new {PATH}\nsync {PATH}\nsystemctl reload docker\n"
-    )
-    await link.run_root(script)
+async def extend_daemon_json(link: HostLink, registries: Iterable[str]) -> None:
+    """Let the engine speak plain HTTP with some registries, and with its own loopback.
+
+    The file is written atomically; the first old one is kept as `.airferry-orig` (empty where there
+    was none), and what was added is noted for `restore_daemon_json`.
+
+    Raises:
+        DockerFailed: the present text is not what Docker reads; nothing is changed then.
+    """
+    old = await read_daemon_json(link)
+    new = with_insecure(old, registries, link.host.name)
+    present = _insecure(old)
+    added = [name for name in _insecure(new) if name not in present]
+    await link.run_root(_EXTEND, new, *added)
+
+
+async def restore_daemon_json(link: HostLink, *, dry: bool = False) -> bool:
+    """Take out of the file what was added; False if nothing was.
+
+    Args:
+        link: The host.
+        dry: Only tell whether there is anything to do.
+    """
+    added = (await noted(link, _ADDED)).split()
+    if not added or dry:
+        return bool(added)
+    final = without_insecure(await read_daemon_json(link), added)
+    # A reload leaves as it is what the file says nothing about: so it is told first in so many
+    # words. Loopback is what an engine has of its own.
+    meanwhile = final if _insecure(final) else with_insecure(final, (), link.host.name)
+    await link.run_root(_RESTORE, meanwhile, final, *added)
+    return True
+
+
+def _insecure(text: str) -> list[str]:
+    settings: dict[str, Any] = json.loads(text) if text.strip() else {}
+    return list(settings.get("insecure-registries") or [])
+
+
+_ADDED = f"{DIRECTORY}/insecure-registries"
+_WRITE = f"""
+write() {{
+    printf %s "$1" >{PATH}.airferry-new
+    sync {PATH}.airferry-new
+    mv {PATH}.airferry-new {PATH}
+}}
+"""
+_EXTEND = f"""
+set -eu
+{_WRITE}
+mkdir -p /etc/docker {DIRECTORY}
+new=$1
+shift
+if [ ! -e {PATH}.airferry-orig ]; then
+    cp -p {PATH} {PATH}.airferry-orig 2>/dev/null || : >{PATH}.airferry-orig
+fi
+printf '%s\\n' "$@" >>{_ADDED}
+write "$new"
+systemctl reload docker
+"""
+_RESTORE = f"""
+set -eu
+{_WRITE}
+final=$2
+write "$1"
+shift 2
+systemctl reload docker || true
+tries=0 # the engine reads the file a moment later
+for name in "$@"; do
+    while docker info --format '{{{{json .RegistryConfig.IndexConfigs}}}}' 2>/dev/null |
+        grep -qF '"'"$name"'"' && [ $tries -lt 50 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+done
+if [ -n "$final" ]; then
+    write "$final"
+else
+    rm -f {PATH}
+fi
+rm -f {PATH}.airferry-orig {_ADDED}
+rmdir {DIRECTORY} 2>/dev/null || true
+"""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,13 +20,27 @@ import asyncssh
 import docker
 import docker.errors
 import requests.exceptions
+import urllib3.exceptions
+from docker.transport import UnixHTTPAdapter
+from docker.transport.unixconn import UnixHTTPConnectionPool
+from requests.adapters import BaseAdapter
 
-from core.errors import DockerFailed, HostError, HostLineLost, PullFailed
-from core.hosts.connection import HostLink
+from core.errors import (
+    DockerFailed,
+    DockerGone,
+    HostDiskFull,
+    HostError,
+    HostLineLost,
+    PullFailed,
+)
+from core.hosts.connection import NO_SPACE, HostLink
 
 API_TIMEOUT_S = 120
-PULLS_AT_ONCE = 4
+# Docker fetches three layers at a time, whatever is asked of it (max-concurrent-downloads); a pull
+# more than that keeps it busy while others unpack.
+PULLS_AT_ONCE = 6
 SESSIONS = 8  # sshd's MaxSessions is 10; a command or two may run beside
+LAST_WORDS_TIMEOUT_S = 2.0
 _COPY_BYTES = 64 << 10
 T = TypeVar("T")
 
@@ -57,17 +71,10 @@ class EngineFacts:
 class HostEngine:
     """The engine of one host; made by `host_engine`."""
 
-    def __init__(self, host_name: str, client: docker.APIClient, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, host_name: str, client: docker.APIClient, threads: _Threads) -> None:
         self._host_name = host_name
         self._client = client
-        self._pool = pool
-
-    async def _call(self, work: Callable[[], T]) -> T:
-        def guarded() -> T:
-            with _translated(self._host_name):
-                return work()
-
-        return await asyncio.get_running_loop().run_in_executor(self._pool, guarded)
+        self._call = threads.call
 
     async def facts(self) -> EngineFacts:
         """Ask for version, image store and insecure registries."""
@@ -89,6 +96,39 @@ class HostEngine:
         """Give an image one more name."""
         repository, _, tag = name.rpartition(":")
         await self._call(lambda: self._client.tag(image, repository, tag, force=True))
+
+    async def can_run(self, name: str) -> bool:
+        """Whether an image says what is to be run of it."""
+        inspect: Callable[[str], dict[str, Any]] = self._client.inspect_image
+        found = (await self._call(lambda: inspect(name))).get("Config") or {}
+        return bool(found.get("Entrypoint") or found.get("Cmd"))
+
+    async def try_run(self, name: str) -> None:
+        """Start a container of an image, without a network, and remove it again.
+
+        Raises:
+            DockerFailed: it does not start.
+        """
+        client = self._client
+
+        def work() -> None:
+            options = client.create_host_config(network_mode="none")
+            container = client.create_container(name, host_config=options)
+            try:
+                client.start(container)
+            finally:
+                client.remove_container(container, force=True, v=True)
+
+        await self._call(work)
+
+    async def remove(self, name: str) -> None:
+        """Take a name away, and with its last name the image; nothing if it is not there."""
+
+        def work() -> None:
+            with suppress(docker.errors.NotFound):
+                self._client.remove_image(name)
+
+        await self._call(work)
 
     async def pull(self, name: str, told: Callable[[str, int | None], None]) -> None:
         """Pull an image.
@@ -135,7 +175,7 @@ def _take_event(
 ) -> None:
     failure = event.get("error")
     if failure:
-        raise PullFailed(f"{host_name}: pulling {name}: {failure}")
+        raise _said_by_docker(f"{host_name}: pulling {name}: {failure}", PullFailed)
     layer = event.get("id")
     match event:
         case {"status": "Downloading", "progressDetail": {"current": int(current)}}:
@@ -158,17 +198,17 @@ async def host_engine(link: HostLink) -> AsyncIterator[HostEngine]:
         HostError: the line is down.
     """
     await link.connection()
+    name = link.host.name
     directory = Path(tempfile.mkdtemp(prefix="airferry-"))
-    pool = ThreadPoolExecutor(PULLS_AT_ONCE + 1, f"docker-{link.host.name}")
+    pool = ThreadPoolExecutor(PULLS_AT_ONCE + 1, f"docker-{name}")
     try:
         path = directory / "s"
-        async with _SocketBridge(link).listen(path):
-            base_url = f"unix://{path}"
-            client = await asyncio.get_running_loop().run_in_executor(
-                pool, _open_client, link.host.name, base_url
-            )
+        bridge = _SocketBridge(link)
+        async with bridge.listen(path):
+            threads = _Threads(name, pool, bridge)
+            client = await threads.call(lambda: open_client(f"unix://{path}"))
             try:
-                yield HostEngine(link.host.name, client, pool)
+                yield HostEngine(name, client, threads)
             finally:
                 client.close()
     finally:
@@ -176,19 +216,64 @@ async def host_engine(link: HostLink) -> AsyncIterator[HostEngine]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _open_client(host_name: str, base_url: str) -> docker.APIClient:
-    with _translated(host_name):
-        client = docker.APIClient(base_url=base_url, version="auto", timeout=API_TIMEOUT_S)
-    # The SDK keeps a connection open for every URL it has asked, and each is an SSH session here,
-    # of which sshd allows ten (MaxSessions).
-    client.headers["Connection"] = "close"
-    return client
+def open_client(base_url: str) -> docker.APIClient:
+    """Open the SDK's client of an engine, whose versions agree.
+
+    Raises:
+        DockerException: the engine does not answer.
+    """
+    return _Client(base_url=base_url, version="auto", timeout=API_TIMEOUT_S)
+
+
+class _Client(docker.APIClient):
+    """The SDK's client, with one pool of connections to its socket."""
+
+    def mount(self, prefix: str | bytes, adapter: BaseAdapter) -> None:
+        if isinstance(adapter, UnixHTTPAdapter):
+            adapter = _OnePool(adapter.socket_path, adapter.timeout)
+        super().mount(prefix, adapter)
+
+
+class _OnePool(UnixHTTPAdapter):
+    """The SDK's way to a socket, with the same connections for all URLs.
+
+    The SDK's own keeps a connection open for every URL that it has asked. Each is an SSH session
+    here, of which sshd allows ten (MaxSessions), and a process that the host starts.
+    """
+
+    def get_connection(
+        self,
+        url: str | bytes,  # noqa: ARG002 - the SDK's signature
+        proxies: Mapping[str, str] | None = None,
+    ) -> UnixHTTPConnectionPool:
+        return super().get_connection("http+docker://localhost", proxies)
+
+
+class _Threads:
+    """Runs the SDK's calls, and tells what became of those that failed."""
+
+    def __init__(self, host_name: str, pool: ThreadPoolExecutor, bridge: _SocketBridge) -> None:
+        self._host_name = host_name
+        self._pool = pool
+        self._bridge = bridge
+
+    async def call(self, work: Callable[[], T]) -> T:
+        def guarded() -> T:
+            with translated_sdk(self._host_name):
+                return work()
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, guarded)
+        except (DockerGone, HostLineLost) as error:
+            # The SDK only saw its connection close; the bridge knows why.
+            raise (self._bridge.failure or error) from error
 
 
 class _SocketBridge:
     """Leads every connection to a local socket into a dial-stdio process on the host."""
 
     def __init__(self, link: HostLink) -> None:
+        self.failure: HostError | None = None
         self._link = link
         self._tasks: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Semaphore(SESSIONS)
@@ -211,16 +296,30 @@ class _SocketBridge:
             return
         self._tasks.add(task)
         try:
-            async with self._gate:
-                connection = await self._link.connection()
-                command = self._link.as_root("docker system dial-stdio")
-                async with connection.create_process(command, encoding=None) as process:
-                    await _pump_both(reader, writer, process)
-        except (asyncssh.Error, OSError, HostError, asyncio.CancelledError):
-            pass  # the SDK sees its connection close and says so with its own error
+            async with (
+                self._gate,
+                self._link.root_process("docker system dial-stdio") as process,
+            ):
+                await _pump_both(reader, writer, process)
+                self.failure = await self._last_words(process) or self.failure
+        except HostError as error:
+            self.failure = error
+        except asyncio.CancelledError:
+            pass
         finally:
             writer.close()
             self._tasks.discard(task)
+
+    async def _last_words(self, process: asyncssh.SSHClientProcess[bytes]) -> HostError | None:
+        """Return what a dial-stdio process that ended complained about, if it did."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_TIMEOUT_S):
+                said = (await process.stderr.read()).decode("utf-8", "replace").strip()
+                if said:
+                    return self._link.sudo_refusal(said) or DockerGone(
+                        f"{self._link.host.name}: Docker does not answer: {said.splitlines()[-1]}"
+                    )
+        return None
 
 
 async def _pump_both(
@@ -237,8 +336,10 @@ async def _pump_both(
     async def inward() -> None:
         while data := await process.stdout.read(_COPY_BYTES):
             writer.write(data)
-            await writer.drain()
-        writer.close()
+            try:
+                await writer.drain()
+            except ConnectionError:
+                return  # the SDK has heard enough
 
     out = asyncio.create_task(outward())
     try:
@@ -249,13 +350,28 @@ async def _pump_both(
 
 
 @contextmanager
-def _translated(host_name: str) -> Iterator[None]:
-    """Turn the SDK's errors into ours."""
+def translated_sdk(host_name: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours.
+
+    The SDK reads streams past `requests`: when a line is lost in the middle of one, urllib3's own
+    errors come through, or a piece of JSON that does not end.
+    """
     try:
         yield
     except docker.errors.APIError as error:
-        raise DockerFailed(f"{host_name}: Docker says: {error.explanation or error}") from error
-    except docker.errors.DockerException as error:
-        raise DockerFailed(f"{host_name}: Docker does not answer: {error}") from error
-    except (requests.exceptions.RequestException, OSError) as error:
-        raise HostLineLost(f"{host_name}: the line to Docker was lost: {error}") from error
+        said = str(error.explanation or error)
+        raise _said_by_docker(f"{host_name}: Docker says: {said}", DockerFailed) from error
+    except (docker.errors.DockerException, requests.exceptions.ConnectionError) as error:
+        raise DockerGone(f"{host_name}: Docker does not answer", details=str(error)) from error
+    except (
+        requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,
+        docker.errors.StreamParseError,
+        OSError,
+    ) as error:
+        raise HostLineLost(f"{host_name}: the line to Docker broke", details=str(error)) from error
+
+
+def _said_by_docker(what: str, kind: type[DockerFailed]) -> HostError:
+    """Return the error that Docker's words mean."""
+    return HostDiskFull(what) if NO_SPACE in what.lower() else kind(what)

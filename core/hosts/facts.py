@@ -1,9 +1,9 @@
-"""What is known of a host after one question, and whether it can take part."""
+"""What is known of a host after one question."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,40 @@ from core.hosts.connection import HostLink, quoted
 
 SCRIPT = (Path(__file__).parent / "facts.sh").read_text(encoding="utf-8")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le"}
-MAX_CLOCK_SKEW_S = 300
+FACTS_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class DockerFacts:
+    """The engine of a host, as it says itself; `version` is empty where none answers.
+
+    Args:
+        path: Of the client; empty where Docker is not installed.
+        version: Of the running engine.
+        driver: Its storage driver.
+        containerd_store: Whether images lie in containerd's store: compressed and unpacked.
+        insecure_loopback: Whether it speaks plain HTTP with registries on loopback.
+        rootless: Whether it runs in a user's own network, where 127.0.0.1 is another.
+    """
+
+    path: str = ""
+    version: str = ""
+    driver: str = ""
+    containerd_store: bool = False
+    insecure_loopback: bool = True
+    rootless: bool = False
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The answer of `facts.sh`; sizes in bytes."""
+    """The answer of `facts.sh`; sizes in bytes.
+
+    What only root may know is empty (or as it mostly is) while `root` is `none`.
+    """
 
     os_id: str
     os_version: str
+    os_like: tuple[str, ...]
     os_name: str
     arch: str
     kernel: str
@@ -31,39 +56,85 @@ class Facts:
     clock_skew_s: float
     init: str
     root: str
-    docker_path: str
-    port_taken: bool
-    node_agent: str
+    docker: DockerFacts = DockerFacts()
+    containerd: str = ""
+    store: str = "/var/lib/docker"
+    unpack_free_bytes: int = 0
+    security: str = ""
+    port_taken: bool = False
+    port_holder: str = ""
+    forwarding: str = ""
+    pf9_kube: str = ""
+    node_agent: str = ""
+
+    @property
+    def docker_path(self) -> str:
+        """Where Docker's client is; empty where Docker is not installed."""
+        return self.docker.path
 
     @property
     def summary(self) -> str:
         """One line for the Hosts screen."""
-        docker = "Docker" if self.docker_path else "no Docker"
+        version = self.docker.version.partition("+")[0]
+        docker = f"Docker {version}".strip() if self.docker.path else "no Docker"
         system = f"{self.os_id.capitalize()} {self.os_version}".strip() or "unknown system"
         return f"{system}, {docker}, {self.store_free_bytes / 1e9:.0f} GB free"
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Return everything in plain words, for people."""
+        skew = f"{self.clock_skew_s:+.0f} s" if abs(self.clock_skew_s) > 2 else "right"
+        port = "free"
+        if self.port_taken:
+            port = f"taken by {self.port_holder or 'a program (only root can tell which)'}"
+        return [
+            ("system", f"{self.os_name or 'unknown'}, {self.arch}, kernel {self.kernel}"),
+            ("processors", f"{self.cpus}"),
+            ("memory", f"{self.memory_bytes / 1e9:.1f} GB"),
+            ("room", f"{self.store_free_bytes / 1e9:.1f} GB where Docker stores ({self.store})"),
+            ("temporary files", f"{self.tmp_free_bytes / 1e9:.1f} GB free in /tmp"),
+            ("clock", skew),
+            ("init", self.init or "unknown"),
+            ("security", self.security or "neither SELinux nor AppArmor"),
+            (
+                "root",
+                {"direct": "logs in as root", "sudo": "by sudo, no password"}.get(self.root)
+                or "not without a password",
+            ),
+            ("Docker", self._docker_words()),
+            ("containerd", self.containerd or "not installed"),
+            ("registry port", port),
+            ("sshd forwarding", self.forwarding or "only root can tell"),
+            ("pf9-kube", self.pf9_kube or "not installed"),
+            *([("node agent", self.node_agent)] if self.node_agent else []),
+        ]
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that preflight has to say of a host."""
+    def _docker_words(self) -> str:
+        if not self.docker.path:
+            return "not installed" + (", but a rootless one runs" if self.docker.rootless else "")
+        if not self.docker.version:
+            return "installed; it does not answer, or answers root only"
+        store = "containerd's store" if self.docker.containerd_store else "classic store"
+        rootless = ", rootless" if self.docker.rootless else ""
+        return f"{self.docker.version}, {self.docker.driver}, {store}{rootless}"
 
-    fatal: bool
-    what: str
-    remedy: str
 
-
-async def gather_facts(link: HostLink, port: int) -> Facts:
+async def gather_facts(link: HostLink, port: int, *, as_root: bool = False) -> Facts:
     """Ask a host for its facts in one round trip.
 
     Args:
         link: The host.
         port: The registry port that must be free there.
+        as_root: Ask as root; else as the login, which may not see everything.
 
     Raises:
         HostError: it cannot be asked.
     """
     asked = time.time()
-    done = await link.run(quoted("sh", "-s", "--", str(port)), stdin=SCRIPT)
+    if as_root:
+        done = await link.run_root(SCRIPT, str(port), timeout_s=FACTS_TIMEOUT_S)
+    else:
+        command = quoted("sh", "-s", "--", str(port))
+        done = await link.run(command, stdin=SCRIPT, timeout_s=FACTS_TIMEOUT_S)
     midway = (asked + time.time()) / 2
     return parse_facts(link.host.name, done.out, midway)
 
@@ -90,6 +161,7 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
     return Facts(
         os_id=values["os_id"],
         os_version=values["os_version"],
+        os_like=tuple(values.get("os_like", "").split()),
         os_name=values["os_name"],
         arch=ARCHITECTURES.get(values["arch"], values["arch"]),
         kernel=values["kernel"],
@@ -100,49 +172,46 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
         clock_skew_s=number("clock") - now,
         init=values["init"],
         root=values["root"],
-        docker_path=values["docker_path"],
-        port_taken=bool(number("port_taken")),
+        docker=_docker_facts(values),
+        containerd=values.get("containerd", ""),
+        store=values.get("store", "") or "/var/lib/docker",
+        unpack_free_bytes=number("var_tmp_free_kib") << 10,
+        security=values.get("security", ""),
+        port_taken=bool(number("port_inode")),
+        port_holder=values.get("port_holder", ""),
+        forwarding=_forwarding(values),
+        pf9_kube=values.get("pf9_kube", ""),
         node_agent=values.get("node_agent", ""),
     )
 
 
-def preflight(facts: Facts, *, needs_docker: bool, space_bytes: int) -> Iterator[Finding]:
-    """Yield what would stop the job later, or should be known before it.
+def _docker_facts(values: dict[str, str]) -> DockerFacts:
+    security = _listed(values.get("docker_security"))
+    store = _listed(values.get("docker_store"))
+    insecure = _listed(values.get("docker_insecure"))
+    version = values.get("docker_version", "")
+    return DockerFacts(
+        path=values["docker_path"],
+        version=version,
+        driver=values.get("docker_driver", ""),
+        containerd_store="io.containerd.snapshotter" in str(store),
+        insecure_loopback=not version or "127.0.0.0/8" in insecure,
+        rootless="rootless" in str(security) or (not version and "rootless" in values),
+    )
 
-    Args:
-        facts: The host.
-        needs_docker: Docker will have to be installed.
-        space_bytes: Room that the missing images need where Docker stores.
-    """
-    if facts.root == "none":
-        yield Finding(
-            True,
-            "the login is not root and has no sudo without a password",
-            "Log in as root, or give the user NOPASSWD in sudoers.",
-        )
-    if facts.init != "systemd":
-        yield Finding(True, f"runs {facts.init}, not systemd", "Airferry needs systemd on hosts.")
-    if needs_docker and facts.tmp_free_bytes < 512 << 20:
-        yield Finding(
-            True,
-            f"has {facts.tmp_free_bytes >> 20} MiB free in /tmp; installing Docker needs 512 MiB",
-            "Make room in /tmp on the host.",
-        )
-    if space_bytes and facts.store_free_bytes < space_bytes:
-        yield Finding(
-            True,
-            f"has {facts.store_free_bytes >> 20} MiB free where Docker stores images; "
-            f"{space_bytes >> 20} MiB are needed",
-            "Make room in /var/lib/docker on the host.",
-        )
-    if abs(facts.clock_skew_s) > MAX_CLOCK_SKEW_S:
-        minutes = facts.clock_skew_s / 60
-        yield Finding(
-            False, f"its clock is {minutes:+.0f} min off", "Set the host's clock (chrony, NTP)."
-        )
-    if facts.node_agent:
-        yield Finding(
-            False,
-            f"a node agent ({facts.node_agent}) is installed, which may rewrite daemon.json",
-            "Check daemon.json again after the agent was updated.",
-        )
+
+def _listed(text: str | None) -> list[object]:
+    """Return a list that Docker printed as JSON; empty where it printed something else."""
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _forwarding(values: dict[str, str]) -> str:
+    """Return what sshd allows of forwarding: yes, no, local, remote; empty where nobody told."""
+    if values.get("sshd_disableforwarding") == "yes":
+        return "no"
+    found = values.get("sshd_allowtcpforwarding", "")
+    return "yes" if found == "all" else found

@@ -1,41 +1,71 @@
-# Install Docker from the packages in directory $1, offline. POSIX sh, run as root.
-# The host's own package sources are neither read nor changed.
+# Installs Docker from what was sent to directory $1, offline. POSIX sh, run as root.
+# Stands behind one of install_debs.sh, install_rpms.sh and install_static.sh, which say how:
+#   remember   note what is there before
+#   supply     install; $names, $sources and $old say what
+#   take_back  remove what this try has installed
+#   installed  print what it has installed, a line each
+# $2 the packages to ask for; $3 the repositories, a line each, none for bare packages; $4 the
+# version of an installed Docker that is too old. The host's own package sources are neither read
+# nor changed.
 set -eu
-dir=$1
-trap 'rm -rf "$dir"' EXIT
-export DEBIAN_FRONTEND=noninteractive
+dir=$1 names=$2 sources=$3 old=$4
+state=/var/lib/airferry-host
+export LC_ALL=C
 
+# The line may be lost meanwhile: what was begun is brought to an end.
+trap '' HUP
+trap 'rm -rf "$dir"' EXIT
+exec 3>&2 >"$dir/log" 2>&1
+
+give_up() {
+	tail -n 80 "$dir/log" >&3 || true
+	exit "$1"
+}
+
+# The last that is sent: a line that was lost looks like the end of it.
+if [ ! -e "$dir/whole" ]; then
+	echo "not all of it has arrived"
+	give_up 7
+fi
 # A run that lost its line may still be at this: wait for it, and then for nothing if it succeeded.
 exec 9>/run/airferry-docker.lock
-flock -w 540 9
-if docker version >/dev/null 2>&1; then
+if ! flock -w 540 9; then
+	echo "another install on this host does not end"
+	give_up 4
+fi
+running=$(docker version --format '{{.Server.Version}}' 2>/dev/null) || running=
+if [ -n "$running" ] && [ "$running" != "$old" ]; then
 	exit 0
 fi
 # What is left of runs that were cut off while they sent.
 find "$(dirname "$dir")" -maxdepth 1 -name 'airferry-docker.*' ! -path "$dir" -exec rm -rf {} +
 
-if ! command -v dpkg >/dev/null; then
-	echo "this host has no dpkg: the bundle's .deb packages do not fit it" >&2
-	exit 3
+remember
+set +e
+(
+	set -e
+	supply
+) </dev/null
+status=$?
+set -e
+if [ "$status" -ne 0 ]; then
+	if ! take_back </dev/null >"$dir/undone" 2>&1; then
+		cat "$dir/undone"
+		give_up 6
+	fi
+	give_up 3
 fi
-# An install that was cut off may have left packages unpacked but not configured.
-dpkg --configure -a
 
-index=$(find "$dir" -name Packages -o -name Packages.gz | head -n 1)
-if [ -n "$index" ]; then
-	root=$(dirname "$index")
-	case $(find "$dir" -name 'docker-ce_*.deb' | head -n 1) in
-	'') package=docker.io ;;
-	*) package=docker-ce ;;
-	esac
-	mkdir -p "$dir/.lists/partial" "$dir/.cache/archives/partial"
-	echo "deb [trusted=yes] file:$root ./" >"$dir/.sources.list"
-	set -- -q -o "Dir::Etc::sourcelist=$dir/.sources.list" -o Dir::Etc::sourceparts=/dev/null \
-		-o "Dir::State::lists=$dir/.lists" -o "Dir::Cache=$dir/.cache" -o APT::Sandbox::User=root \
-		-o DPkg::Lock::Timeout=60
-	apt-get "$@" update
-	apt-get "$@" install -y --no-install-recommends "$package"
-else
-	find "$dir" -name '*.deb' -exec dpkg -i {} +
+# Kept for who wants to remove it all again.
+mkdir -p "$state"
+{
+	cat "$state/docker" 2>/dev/null || true
+	installed
+} | sort -u >"$state/docker.new"
+mv "$state/docker.new" "$state/docker"
+
+systemctl daemon-reload
+if ! systemctl enable --now docker </dev/null 9>&-; then
+	journalctl --no-pager --quiet -n 20 -o cat -u docker || true
+	give_up 5
 fi
-systemctl enable --now docker 9>&-

@@ -10,42 +10,53 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-import random
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from core.config import HostConfig, SshConfig
-from core.errors import AirferryError, HostForwardingForbidden, HostPortTaken
 from core.files import write_atomically
-from core.hosts.connection import HostLink, translated, trust_of
+from core.hosts.connection import HostLink
+from core.hosts.tunnel_keys import ServiceKeys
 
-FIRST_RETRY_S = 0.5
-LONGEST_RETRY_S = 8.0
-_LOOK_S = 0.5
-CONNECTS_AT_ONCE = 16
 ANSWER_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
 class Tunnel:
-    """One tunnel that shall be kept: how to reach the host, and the two ports."""
+    """One tunnel that shall be kept.
+
+    Args:
+        host: The host.
+        ssh: What the way to it follows from.
+        host_port: The port on the host.
+        registry_port: The port on the DU that it leads to.
+        own_key: The service logs in with its own key, because it cannot do what the run did.
+        own_jumps: The jump hosts of which the same is true, as the config calls them.
+    """
 
     host: HostConfig
-    known_hosts: Path | None
+    ssh: SshConfig
     host_port: int
     registry_port: int
+    own_key: bool = False
+    own_jumps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class TunnelStatus:
-    """How one tunnel fares. Times in seconds since the epoch; 0 for never."""
+    """How one tunnel fares. Times in seconds since the epoch; 0 for never.
+
+    The last error is kept when the tunnel is open again: it tells what the line is like.
+    """
 
     name: str
     up_since: float = 0.0
     reconnects: int = 0
     last_error: str = ""
+    last_error_at: float = 0.0
+    error_code: str = ""
 
 
 class TunnelBook:
@@ -58,14 +69,26 @@ class TunnelBook:
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
         self._directory = state_dir / "tunnels"
+        self.keys = ServiceKeys(self._directory)
+        self._version: tuple[int, ...] = ()
+        self._wanted: dict[str, Tunnel] = {}
 
     def wanted(self) -> dict[str, Tunnel]:
-        """Return the tunnels that shall be kept, by host name."""
+        """Return the tunnels that shall be kept, by host name.
+
+        The file is parsed only when it is another than last time: hundreds of hosts ask for it.
+        """
+        path = self._directory / "wanted.json"
         try:
-            records = json.loads((self._directory / "wanted.json").read_bytes())
-            return {record["host"]["name"]: _tunnel(record) for record in records}
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            found = path.stat()
+            version = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if version != self._version:
+                records = json.loads(path.read_bytes())
+                self._wanted = {record["host"]["name"]: _tunnel(record) for record in records}
+                self._version = version
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return {}  # damaged on the disk: every run wants its tunnels again
+        return dict(self._wanted)
 
     def want(self, tunnel: Tunnel) -> None:
         """Have a tunnel kept from now on."""
@@ -100,134 +123,23 @@ class TunnelBook:
         write_atomically(self._directory / name, json.dumps(records, default=str))
 
 
-def _tunnel(record: dict[str, object]) -> Tunnel:
-    match record:
-        case {
-            "host": dict(host),
-            "known_hosts": known,
-            "host_port": int(p),
-            "registry_port": int(r),
-        }:
-            key = Path(host["key"]) if host.get("key") else None
-            known_hosts = Path(str(known)) if known else None
-            return Tunnel(HostConfig(**{**host, "key": key}), known_hosts, p, r)
-        case _:
-            raise ValueError("wanted.json is damaged")
-
-
-class TunnelKeeper:
-    """Keeps every wanted tunnel open; runs until it is cancelled.
-
-    Args:
-        book: The files.
-    """
-
-    def __init__(self, book: TunnelBook) -> None:
-        self._book = book
-        self._statuses: dict[str, TunnelStatus] = {}
-        self._gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
-
-    async def run(self) -> None:
-        """Follow `wanted.json`: open what is new, close what has gone, keep the rest."""
-        kept: dict[str, tuple[Tunnel, asyncio.Task[None]]] = {}
-        async with asyncio.TaskGroup() as group:
-            while True:
-                wanted = self._book.wanted()
-                for name, (tunnel, task) in list(kept.items()):
-                    if wanted.get(name) != tunnel:
-                        task.cancel()
-                        await asyncio.wait([task])
-                        del kept[name]
-                        self._statuses.pop(name, None)
-                        self._publish()
-                for name, tunnel in wanted.items():
-                    if name not in kept:
-                        self._note(TunnelStatus(name))
-                        kept[name] = tunnel, group.create_task(self._keep(tunnel))
-                await asyncio.sleep(_LOOK_S)
-
-    async def _keep(self, tunnel: Tunnel) -> None:
-        pause_s = FIRST_RETRY_S
-        while True:
-            try:
-                await self._hold(tunnel)
-                pause_s = FIRST_RETRY_S
-                error = "the line was lost"
-            except AirferryError as failure:
-                error = failure.what
-            was = self._statuses[tunnel.host.name]
-            self._note(replace(was, up_since=0.0, last_error=error))
-            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            pause_s = min(pause_s * 2, LONGEST_RETRY_S)
-
-    async def _hold(self, tunnel: Tunnel) -> None:
-        """Open one tunnel and stay until its connection ends."""
-        ssh = SshConfig(known_hosts=tunnel.known_hosts)
-        trust = trust_of(ssh, self._book.state_dir)
-        link = HostLink(tunnel.host, ssh, trust, self._gate)
-        try:
-            await _listen(link, tunnel)
-            status = self._statuses[tunnel.host.name]
-            again = 1 if status.last_error or status.reconnects else 0
-            self._note(replace(status, up_since=time.time(), reconnects=status.reconnects + again))
-            connection = await link.connection()
-            await connection.wait_closed()
-        finally:
-            await link.close()
-
-    def _note(self, status: TunnelStatus) -> None:
-        self._statuses[status.name] = status
-        self._publish()
-
-    def _publish(self) -> None:
-        self._book.write_statuses(self._statuses)
-
-
-async def _listen(link: HostLink, tunnel: Tunnel) -> None:
-    """Make the host's sshd listen; evict the leftover of a line of ours that was cut."""
-    connection = await link.connection()
-    session = (await link.run("echo $PPID")).out.strip()
-    note = f"/run/airferry-tunnel-{tunnel.host_port}.pid"
-    try:
-        await _forward(link, tunnel)
-    except HostForwardingForbidden:
-        if not await _evict(link, note):
-            raise await _why_refused(link, tunnel) from None
-        await _forward(link, tunnel)
-    if connection.is_closed() or not session.isdigit():
-        return
-    await link.run_root(f"echo {session} >{note}")
-
-
-async def _forward(link: HostLink, tunnel: Tunnel) -> None:
-    connection = await link.connection()
-    with translated(link.host):
-        await connection.forward_remote_port(
-            "127.0.0.1", tunnel.host_port, "127.0.0.1", tunnel.registry_port
-        )
-
-
-async def _evict(link: HostLink, note: str) -> bool:
-    """End the sshd session that an earlier tunnel of ours left behind; False if there is none."""
-    script = (
-        f"pid=$(cat {note} 2>/dev/null) || exit 1\n"
-        'case $(cat "/proc/$pid/comm" 2>/dev/null) in\nsshd*) ;;\n*) exit 1 ;;\nesac\n'
-        f'kill "$pid" && rm -f {note}\n'
-        'n=0; while [ -d "/proc/$pid" ] && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done\n'
+def _tunnel(record: dict[str, Any]) -> Tunnel:
+    host, ssh = record.pop("host"), record.pop("ssh")
+    own_jumps = tuple(record.pop("own_jumps"))
+    return Tunnel(
+        HostConfig(**_typed(host, "key")),
+        SshConfig(**_typed(ssh, "key", "known_hosts", "config_file")),
+        own_jumps=own_jumps,
+        **record,
     )
-    return (await link.run_root(script, check=False)).status == 0
 
 
-async def _why_refused(link: HostLink, tunnel: Tunnel) -> AirferryError:
-    try:
-        async with link.port(tunnel.host_port):
-            return HostPortTaken(
-                f"{link.host.name}: port {tunnel.host_port} is taken by another program"
-            )
-    except ConnectionRefusedError:
-        return HostForwardingForbidden(f"{link.host.name}: sshd refuses the tunnel's forwarding")
-    except AirferryError as error:
-        return error
+def _typed(record: dict[str, Any], *paths: str) -> dict[str, Any]:
+    """Return a record out of JSON, with paths and tuples as they were."""
+    read: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
+    }
+    return {**read, **{key: Path(str(read[key])) for key in paths if read[key]}}
 
 
 async def registry_behind(link: HostLink, port: int, header: str) -> str | None:

@@ -1,23 +1,42 @@
 """The registry: its HTTP API, the import into it, and the server on the DU."""
 
+from core.registry.backup import Backup, BackupWanted
+from core.registry.blob_files import BlobFiles
 from core.registry.client import SITE_HEADER, RegistryClient
+from core.registry.holdings import Holding, delete_names, read_holdings
 from core.registry.ingest import Import
 from core.registry.one_pass import STAGE, Ingested, IngestOptions
 from core.registry.publish import Lack, lacks_of_names, lacks_of_stage, publish
-from core.registry.server import RegistryServer, RegistryStatus, registry_client
+from core.registry.restore import Lacks, Restore
+from core.registry.saved import Saved, open_saved
+from core.registry.server import RegistryServer, RegistryStatus, has_program, registry_client
+from core.registry.snapshot import Snapshot, read_snapshot
 
 __all__ = [
     "SITE_HEADER",
     "STAGE",
+    "Backup",
+    "BackupWanted",
+    "BlobFiles",
+    "Holding",
     "Import",
     "IngestOptions",
     "Ingested",
     "Lack",
+    "Lacks",
     "RegistryClient",
     "RegistryServer",
     "RegistryStatus",
+    "Restore",
+    "Saved",
+    "Snapshot",
+    "delete_names",
+    "has_program",
     "lacks_of_names",
     "lacks_of_stage",
+    "open_saved",
     "publish",
+    "read_holdings",
+    "read_snapshot",
     "registry_client",
 ]

@@ -6,7 +6,9 @@ compressing thread's buffer to the socket without an event loop in between.
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,6 +31,7 @@ from core.registry.lines import Lines
 
 STALL_TIMEOUT_S = 30.0
 _SEND_BYTES = 128 << 10
+_READ_BYTES = 1 << 20
 CONNECTIONS = 8
 SITE_HEADER = "X-Airferry-Site"
 _ACCEPT = ", ".join(
@@ -41,7 +44,7 @@ _ACCEPT = ", ".join(
 )
 
 
-_SILENT = "the registry {} moved no byte for {:.0f} s"
+_TIMEOUTS = (urllib3.exceptions.ReadTimeoutError, TimeoutError)
 _TOO_LARGE_REMEDY = (
     "Something before the registry (a proxy) limits the size of uploads: raise its limit, in nginx "
     "client_max_body_size 0, then run the same command again."
@@ -220,6 +223,85 @@ class RegistryClient:
         found = json.loads(answer.data)
         return found if isinstance(found, dict) else {}
 
+    def document(self, repository: str, reference: str) -> tuple[str, bytes] | None:
+        """Return media type and bytes of a manifest or list as they were put, or None.
+
+        Args:
+            repository: Where it is.
+            reference: Its tag or its digest.
+
+        Raises:
+            RegistryError: what comes does not have the digest that it should.
+        """
+        path = self._path(repository, f"manifests/{reference}")
+        answer = self._ask("GET", path, headers={"Accept": _ACCEPT}, want=(200, 404))
+        if answer.status == 404:
+            return None
+        filed = reference if ":" in reference else answer.headers.get("Docker-Content-Digest", "")
+        if filed.startswith("sha256:") and filed != sha256_digest(answer.data):
+            raise RegistryError(
+                f"the registry {self.address} has a damaged manifest: {repository}, {filed}",
+                remedy="Import the bundle that it came from again, or restore an earlier backup.",
+            )
+        return answer.headers.get("Content-Type", ""), answer.data
+
+    def blob(self, repository: str, digest: str) -> Iterator[bytes]:
+        """Yield a blob's bytes as they come; whether they have that digest is the reader's to see.
+
+        Raises:
+            RegistryError: it is not there, or the registry goes away meanwhile.
+        """
+        path = self._path(repository, f"blobs/{digest}")
+        with _translated(self.address):
+            answer = self._pool.request("GET", self._url(path), preload_content=False)
+            try:
+                if answer.status != 200:
+                    raise _refusal(self.address, "GET", path, answer.status, answer.read())
+                while piece := answer.read(_READ_BYTES):
+                    yield piece
+            except BaseException:
+                answer.close()  # a line in the middle of an answer is of no use to others
+                raise
+            answer.release_conn()
+
+    def delete_manifest(self, repository: str, digest: str) -> None:
+        """Delete a manifest, and with it every tag of the repository that stands for it.
+
+        Raises:
+            RegistryError: the registry refuses; many are set up not to delete at all.
+        """
+        path = self._path(repository, f"manifests/{digest}")
+        answer = self._ask("DELETE", path, want=(202, 404, 405))
+        if answer.status == 405:
+            raise RegistryError(
+                f"the registry {self.address} does not delete anything ({repository})",
+                remedy="Have deletion allowed where it runs, or run it without --prune.",
+            )
+
+    def delete_tag(self, repository: str, tag: str) -> None:
+        """Delete one tag; what it stands for keeps its other tags.
+
+        The registry takes digests only, and then takes every tag of that digest. So the tag is
+        first made to stand for an empty image that no other tag stands for.
+        """
+        config = self.upload_bytes(repository, b'{"airferry":"a tag to be deleted"}')
+        media_type = "application/vnd.oci.image.manifest.v1+json"
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": media_type,
+                "config": {
+                    "mediaType": "application/vnd.oci.image.config.v1+json",
+                    "digest": config,
+                    "size": self.blob_size(repository, config),
+                },
+                "layers": [],
+                "annotations": {"airferry.deleted": tag},
+            }
+        )
+        self.put_manifest(repository, tag, manifest, media_type)
+        self.delete_manifest(repository, sha256_digest(manifest.encode()))
+
     def cancel_upload(self, location: str) -> None:
         """Delete an upload session; abandoned ones would lie in the registry for a week."""
         with suppress(RegistryError):
@@ -277,16 +359,21 @@ class _Interruptible:
             self.interruption = error
 
 
+# In its words, or as CNCF distribution writes a system's error into JSON: by number alone.
+_NO_ROOM = re.compile(rf'no space left|quota exceeded|"Err":\s*({errno.ENOSPC}|{errno.EDQUOT})\b')
+
+
 @contextmanager
 def _translated(address: str) -> Iterator[None]:
     """Turn the HTTP library's errors into ours."""
     try:
         yield
-    except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
-        raise RegistryStalled(_SILENT.format(address, STALL_TIMEOUT_S)) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        if any(isinstance(argument, TimeoutError) for argument in error.args):
-            raise RegistryStalled(_SILENT.format(address, STALL_TIMEOUT_S)) from error
+        # A time-out while sending is an argument of another error.
+        if any(isinstance(cause, _TIMEOUTS) for cause in (error, *error.args)):
+            raise RegistryStalled(
+                f"the registry {address} moved no byte for {STALL_TIMEOUT_S:.0f} s"
+            ) from error
         reason = str(error.__cause__ or error).rpartition(": ")[2]
         raise RegistryUnreachable(f"the registry {address} does not answer: {reason}") from error
 
@@ -294,10 +381,12 @@ def _translated(address: str) -> Iterator[None]:
 def _refusal(address: str, method: str, path: str, status: int, body: bytes) -> RegistryError:
     text = body.decode("utf-8", "replace").strip()
     what = f"the registry {address} answered {status} to {method} {path.partition('?')[0]}"
-    if "no space left" in text:
+    if _NO_ROOM.search(text):
         return RegistryFull(f"the registry {address} has no room left")
     if status == 429 or status >= 500:
-        return RegistryBusy(f"{what}: {text[:200]}")
+        busy = RegistryBusy(f"{what}: {text[:200]}")
+        busy.status = status
+        return busy
     if status == 413:
         return RegistryError(what, remedy=_TOO_LARGE_REMEDY)
     return RegistryError(f"{what}: {text[:300]}")

@@ -18,7 +18,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
-CANCEL_PATIENCE_S = 0.5
+CANCEL_PATIENCE_S = 0.8
 _POLL_S = 0.1
 
 

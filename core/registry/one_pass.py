@@ -32,6 +32,7 @@ from core.bundle import (
     sha256_digest,
 )
 from core.errors import BundleCorrupt, BundleError, Cancelled
+from core.pause import PAUSED, Pause
 from core.registry import pack
 from core.registry.client import RegistryClient
 from core.registry.conveyor import Conveyor
@@ -78,6 +79,8 @@ class Job:
         stop: Ends the import within a second when set.
         options: How it is done.
         listed: What is in the bundle, where that is known already; then finished images are told.
+        pause: Holds the reader between two layers, and within one that is not being sent: so no
+            upload is cut, and no registry waits for the rest of one.
     """
 
     file: BundleFile
@@ -86,6 +89,7 @@ class Job:
     stop: threading.Event
     options: IngestOptions = field(default_factory=IngestOptions)
     listed: Bundle | None = None
+    pause: Pause = field(default_factory=Pause)
     stored: dict[int, Layer] = field(default_factory=dict)
     misleading: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -169,6 +173,7 @@ class Pass:
 
     def _take_layer(self, member: Member, head: bytes) -> Future[Layer]:
         owner = self.owner
+        self._hold()
         known = owner.stored.get(member.offset_bytes)
         if known and self._is_stored(known):
             self._keep()
@@ -221,7 +226,7 @@ class Pass:
             BundleCorrupt: it is not what it is named for.
         """
         layer = sending.layer
-        digests = layer.digests(self._moved)
+        digests = layer.digests(self._moved_unsent)
         if not layer.member.name.endswith(digests.source_digest.removeprefix("sha256:")):
             raise BundleCorrupt(f"{layer.name} is damaged (it is {digests.source_digest})")
         sending.source.set_result((digests.diff_id, digests.source_digest))
@@ -236,7 +241,7 @@ class Pass:
 
     def _pass_over(self, layer: LayerStream, known: Layer, key: str) -> Layer:
         """Read a layer that the registry has already, only to see that it is the same one."""
-        digests = layer.digests(self._moved)
+        digests = layer.digests(self._moved_unsent)
         if (digests.diff_id, digests.source_digest) != (known.diff_id, known.source_digest):
             raise Misled(key)
         return self._kept(layer, known)
@@ -298,10 +303,19 @@ class Pass:
     def _moved(self) -> None:
         self.progress(self.opened.read_bytes)
 
+    def _moved_unsent(self) -> None:
+        self._moved()
+        self._hold()
+
+    def _hold(self) -> None:
+        if self.owner.pause.wait(self.owner.go_on, lambda _: self._tell()):
+            self._tell()
+
     def _tell(self) -> None:
         sent, kept = self.sent_layers, self.kept_layers
         images = self.owner.images_stored()
-        self.say(f"{images}{sent} layers sent, {kept} were there already")
+        held = f"{PAUSED}; " if self.owner.pause.is_on else ""
+        self.say(f"{held}{images}{sent} layers sent, {kept} were there already")
 
 
 @dataclass

@@ -7,19 +7,13 @@ bundle was read and verified.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 from core.bundle import Bundle, Image, ManifestList, Reference
 from core.errors import Cancelled
-from core.registry.client import CONNECTIONS, RegistryClient
+from core.registry.asked import Name, asked
+from core.registry.client import RegistryClient
 from core.registry.one_pass import STAGE
-
-Name = tuple[str, str]
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ class Lack:
 def lacks_of_stage(bundle: Bundle, client: RegistryClient) -> list[Lack]:
     """Return the blobs of a bundle that the staging repository lacks: it must be read again."""
     blobs = {digest: size for image in bundle.images for digest, size in _blobs(image).items()}
-    there = _asked(lambda digest: client.blob_size(STAGE, digest), blobs)
+    there = asked(lambda digest: client.blob_size(STAGE, digest), blobs)
     return [
         Lack(bundle.name, f"blob {digest}", size)
         for digest, size in blobs.items()
@@ -45,8 +39,8 @@ def lacks_of_stage(bundle: Bundle, client: RegistryClient) -> list[Lack]:
 def lacks_of_names(bundle: Bundle, client: RegistryClient) -> list[Lack]:
     """Return each tag, manifest and blob of a bundle that is not under its name in the registry."""
     manifests, blobs = _wanted(bundle)
-    filed = _asked(lambda key: client.manifest_digest(*key), manifests)
-    sizes = _asked(lambda key: client.blob_size(*key), blobs)
+    filed = asked(lambda key: client.manifest_digest(*key), manifests)
+    sizes = asked(lambda key: client.blob_size(*key), blobs)
     lacks: list[Lack] = []
     for reference, images in bundle.references.items():
         repository = reference.site_repository
@@ -83,16 +77,18 @@ def publish(bundle: Bundle, client: RegistryClient, stop: threading.Event) -> in
         (CNCF distribution writes the link files of its file system in place.)
         """
         found = 0
-        for reference, images in bundle.references.items():
-            if reference.site_repository == repository:
-                _go_on(stop)
-                found += _put_tag(client, reference, images, bundle.list_of(reference))
+        for reference, images in named[repository]:
+            _go_on(stop)
+            found += _put_tag(client, reference, images, bundle.list_of(reference))
         return found
 
+    named: dict[str, list[tuple[Reference, tuple[Image, ...]]]] = {}
+    for reference, images in bundle.references.items():
+        named.setdefault(reference.site_repository, []).append((reference, images))
     _, blobs = _wanted(bundle)
     with client.ended_by(stop):
-        _asked(bring, blobs)
-        return sum(_asked(put, {repository for repository, _ in blobs}).values())
+        asked(bring, blobs)
+        return sum(asked(put, named).values())
 
 
 def _wanted(bundle: Bundle) -> tuple[dict[Name, str], dict[Name, int]]:
@@ -108,16 +104,6 @@ def _wanted(bundle: Bundle) -> tuple[dict[Name, str], dict[Name, int]]:
                 manifests[repository, image.manifest_digest] = image.manifest_digest
             blobs.update({(repository, d): size for d, size in _blobs(image).items()})
     return manifests, blobs
-
-
-def _asked(ask: Callable[[K], V], keys: Iterable[K]) -> dict[K, V]:
-    """Ask the registry many small questions, a few at a time.
-
-    Each takes a line's way there and back, and a bundle needs hundreds.
-    """
-    keys = list(keys)
-    with ThreadPoolExecutor(CONNECTIONS, "ask") as pool:
-        return dict(zip(keys, pool.map(ask, keys), strict=True))
 
 
 def _put_tag(

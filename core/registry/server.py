@@ -115,6 +115,17 @@ class RegistryServer:
             remedy=f"Look at {service.log_path}.",
         )
 
+    def require_startable(self) -> None:
+        """Refuse what would keep it from starting.
+
+        Raises:
+            RegistryEngineMissing: no registry program is installed.
+            RegistryPortTaken: something else listens on the port.
+        """
+        find_program()
+        if self._service().pid() is None:
+            self._require_free_port()
+
     def stop(self) -> bool:
         """Stop the registry; False if it did not run."""
         return self._service().stop()
@@ -174,6 +185,11 @@ def registry_client(config: Config) -> RegistryClient:
     return RegistryClient(
         address, prefix=prefix, insecure=config.registry_insecure, ca=config.registry_ca
     )
+
+
+def has_program() -> bool:
+    """Whether a registry program is installed on this machine."""
+    return any(shutil.which(name) for name in PROGRAMS)
 
 
 def find_program() -> str:

@@ -6,7 +6,9 @@ what is missing, `apply` supplies it, and `check` is asked again. The target is 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -45,6 +47,9 @@ class Teller(Protocol):
     def log(self, text: str) -> None:
         """Tell something worth keeping in the log of the run."""
 
+    def facts(self, known: Iterable[tuple[str, str]]) -> None:
+        """Tell what is so of the target, by name, for whoever looks at it in full."""
+
     def warn(self, text: str) -> None:
         """Tell something that a person should know of, though the step goes on."""
 
@@ -62,13 +67,23 @@ class Step(ABC):
 
     title: ClassVar[str]
     """What is brought about, in a technician's words."""
-    attempts: ClassVar[int] = 4
-    """How often it is tried without getting any further, when what fails can pass by itself."""
+    patience_s: ClassVar[float] = math.inf
+    """How long it is tried without getting any further, if not shorter for what fails."""
+    heals: ClassVar[bool] = False
+    """Whether it is asked again, and done again if need be, before a later step is tried again."""
 
     def __init__(self, step_id: str, target: str, *needs: Need) -> None:
         self.id = step_id
         self.target = target
         self.needs = needs
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the way to the target is open."""
+        return True
+
+    async def reach(self, tell: Teller) -> None:  # noqa: B027 - most need nothing
+        """Open the way to the target; asked before this step takes one of the run's places."""
 
     @abstractmethod
     async def check(self, tell: Teller) -> Missing | None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 
-from core.bundle import DOCKER_ARCHIVE, OCI_LAYER_ZSTD, Bundle, BundleFile, packing_of
+from core.bundle import OCI_LAYER_ZSTD, Bundle, BundleFile, is_taken, take
 from core.config import Mode
-from core.errors import BundleCorrupt, BundleError, RegistryFull, RegistryUnreachable
+from core.errors import (
+    BundleCorrupt,
+    BundleError,
+    DuDiskFull,
+    RegistryFull,
+    RegistryUnreachable,
+)
+from core.files import nearest_directory
 from core.registry import Import, Ingested, lacks_of_names, lacks_of_stage, publish
 from core.steps.base import DU, Missing, Step, Teller, some_of
+from core.steps.room import registry_bytes
 from core.steps.work import Work
 from core.threads import in_thread
 
@@ -31,7 +40,6 @@ class BundleImport(BundleStep):
 
     verb = "bundle.import"
     title = "import bundle"
-    attempts = 6
 
     def __init__(self, work: Work, file: BundleFile) -> None:
         super().__init__(work, file)
@@ -51,6 +59,9 @@ class BundleImport(BundleStep):
         try:
             lacks = await work.ask_registry(lambda client: lacks_of_names(bundle, client))
         except RegistryUnreachable:
+            if work.dry and work.for_this_run_only:
+                tell.found(f"{len(bundle.images)} images, imported before")
+                return None
             if work.dry:
                 return Missing(f"{file.name}: the registry does not run yet", 0)
             raise
@@ -73,6 +84,7 @@ class BundleImport(BundleStep):
             self._tell_outcome(done, tell)
             work.keep(file, done.bundle)
             problems = done.problems
+        await work.pause.over(tell.say)
         await self._publish(tell)
         if problems:
             raise BundleCorrupt(
@@ -94,13 +106,16 @@ class BundleImport(BundleStep):
         )
 
     def _require_room(self) -> None:
-        """Refuse to begin what cannot fit: a compressed bundle needs as much again, a tar half."""
+        """Refuse to begin what cannot fit.
+
+        Raises:
+            RegistryFull: with what is free and what is needed.
+        """
         config = self._work.config
-        if config.mode is not Mode.DU or not self._file.path.is_file():
+        if config.mode is Mode.CUSTOM or self._file.is_pipe:
             return
-        packed = packing_of(self._file)
-        needed = self._file.size_bytes if packed else self._file.size_bytes // 2
-        free = shutil.disk_usage(config.registry_dir).free
+        needed = registry_bytes(self._file)
+        free = shutil.disk_usage(nearest_directory(config.registry_dir)).free
         if free < needed:
             raise RegistryFull(
                 f"{config.registry_dir} has {free / 1e9:.1f} GB free; {self._file.name} needs "
@@ -110,14 +125,14 @@ class BundleImport(BundleStep):
     def _ingest(self, tell: Teller) -> Ingested:
         work, total = self._work, self._file.size_bytes
         if self._import is None:
-            index = work.catalogue.layers()
             self._import = Import(
                 self._file,
                 work.registry,
-                index,
+                work.layers,
                 work.stop,
                 work.ingest_options,
                 work.known(self._file),
+                work.pause,
             )
         return self._import.run(lambda done: tell.bytes(done, total), tell.say)
 
@@ -140,7 +155,7 @@ class BundleImport(BundleStep):
 
 
 class BundleRead(BundleStep):
-    """It is known what is in one bundle (mode none, where nothing is imported)."""
+    """It is known what is in one bundle (where hosts load it, and nothing is imported)."""
 
     verb = "bundle.read"
     title = "read bundle"
@@ -149,26 +164,7 @@ class BundleRead(BundleStep):
         known = self._work.known(self._file)
         if known is None:
             return Missing(f"{self._file.name} was never read", self._file.size_bytes)
-        self._require_loadable(known)
         return None
-
-    def _require_loadable(self, known: Bundle) -> None:
-        """Refuse what the hosts' `docker load` does not take.
-
-        Raises:
-            BundleError: with the reason.
-        """
-        reason = ""
-        if known.layout != DOCKER_ARCHIVE or self._file.path.is_dir():
-            reason = "it is an OCI layout"
-        elif packing_of(self._file) == "zstd":
-            reason = "it is compressed with zstd"
-        if reason:
-            raise BundleError(
-                f"{self._file.name}: mode none gives bundles to 'docker load' on the hosts, and "
-                f"that takes docker-archives only: {reason}",
-                remedy="Use mode du, or get the bundle as 'docker save' writes it.",
-            )
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
         tell.say(f"reading {self._file.name}")
@@ -176,3 +172,60 @@ class BundleRead(BundleStep):
         tell.bytes(missing.size_bytes, missing.size_bytes)
         names = [image.title for image in bundle.images]
         tell.log(f"{self._file.name}: {len(names)} images: {some_of(names)}")
+
+
+class BundleTake(BundleStep):
+    """One bundle of a stick lies in imagesDir, with its parts and checksums."""
+
+    verb = "bundle.take"
+    title = "take bundle"
+
+    async def check(self, tell: Teller) -> Missing | None:  # noqa: ARG002
+        directory = self._work.config.images_dir
+        if await in_thread(lambda: is_taken(self._file, directory)):
+            return None
+        return Missing(f"{self._file.name} is not in {directory}", self._file.size_bytes)
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        file, directory = self._file, self._work.config.images_dir
+
+        def go_on() -> None:
+            if self._work.hold(tell.say):
+                tell.say(f"copying {file.name}")
+
+        tell.say(f"copying {file.name}")
+        directory.mkdir(parents=True, exist_ok=True)
+        await in_thread(self._require_room)
+        try:
+            taken = await in_thread(
+                lambda: take(file, directory, go_on, lambda n: tell.bytes(n, file.size_bytes)),
+                self._work.stop,
+            )
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _no_room(f"{directory} has no room left") from error
+            raise
+        tell.bytes(file.size_bytes, file.size_bytes)
+        compared = f"{taken.compared} checksums ok" if taken.compared > 1 else "checksum ok"
+        tell.found(compared if taken.compared else "no checksum beside it")
+        tell.log(f"{file.path}: {taken.size_bytes} bytes copied to {directory}")
+
+    def _require_room(self) -> None:
+        """Refuse to begin when what is still to be taken does not fit.
+
+        Raises:
+            DuDiskFull: with what is free and what is needed.
+        """
+        directory = self._work.config.images_dir
+        waiting = [file for file in self._work.files if not is_taken(file, directory)]
+        needed = sum(file.size_bytes for file in waiting)
+        free = shutil.disk_usage(directory).free
+        if free < needed:
+            raise _no_room(
+                f"{directory} has {free / 1e9:.1f} GB free; {len(waiting)} bundles need "
+                f"{needed / 1e9:.1f} GB"
+            )
+
+
+def _no_room(what: str) -> DuDiskFull:
+    return DuDiskFull(what, remedy="Make room where imagesDir is, or take fewer bundles at a time.")

@@ -2,17 +2,82 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Iterator
 
-from core.config import Config
-from core.errors import RegistryPortTaken
+from core.config import Config, Mode
+from core.errors import AirferryError, DuUnfit, RegistryError, RegistryFull, RegistryPortTaken
+from core.files import nearest_directory
+from core.hosts.preflight import release_findings
+from core.hosts.tunnel_service import is_running
 from core.registry import lacks_of_names
-from core.service import Service
+from core.service import Service, ServiceFailed
 from core.steps.base import Missing, Teller, VerifyStep, some_of
-from core.steps.targets import DuStep
+from core.steps.room import registry_bytes
+from core.steps.targets import DuStep, comes_true
+from core.telling import room_fact
 from core.threads import in_thread
+from core.versions import newest, release_in
 
+START_TIMEOUT_S = 30.0
 IMPORT_REMEDY = "Run: airferry import. What is there is not sent again."
+
+
+class DuPreflight(DuStep, VerifyStep):
+    """Nothing about this machine would stop the job later."""
+
+    step_id = "preflight"
+    title = "this machine"
+
+    async def check(self, tell: Teller) -> Missing | None:
+        tell.say("looking at this machine")
+        problems = [*self._registry_problems(), *self._room_problems(tell), *self._releases(tell)]
+        if len(problems) == 1:
+            raise problems[0]
+        if problems:
+            raise DuUnfit(
+                "; ".join(problem.what for problem in problems),
+                remedy=" ".join(dict.fromkeys(problem.remedy for problem in problems)),
+            )
+        return None
+
+    def _registry_problems(self) -> Iterator[AirferryError]:
+        if self._work.config.mode is Mode.CUSTOM:
+            return
+        try:
+            self._work.server.require_startable()
+        except RegistryError as error:
+            yield error
+
+    def _room_problems(self, tell: Teller) -> Iterator[AirferryError]:
+        """Yield what there is to say of the room for those bundles that were never imported."""
+        work = self._work
+        if work.config.mode is Mode.CUSTOM:
+            return
+        fresh = [f for f in work.files if not ((known := work.known(f)) and known.imported)]
+        needed = sum(registry_bytes(file) for file in fresh)
+        directory = work.config.registry_dir
+        free = shutil.disk_usage(nearest_directory(directory)).free
+        if work.dry:
+            tell.facts([room_fact(free - needed, str(directory))])
+        if needed > free:
+            yield RegistryFull(
+                f"{directory} has {free / 1e9:.1f} GB free; {len(fresh)} bundles need about "
+                f"{needed / 1e9:.1f} GB"
+            )
+
+    def _releases(self, tell: Teller) -> Iterator[AirferryError]:
+        """Yield an error for a site that is too old for a registry (modes du and custom)."""
+        config = self._work.config
+        if config.mode is Mode.NONE:
+            return
+        release = config.release or newest(release_in(file.name) for file in self._work.files)
+        for finding in release_findings(release, "the site has release"):
+            if finding.fatal:
+                yield DuUnfit(finding.what, remedy=finding.remedy)
+            else:
+                tell.warn(f"{finding.what}. {finding.remedy}")
 
 
 class RegistryServe(DuStep):
@@ -20,6 +85,7 @@ class RegistryServe(DuStep):
 
     step_id = "registry.serve"
     title = "registry"
+    heals = True
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"asking {self._work.server.address}")
@@ -36,6 +102,22 @@ class RegistryServe(DuStep):
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("starting the registry")
         await in_thread(self._work.server.start)
+
+
+class RegistryForRun(RegistryServe):
+    """The DU's registry runs for as long as this run does (mode none), which opens it by asking.
+
+    So nothing is missing where it does not run, as nothing is missing where no connection to a
+    host is open yet; and a dry run, which asks for nothing in it, leaves it closed.
+    """
+
+    async def check(self, tell: Teller) -> Missing | None:
+        if not self._work.dry:
+            missing = await super().check(tell)
+            if missing is not None:
+                await self.apply(missing, tell)
+        tell.found("for this run only")
+        return None
 
 
 class RegistryReach(DuStep, VerifyStep):
@@ -93,12 +175,22 @@ class TunnelsServe(DuStep):
 
     step_id = "tunnels.serve"
     title = "tunnel service"
+    heals = True
 
     async def check(self, tell: Teller) -> Missing | None:  # noqa: ARG002
-        if await in_thread(tunnel_service(self._work.config).pid) is None:
-            return Missing("the tunnel service does not run")
-        return None
+        if is_running(self._work.config.state_dir):
+            return None
+        return Missing("the tunnel service does not run")
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("starting the tunnel service")
-        await in_thread(tunnel_service(self._work.config).start)
+        service = tunnel_service(self._work.config)
+        await in_thread(service.start)
+        if not await comes_true(self._runs, START_TIMEOUT_S):
+            raise ServiceFailed(
+                "the tunnel service does not start",
+                remedy=f"Look at {service.log_path} (journalctl -u {service.name} under systemd).",
+            )
+
+    async def _runs(self) -> bool:
+        return is_running(self._work.config.state_dir)

@@ -3,115 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import threading
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-from core.bundle import BundleFile, Image, Reference
-from core.config import HostConfig, Mode
-from core.errors import HostUnfit
+from isal import isal_zlib
+
+from core.bundle import BundleFile, WantedImage, list_bundle, write_docker_archive
+from core.config import Mode
+from core.errors import Cancelled, HostUnfit
+from core.hosts.brought import note_brought
 from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
-from core.hosts.packages import docker_answers
-from core.steps.base import Missing, Teller, VerifyStep, some_of
+from core.hosts.feeding import Emit
+from core.hosts.tunnels import registry_behind
+from core.pause import Pause
+from core.registry import SITE_HEADER
+from core.steps.base import Missing, Teller, VerifyStep
+from core.steps.room import UNPACKED_RATIO, store_bytes
 from core.steps.targets import HostStep
-from core.steps.work import Work
+from core.steps.wanted import (
+    Lacks,
+    WantedName,
+    host_lacks,
+    lacking_on,
+    layers_there,
+    missing_of,
+    wanted_names,
+)
+from core.telling import room_fact
 
-UNPACKED_RATIO = 3
-
-
-@dataclass(frozen=True)
-class WantedName:
-    """A name that an image must have on a host, and the name to pull it by."""
-
-    name: str
-    pull_name: str
-    image: Image
-
-
-@dataclass(frozen=True)
-class Lacks:
-    """What a host's cache lacks."""
-
-    names: list[WantedName]
-    size_bytes: int
+TRIED_BYTES = 100_000_000  # larger images are not run for a trial
+GZIP_WINDOW = zlib.MAX_WBITS | 16  # zlib's way to ask for gzip
 
 
-async def wanted_names(work: Work, host: HostConfig) -> list[WantedName]:
-    """Return every name that a warmed host has: the original ones, and those of the registry.
-
-    Raises:
-        HostUnfit: images are there for several platforms, and none is the host's.
-    """
-    wanted: dict[str, WantedName] = {}
-    prefix = work.config.name_prefix
-    for bundle in await work.bundles():
-        for reference, images in bundle.references.items():
-            image = _image_for(work, host, reference, images)
-            pull_name = reference.at(prefix)
-            names = [reference.familiar]
-            if work.config.mode is not Mode.NONE:
-                names.append(pull_name)
-            for name in names:
-                wanted.setdefault(name, WantedName(name, pull_name, image))
-    return list(wanted.values())
-
-
-def _image_for(
-    work: Work, host: HostConfig, reference: Reference, images: tuple[Image, ...]
-) -> Image:
-    """Return the image that a host gets when it pulls a name."""
-    if len(images) == 1:
-        return images[0]
-    platform = f"linux/{work.facts[host.name].arch}"
-    fitting = [i for i in images if i.platform == platform or i.platform.startswith(f"{platform}/")]
-    if not fitting:
-        there = some_of([image.platform for image in images])
-        raise HostUnfit(
-            f"{host.name} is {platform}; {reference.familiar} is there for {there}",
-            remedy="Get a bundle with images for this platform.",
-        )
-    return max(fitting, key=lambda image: image.platform)  # of v6 and v7, what an engine takes
-
-
-async def _lacking(wanted: list[WantedName], engine: HostEngine) -> Lacks:
-    """Return the names that are missing on a host, or that stand for another image there."""
-    there = await engine.images()
-    present = {name: image.image_id for image in there for name in image.names}
-    if (await engine.facts()).ids_are_config_digests:
-        names = [want for want in wanted if present.get(want.name) != want.image.image_id]
-    else:
-        names = [
-            want
-            for want in wanted
-            if want.name not in present or await engine.diff_ids(want.name) != want.image.diff_ids
-        ]
-    return Lacks(names, _size_to_send(wanted, names, {image.image_id for image in there}))
-
-
-async def host_lacks(work: Work, host: HostConfig) -> Lacks:
-    """Return what a host's cache lacks, and the bytes that would be sent to it."""
-    link, wanted = work.link(host), await wanted_names(work, host)
-    if work.dry and not await docker_answers(link):
-        return Lacks(wanted, _size_to_send(wanted, wanted, set()))
-    async with host_engine(link) as engine:
-        return await _lacking(wanted, engine)
-
-
-def _size_to_send(wanted: list[WantedName], lacking: list[WantedName], present: set[str]) -> int:
-    """Sum up the layers of the images that are not there, without those that others brought."""
-    there = {
-        layer.diff_id for w in wanted if w.image.image_id in present for layer in w.image.layers
-    }
-    sizes = {
-        layer.diff_id: layer.size_bytes
-        for want in lacking
-        if want.image.image_id not in present
-        for layer in want.image.layers
-        if layer.diff_id not in there
-    }
-    return sum(sizes.values())
-
-
-class ImagesWarm(HostStep):
-    """Every image is in the host's cache, pulled from the registry."""
+class _ImagesStep(HostStep):
+    """Every image is in the host's cache; how it comes there is the class's matter."""
 
     step_id = "images.warm"
     title = "images"
@@ -119,23 +46,51 @@ class ImagesWarm(HostStep):
     async def check(self, tell: Teller) -> Missing | None:
         tell.say("asking for the images that are there")
         lacks = await host_lacks(self._work, self._host)
-        return _missing(lacks)
+        if self._work.dry:
+            self._tell_room(lacks, tell)
+        return missing_of(lacks)
+
+    def _tell_room(self, lacks: Lacks, tell: Teller) -> None:
+        """Tell what is left where Docker stores when all has come, for Review."""
+        facts = self._work.facts[self._host.name]
+        images = [wants[0].image for wants in lacks.by_image.values()]
+        needed = store_bytes(images, facts.docker, load=self._work.loads)
+        tell.facts([room_fact(facts.store_free_bytes - needed, facts.store)])
+
+
+class ImagesWarm(_ImagesStep):
+    """Every image is in the host's cache, pulled from the registry."""
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
         self._require_room(missing, tell)
         wanted = await wanted_names(self._work, self._host)
-        async with host_engine(self._link) as engine:
-            lacks = await _lacking(wanted, engine)
-            by_image: dict[str, list[WantedName]] = {}
-            for want in lacks.names:
-                by_image.setdefault(want.image.image_id, []).append(want)
-            pulls = _Pulls(engine, tell, missing.size_bytes, by_image)
+        async with host_engine(self._link) as engine, self._registry() as prefix:
+            lacks = await lacking_on(self._work, wanted, engine)
+            await note_brought(self._link, lacks.brings)
+            pulls = _Pulls(
+                *(engine, tell, missing.size_bytes, lacks.by_image),
+                prefix=prefix,
+                passing=self._work.for_this_run_only,
+                pause=self._work.pause,
+            )
             async with asyncio.TaskGroup() as group:
-                for wants in by_image.values():
+                for wants in lacks.by_image.values():
                     group.create_task(pulls.bring(wants))
+            for name in lacks.leftovers:
+                await engine.remove(name)
+
+    @asynccontextmanager
+    async def _registry(self) -> AsyncIterator[str]:
+        """Yield where the host finds the registry; in mode none the way is open only meanwhile."""
+        config = self._work.config
+        if config.mode is not Mode.NONE:
+            yield config.name_prefix
+            return
+        async with self._link.reverse_port(config.registry_port) as port:
+            yield f"localhost:{port}"
 
     def _require_room(self, missing: Missing, tell: Teller) -> None:
-        """Refuse what cannot fit; layers are stored unpacked, about three times what is sent."""
+        """Refuse what cannot fit even packed; preflight has compared it in full."""
         free_bytes = self._work.facts[self._host.name].store_free_bytes
         room = f"{free_bytes / 1e9:.1f} GB free, {missing.size_bytes / 1e9:.1f} GB to come"
         if free_bytes < missing.size_bytes:
@@ -148,7 +103,17 @@ class ImagesWarm(HostStep):
 
 
 class _Pulls:
-    """The pulls of one host: a few at once, their bytes added up layer by layer."""
+    """The pulls of one host: a few at once, their bytes added up layer by layer.
+
+    Args:
+        engine: The host's engine.
+        tell: Told the bytes.
+        total_bytes: What is to come.
+        by_image: The names that each image is to get.
+        prefix: Where the host finds the registry.
+        passing: The name by which an image is pulled is taken back afterwards.
+        pause: What holds the run, between two images.
+    """
 
     def __init__(
         self,
@@ -156,10 +121,17 @@ class _Pulls:
         tell: Teller,
         total_bytes: int,
         by_image: dict[str, list[WantedName]],
+        *,
+        prefix: str,
+        passing: bool,
+        pause: Pause,
     ) -> None:
         self._engine = engine
+        self._pause = pause
         self._tell = tell
         self._total_bytes = total_bytes
+        self._prefix = prefix
+        self._passing = passing
         self._images = len(by_image)
         self._begun = 0
         self._gate = asyncio.Semaphore(PULLS_AT_ONCE)
@@ -173,13 +145,17 @@ class _Pulls:
     async def bring(self, wants: list[WantedName]) -> None:
         """Pull one image and give it all its names."""
         async with self._gate:
+            await self._pause.over(self._tell.say)
             self._begun += 1
-            pull_name = wants[0].pull_name
-            self._tell.say(f"{self._begun} of {self._images}: {pull_name}")
+            pull_name = wants[0].reference.at(self._prefix)
+            self._tell.say(f"{self._begun} of {self._images}: {wants[0].reference.familiar}")
             await self._engine.pull(pull_name, self._count)
-            for want in wants:
-                if want.name != pull_name:
-                    await self._engine.tag(pull_name, want.name)
+            names = [want.name for want in wants]
+            for name in names:
+                if name != pull_name:
+                    await self._engine.tag(pull_name, name)
+            if self._passing:
+                await self._engine.remove(pull_name)
 
     def _count(self, layer: str, received_bytes: int | None) -> None:
         """Note a layer's progress; None says that it is complete."""
@@ -189,60 +165,143 @@ class _Pulls:
         self._tell.bytes(sum(self._received.values()), self._total_bytes)
 
 
-class ImagesLoad(HostStep):
-    """Every image is in the host's cache, loaded from the bundles over SSH (no registry)."""
+class ImagesLoad(_ImagesStep):
+    """Every image is in the host's cache, streamed from the bundles into `docker load`.
 
-    step_id = "images.warm"
-    title = "images"
-
-    async def check(self, tell: Teller) -> Missing | None:
-        tell.say("asking for the images that are there")
-        lacks = await host_lacks(self._work, self._host)
-        if not lacks.names:
-            return None
-        files = await self._files_of(lacks)
-        what = f"{len(lacks.names)} names: {some_of([want.name for want in lacks.names])}"
-        return Missing(what, sum(file.size_bytes for file in files))
+    Only what the host lacks is sent, compressed, and nothing is stored on the way.
+    """
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
-        lacks = await host_lacks(self._work, self._host)
-        sent_before = 0
-        for file in await self._files_of(lacks):
-            tell.say(f"loading {file.name}")
+        async with host_engine(self._link) as engine:
+            wanted = await wanted_names(self._work, self._host)
+            lacks = await lacking_on(self._work, wanted, engine)
+            await note_brought(self._link, lacks.brings)
+            there = await layers_there(wanted, engine)
+        sent = _Sent(tell, missing.size_bytes)
+        for file, images in (await self._by_bundle(lacks, there)).items():
+            await self._work.pause.over(tell.say)
+            tell.say(f"loading {len(images)} images of {file.name}")
+            stop = threading.Event()
+            await self._link.feed_root(
+                "docker load -q", self._writer(file, images, sent, stop, tell), stop
+            )
 
-            def told(done: int, before: int = sent_before) -> None:
-                tell.bytes(before + done, missing.size_bytes)
+    def _writer(
+        self,
+        file: BundleFile,
+        images: list[WantedImage],
+        sent: _Sent,
+        stop: threading.Event,
+        tell: Teller,
+    ) -> Callable[[Emit], None]:
+        def or_end() -> None:
+            if stop.is_set():
+                raise Cancelled("the run was ended")
 
-            await self._link.send_files(file.files, self._link.as_root("docker load -q"), told)
-            sent_before += file.size_bytes
+        def go_on() -> None:
+            or_end()
+            if self._work.pause.wait(or_end, tell.say):
+                tell.say(f"loading {len(images)} images of {file.name}")
 
-    async def _files_of(self, lacks: Lacks) -> list[BundleFile]:
-        lacking = {want.image.image_id for want in lacks.names}
-        return [
-            file
-            for file in self._work.files
-            if lacking & {image.image_id for image in (await self._work.bundle(file)).images}
-        ]
+        def produce(emit: Emit) -> None:
+            def send(data: bytes) -> None:
+                emit(data)
+                sent.add(len(data))
+
+            packed = _Packed(send)
+            scratch = self._work.config.state_dir
+            write_docker_archive(file, images, packed.take, scratch=scratch, go_on=go_on)
+            packed.end()
+
+        return produce
+
+    async def _by_bundle(
+        self, lacks: Lacks, there: dict[str, int]
+    ) -> dict[BundleFile, list[WantedImage]]:
+        """Return which bundle is to give which of the lacking images."""
+        found: dict[BundleFile, list[WantedImage]] = {}
+        lacking = dict(lacks.by_image)
+        for file in self._work.files:
+            bundle = await self._work.bundle(file)
+            if not any(image.image_id in lacking for image in bundle.images):
+                continue
+            if any(not layer.member for image in bundle.images for layer in image.layers):
+                bundle = list_bundle(file)  # known from a time when places were not noted
+            for image in bundle.images:
+                for_names = lacking.pop(image.image_id, [])
+                if for_names:
+                    names = tuple(want.name for want in for_names)
+                    present = there.get(image.image_id, 0)
+                    found.setdefault(file, []).append(WantedImage(image, names, present))
+        return found
+
+
+class _Sent:
+    """Counts what was sent to one host."""
+
+    def __init__(self, tell: Teller, total_bytes: int) -> None:
+        self._tell = tell
+        self._total_bytes = total_bytes
+        self._bytes = 0
+
+    def add(self, size_bytes: int) -> None:
+        self._bytes += size_bytes
+        self._tell.bytes(self._bytes, self._total_bytes)
+
+
+class _Packed:
+    """Makes one gzip stream of what it takes: the line is slower than compressing."""
+
+    def __init__(self, emit: Callable[[bytes], object]) -> None:
+        self._emit = emit
+        self._packer = isal_zlib.compressobj(1, isal_zlib.DEFLATED, GZIP_WINDOW)
+
+    def take(self, data: bytes) -> None:
+        self._give(self._packer.compress(data))
+
+    def end(self) -> None:
+        self._give(self._packer.flush())
+
+    def _give(self, packed: bytes) -> None:
+        if packed:
+            self._emit(packed)
 
 
 class ImagesVerify(HostStep, VerifyStep):
-    """Every name on the host stands for the image of the bundles."""
+    """Every name on the host stands for the image of the bundles, and the registry is in reach."""
 
     step_id = "images.verify"
     title = "verify"
 
     async def check(self, tell: Teller) -> Missing | None:
+        config = self._work.config
         tell.say("comparing image IDs")
-        missing = _missing(await host_lacks(self._work, self._host))
-        if missing is None:
-            names = await wanted_names(self._work, self._host)
-            tell.found(f"{len(names)} names, each checked by ID")
-        return missing
-
-
-def _missing(lacks: Lacks) -> Missing | None:
-    if not lacks.names:
+        async with host_engine(self._link) as engine:
+            wanted = await wanted_names(self._work, self._host)
+            missing = missing_of(await lacking_on(self._work, wanted, engine))
+            if missing is not None:
+                return missing
+            runs = await self._try_one(wanted, engine, tell) if config.verify_run else ""
+        if config.mode is Mode.DU and not await self._reaches_registry():
+            port = config.host_registry_port
+            return Missing(
+                f"the registry does not answer on port {port} of {self._host.name}",
+                remedy="See: airferry tunnels status, airferry registry status",
+            )
+        tell.found(f"{len(wanted)} names, each checked by ID{runs}")
         return None
-    images = {want.image.image_id for want in lacks.names}
-    what = f"{len(images)} images: {some_of([want.name for want in lacks.names])}"
-    return Missing(what, lacks.size_bytes, "Run: airferry configure-hosts")
+
+    async def _reaches_registry(self) -> bool:
+        port = self._work.config.host_registry_port
+        found = await registry_behind(self._link, port, SITE_HEADER)
+        return found == self._work.server.site_id()
+
+    async def _try_one(self, wanted: list[WantedName], engine: HostEngine, tell: Teller) -> str:
+        """Run the smallest image that can be run, and say so."""
+        small = [want for want in wanted if want.image.size_bytes <= TRIED_BYTES]
+        for want in sorted(small, key=lambda want: want.image.size_bytes):
+            if await engine.can_run(want.name):
+                tell.say(f"running {want.name}")
+                await engine.try_run(want.name)
+                return f"; {want.name} runs"
+        return "; no small image can be run"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from core.config import HostConfig
-from core.steps.base import DU, Need, Step
+from core.steps.base import DU, Need, Step, Teller
 from core.steps.work import Work
+
+_POLL_S = 0.3
 
 
 class DuStep(Step):
@@ -29,3 +33,21 @@ class HostStep(Step):
         self._work = work
         self._host = host
         self._link = work.link(host)
+
+    @property
+    def is_reached(self) -> bool:
+        return self._link.is_open
+
+    async def reach(self, tell: Teller) -> None:
+        tell.say(f"connecting to {self._host.address}")
+        await self._link.connection()
+
+
+async def comes_true(ask: Callable[[], Awaitable[object]], timeout_s: float) -> bool:
+    """Ask again and again until the answer is truthy; False if it never was in so many seconds."""
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while not await ask():
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(_POLL_S)
+    return True

@@ -6,21 +6,34 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 from core.bundle import (
     Bundle,
     BundleFile,
     Catalogue,
+    LayerIndex,
     Reference,
     list_bundle,
     without_collisions,
 )
-from core.config import Config, HostConfig, Mode
+from core.config import Config, HostConfig, Mode, Warm
 from core.errors import Cancelled
-from core.hosts.connection import HostLink, trust_of
+from core.hosts.connection import HostLink, Links
 from core.hosts.facts import Facts
-from core.registry import IngestOptions, RegistryClient, RegistryServer, registry_client
+from core.hosts.trust import trust_of
+from core.hosts.tunnels import TunnelBook
+from core.pause import Pause
+from core.registry import (
+    IngestOptions,
+    RegistryClient,
+    RegistryServer,
+    has_program,
+    registry_client,
+)
+from core.secrets import NO_SECRETS, Secrets
 from core.threads import in_thread
 
 CONNECTS_AT_ONCE = 8
@@ -37,6 +50,16 @@ class ImportOptions:
     name: Reference | None = None
 
 
+@dataclass(frozen=True)
+class Saving:
+    """What a run that backs up or restores the registry was given; see `RunRequest`."""
+
+    outdir: Path | None = None
+    since: tuple[BundleFile, ...] = ()
+    split_bytes: int = 0
+    prune: bool = False
+
+
 @dataclass
 class Work:
     """The shared state of a run.
@@ -46,28 +69,41 @@ class Work:
         files: The bundles that this run is about.
         dry: Nothing will be applied; then bundles that were never read are listed instead.
         accept_new_keys: Host keys never seen before are accepted and noted.
+        compared_keys: Fingerprints of host keys that are accepted, beside those of the config.
         options: How it deals with bundles.
+        secrets: What was typed to log in to the hosts.
+        saving: How the registry is backed up or restored; then `files` are backups.
+        endings: Called when it is closed, however the run ended.
     """
 
     config: Config
     files: tuple[BundleFile, ...]
     dry: bool = False
     accept_new_keys: bool = False
+    compared_keys: tuple[str, ...] = ()
     options: ImportOptions = field(default_factory=ImportOptions)
+    secrets: Secrets = NO_SECRETS
+    saving: Saving = field(default_factory=Saving)
     stop: threading.Event = field(default_factory=threading.Event)
+    pause: Pause = field(default_factory=Pause)
     facts: dict[str, Facts] = field(default_factory=dict)
+    endings: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.config.state_dir)
         self.server = RegistryServer(self.config)
         self.registry = registry_client(self.config)
+        self.tunnels = TunnelBook(self.config.state_dir)
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
-        gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
-        trust = trust_of(self.config.ssh, self.config.state_dir, accept_new=self.accept_new_keys)
-        self._links = {
-            host.name: HostLink(host, self.config.ssh, trust, gate) for host in self.config.hosts
-        }
+        trust = trust_of(
+            self.config.ssh,
+            self.config.state_dir,
+            accept_new=self.accept_new_keys,
+            compared=self.compared_keys,
+        )
+        self._ways = Links(self.config.ssh, trust, self.secrets, CONNECTS_AT_ONCE)
+        self._links = {host.name: self._ways.link(host) for host in self.config.hosts}
 
     @property
     def ingest_options(self) -> IngestOptions:
@@ -75,6 +111,26 @@ class Work:
         return IngestOptions(
             self.options.recompress, self.options.keep_going, self.config.compression_level
         )
+
+    @cached_property
+    def layers(self) -> LayerIndex:
+        """The layers that the registry has confirmed, read once for all imports of the run."""
+        return self.catalogue.layers()
+
+    @property
+    def for_this_run_only(self) -> bool:
+        """Whether the DU's registry is there for the time of the run only (mode none)."""
+        return self.config.mode is Mode.NONE and not self.loads
+
+    @property
+    def loads(self) -> bool:
+        """Whether hosts get images by `docker load`: asked for, or there is nothing to pull from.
+
+        A site without a registry of its own (mode none) has one for the time of a run, where the
+        program for it is installed here.
+        """
+        config = self.config
+        return config.warm is Warm.LOAD or (config.mode is Mode.NONE and not has_program())
 
     def link(self, host: HostConfig) -> HostLink:
         """Return the connection to a host."""
@@ -95,7 +151,7 @@ class Work:
             found = self.catalogue.find(file)
             if found is None:
                 return None
-            if self.options.name and file in self.files:
+            if self.options.name:
                 found = found.named(self.options.name)
             self._known[file] = found
         return self._known[file]
@@ -117,8 +173,9 @@ class Work:
         async with self._listing:
             known = self.known(file)
             if known is None:
-                listed = await in_thread(lambda: list_bundle(file, self._go_on), self.stop)
-                known = self.keep(file, listed)
+                listed = await in_thread(lambda: list_bundle(file, self._hold_listing), self.stop)
+                # An import may have come to its end meanwhile, and it knows more.
+                known = self.known(file) or self.keep(file, listed)
             return known
 
     async def bundles(self) -> list[Bundle]:
@@ -149,16 +206,37 @@ class Work:
         return dict(zip(found, cleared, strict=True))
 
     def _name_on_site(self, reference: Reference) -> str:
-        if self.config.mode is Mode.NONE:
+        if self.config.mode is Mode.NONE and self.loads:
             return reference.familiar
         return f"{reference.site_repository}:{reference.tag}"
 
-    def _go_on(self) -> None:
+    def hold(self, say: Callable[[str], None] = lambda _: None) -> bool:
+        """Wait in a thread while the run is held; False if it is not.
+
+        Args:
+            say: Told so, if there is something to wait for.
+
+        Raises:
+            Cancelled: the run is to end.
+        """
+        self.go_on()
+        return self.pause.wait(self.go_on, say)
+
+    def _hold_listing(self) -> None:
+        self.hold()
+
+    def go_on(self) -> None:
+        """Raise Cancelled when the run is to end."""
         if self.stop.is_set():
             raise Cancelled("the run was ended")
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and what was opened for the time of the run only."""
+        for ending in self.endings:
+            await in_thread(ending)
         for link in self._links.values():
             await link.close()
+        await self._ways.close()
         self.registry.close()
+        if self.for_this_run_only and not self.dry:
+            await in_thread(self.server.stop)

@@ -54,8 +54,18 @@ def _twenty() -> Shape:
     return Shape(dict.fromkeys(names, 1), {"image": tuple(names)})
 
 
+def _five(changed: bool) -> Shape:
+    """Five images on one base; in the next release the last one has another layer of its own."""
+    own = [f"own-{number}" for number in range(6)]
+    layers = {"base": 5, **dict.fromkeys(own, 3)}
+    used = [*own[:4], own[5] if changed else own[4]]
+    return Shape(layers, {f"image-{n}": ("base", name) for n, name in enumerate(used)})
+
+
 SHAPES = {
     "site": _site(),
+    "five": _five(changed=False),
+    "five-next": _five(changed=True),
     "one": Shape({"layer": PARTS}, {"image": ("layer",)}),
     "twenty": _twenty(),
 }

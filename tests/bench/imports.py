@@ -24,11 +24,11 @@ from tests.bench.account import WIDTH, account
 from tests.bench.bundle import compressed, real_bundle
 from tests.bench.limit import bare_limit, parts_alone
 from tests.bench.measure import BenchError
+from tests.bench.results import RESULTS, put_section
 from tests.bench.table import Sheet
 from tests.lab.errors import LabError
 from tests.support.registry import running_registry
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 SHARED_MEMORY = Path("/dev/shm")
 # The bundle and its .gz, the registry, and what a Docker engine unpacks twice.
 ROOM = 5
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
         return 130
     sheet.notes.append(f"The run took {(time.monotonic() - begun) / 60:.1f} minutes.")
     text = _report(options, sheet, images)
-    options.output.write_text(text, encoding="utf-8")
+    put_section(options.output, text)
     print(f"\n{text}")
     return 0
 

@@ -10,6 +10,8 @@ import pytest
 from tests.lab.program import AIRFERRY, Program
 from tests.lab.shell import run
 from tests.lab.site import Site
+from tests.lab.warming import noise_images
+from tests.support.archives import ImageSpec
 
 HOSTS = 3
 Install = Callable[..., Program]
@@ -38,6 +40,24 @@ def fresh_site(site: Site) -> Site:
     """The site with hosts as they were on their first day: no Docker."""
     site.reset_hosts()
     return site
+
+
+@pytest.fixture(scope="module")
+def docker_site(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site with hosts that have Docker; made once for all tests of a file."""
+    site.reset_hosts()
+    program = Program(site, tmp_path_factory.mktemp("docker"))
+    try:
+        program.run("install", "--skip-docker-img-import")
+    finally:
+        program.clean_up()
+    return site
+
+
+@pytest.fixture(scope="session")
+def noise() -> list[ImageSpec]:
+    """An image that it takes a while to warm."""
+    return noise_images()
 
 
 @pytest.fixture

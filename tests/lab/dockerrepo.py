@@ -47,7 +47,7 @@ def ensure(cache: Path, package_status: Path) -> DockerArchives:
     if not directory.is_dir():
         scratch = Path(tempfile.mkdtemp(prefix="making-", dir=make_private(cache)))
         try:
-            packages = _download(scratch / "apt", package_status)
+            packages = download(scratch / "apt", package_status, PACKAGE)
             made = make_private(scratch / "made")
             _pack_repository(made / REPOSITORY_NAME, packages)
             _pack_bare(made / BARE_NAME, packages)
@@ -57,8 +57,17 @@ def ensure(cache: Path, package_status: Path) -> DockerArchives:
     return DockerArchives(directory / REPOSITORY_NAME, directory / BARE_NAME)
 
 
-def _download(directory: Path, package_status: Path) -> list[Path]:
-    """Fetch what the host lacks into a directory of our own; apt's cache stays as it is."""
+def download(directory: Path, package_status: Path, *names: str) -> list[Path]:
+    """Fetch what a host lacks of some packages; this machine's own cache of apt stays as it is.
+
+    Args:
+        directory: Where to put them; made here.
+        package_status: dpkg's status file of the host.
+        names: The packages.
+
+    Raises:
+        LabError: apt could not find or fetch them.
+    """
     archives = directory / "archives"
     (archives / "partial").mkdir(parents=True)
     status = Path(shutil.copyfile(package_status, directory / "status"))
@@ -72,11 +81,11 @@ def _download(directory: Path, package_status: Path) -> list[Path]:
         "Debug::NoLocking": "true",
     }
     options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    install = ("install", "--download-only", "-y", "-q", "--no-install-recommends", PACKAGE)
+    install = ("install", "--download-only", "-y", "-q", "--no-install-recommends", *names)
     apt_get(*options, *install)
     packages = sorted(archives.glob("*.deb"))
     if not packages:
-        raise LabError(f"apt fetched nothing for {PACKAGE}")
+        raise LabError(f"apt fetched nothing for {' '.join(names)}")
     return packages
 
 

@@ -30,6 +30,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "openssh-client": ("ssh-keygen",),
     "iptables": ("iptables",),
     "iproute2": ("ip",),
+    "openssl": ("openssl",),
     "skopeo": ("skopeo",),
     "tmux": ("tmux",),
 }
@@ -44,6 +45,11 @@ WRITER_PACKAGES: dict[str, tuple[str, ...]] = {
     "zstd": ("zstd",),
     "xz-utils": ("xz",),
     "bzip2": ("bzip2",),
+}
+# What only the tests of Docker's other packings need; see `dockerkinds`.
+PACKING_PACKAGES: dict[str, tuple[str, ...]] = {
+    "rpm": ("rpmbuild",),
+    "createrepo-c": ("createrepo_c",),
 }
 SEARCH_PATH = os.pathsep.join(
     [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]

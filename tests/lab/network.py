@@ -7,10 +7,11 @@ Docker is not disturbed and the site is as closed as the real ones are.
 import ipaddress
 from pathlib import Path
 
+from tests.lab.paths import lab_number
 from tests.lab.shell import run
 
-BRIDGE = "airferry-lab0"
-SUBNET = ipaddress.IPv4Network("10.78.0.0/24")
+BRIDGE = f"airferry-lab{lab_number()}"
+SUBNET = ipaddress.IPv4Network(f"10.{78 + lab_number()}.0.0/24")
 DU_ADDRESS = str(SUBNET[1])
 FIRST_HOST = 11
 MOST_HOSTS = 200

@@ -5,6 +5,7 @@ from pathlib import Path
 
 CACHE_VARIABLE = "AIRFERRY_LAB_CACHE"
 SITE_VARIABLE = "AIRFERRY_LAB_DIR"
+NUMBER_VARIABLE = "AIRFERRY_LAB_NUMBER"
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 AIRFERRY_PROGRAM = REPOSITORY_ROOT / ".venv" / "bin" / "airferry"
 
@@ -16,7 +17,13 @@ def cache_directory() -> Path:
 
 def site_directory() -> Path:
     """Return the directory of the running site; `down` removes it."""
-    return Path(os.environ.get(SITE_VARIABLE) or "/var/lib/airferry-lab")
+    name = f"airferry-lab-{lab_number()}" if lab_number() else "airferry-lab"
+    return Path(os.environ.get(SITE_VARIABLE) or f"/var/lib/{name}")
+
+
+def lab_number() -> int:
+    """Return which of a machine's labs is meant: each has addresses and ports of its own."""
+    return int(os.environ.get(NUMBER_VARIABLE) or 0)
 
 
 def make_private(directory: Path) -> Path:

@@ -1,7 +1,7 @@
 """Airferry as its users run it: the program, a config of the lab's site, and what it leaves behind.
 
 Each test has an installation of its own: own state, own registry directory, own config, on the
-lab's hosts. Nothing here looks inside the program.
+lab's hosts. Only who looks again and again reads the journal itself, as `airferry report` does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from typing import Any
 
 import yaml
 
+from core.engine.journal import JournalReader
+from core.engine.launcher import true_state
+from core.engine.report import report_record
+from core.engine.request import CHANGING
 from tests.lab.shell import until
 from tests.lab.site import Site
 
@@ -56,11 +60,29 @@ class Program:
         """Return the command line of a headless command."""
         return [str(AIRFERRY), *arguments, "--config", str(self.config_path)]
 
-    def run(self, *arguments: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run a headless command to its end; fail if its exit code is not the expected one."""
+    def run(
+        self,
+        *arguments: str,
+        expect: int | None = 0,
+        typed: str | None = None,
+        environment: dict[str, str] | None = None,
+        handles: tuple[int, ...] = (),
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a headless command to its end; fail if its exit code is not the expected one.
+
+        Args:
+            arguments: The command.
+            expect: Its exit code; None for any.
+            typed: What comes in on its standard input.
+            environment: Variables that it has besides those of this process.
+            handles: File descriptors that it inherits.
+        """
         done = subprocess.run(
             self.command(*arguments),
             capture_output=True,
+            input=typed,
+            pass_fds=handles,
+            env={**os.environ, **(environment or {})},
             text=True,
             timeout=JOB_TIMEOUT_S,
             check=False,
@@ -81,28 +103,38 @@ class Program:
         found: dict[str, Any] = self.json("report", *arguments)
         return found
 
+    def peek(self, run: int = 0) -> dict[str, Any]:
+        """Return the same, read in this process: for who looks again and again.
+
+        A process for every look would keep the machine too busy for what is looked at.
+
+        Args:
+            run: The run; the newest that changes things if 0.
+        """
+        reader = JournalReader(self.state_dir)
+        row = next(r for r in reader.runs() if (r.id == run if run else r.kind in CHANGING))
+        found = report_record(row, true_state(row, self.state_dir), reader.tasks(row.id))
+        return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+
     def begin(self, *arguments: str) -> int:
         """Start a job and return the number of its run at once."""
         return int(self.json(*arguments, "--detach")["run"])
 
     def wait(self, run: int, timeout_s: float = JOB_TIMEOUT_S) -> dict[str, Any]:
         """Wait until a run has ended and return its report."""
-        until(lambda: self.report(str(run))["state"] != "running", f"run {run} ends", timeout_s)
+        until(lambda: self.peek(run)["state"] != "running", f"run {run} ends", timeout_s)
         return self.report(str(run))
 
     def step(self, target: str, step_id: str, run: str = "") -> dict[str, Any]:
         """Return what the report says of one step; steps are found by the beginning of the id."""
-        report = self.report(*([run] if run else []))
-        steps = next(t for t in report["targets"] if t["name"] == target)["steps"]
-        found: dict[str, Any] = next(s for s in steps if s["id"].startswith(step_id))
-        return found
+        return _step_in(self.report(*([run] if run else [])), target, step_id)
 
     def wait_for_step(
         self, target: str, step_id: str, fits: Callable[[dict[str, Any]], bool]
     ) -> None:
         """Wait until a step of the newest run is as wished."""
         until(
-            lambda: fits(self.step(target, step_id)),
+            lambda: fits(_step_in(self.peek(), target, step_id)),
             f"{step_id} of {target}",
             timeout_s=120,
             every_s=0.02,
@@ -118,7 +150,7 @@ class Program:
         """`kill -9` of the engine."""
         os.kill(self.engine_pid(run), signal.SIGKILL)
         until(
-            lambda: self.report(str(run))["state"] == "interrupted",
+            lambda: self.peek(run)["state"] == "interrupted",
             "the report says that the run was interrupted",
             timeout_s=10,
         )
@@ -128,3 +160,9 @@ class Program:
         if self.state_dir.exists():
             for command in (["cancel"], ["tunnels", "stop"], ["registry", "stop"]):
                 self.run(*command, expect=None)
+
+
+def _step_in(report: dict[str, Any], target: str, step_id: str) -> dict[str, Any]:
+    steps = next(t for t in report["targets"] if t["name"] == target)["steps"]
+    found: dict[str, Any] = next(s for s in steps if s["id"].startswith(step_id))
+    return found

@@ -6,11 +6,11 @@ from pathlib import Path
 import yaml
 
 from tests.lab.labhost import LabHost
-from tests.lab.paths import AIRFERRY_PROGRAM, write_private
+from tests.lab.paths import AIRFERRY_PROGRAM, lab_number, write_private
 from tests.lab.shell import run
 from tests.lab.sitefiles import SiteFiles
 
-REGISTRY_PORT = 5100
+REGISTRY_PORT = 5100 + lab_number()
 HOST_REGISTRY_PORT = 5001
 CONCURRENCY = 16
 STOP_TIMEOUT_S = 60.0

@@ -12,6 +12,7 @@ from tests.lab.outside import (
     site_name,
 )
 from tests.lab.site import Site
+from tests.lab.siteconfig import REGISTRY_PORT
 
 REPORT_KEYS = {"run", "mode", "state", "started", "seconds", "targets"}
 STEP_KEYS = {"id", "state", "seconds", "bytes", "error"}
@@ -22,12 +23,12 @@ def test_the_whole_job_and_again(fresh_site: Site, installation: Install) -> Non
     plan = program.run("plan").stdout
     for words in ("registry.serve", "docker-imgs-v-5.2.0", "docker.install", "images.warm"):
         assert words in plan
-    assert not du_listeners(5100), "a plan changes nothing"
+    assert not du_listeners(REGISTRY_PORT), "a plan changes nothing"
 
     program.run("install")
 
     _check_report(program.report())
-    assert ["127.0.0.1:5100"] == du_listeners(5100)
+    assert [f"127.0.0.1:{REGISTRY_PORT}"] == du_listeners(REGISTRY_PORT)
     for host in fresh_site.hosts:
         assert "active" == host.run("systemctl", "is-active", "docker").stdout.strip()
         assert_warmed(fresh_site, host)
@@ -90,7 +91,7 @@ def test_without_hosts_only_the_du_is_served(site: Site, installation: Install) 
     assert program.json("registry", "status")["ours"] is True
     program.run("registry", "stop")
     program.run("registry", "status", expect=1)
-    assert not du_listeners(5100)
+    assert not du_listeners(REGISTRY_PORT)
 
 
 def _check_report(report: dict[str, object]) -> None:

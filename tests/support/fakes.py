@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -11,8 +12,9 @@ class FakeTeller:
 
     told: list[tuple[int, int]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-    facts: list[str] = field(default_factory=list)
+    outcomes: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
+    known: dict[str, str] = field(default_factory=dict)
     warned: list[str] = field(default_factory=list)
 
     def bytes(self, done: int, total: int) -> None:
@@ -22,10 +24,13 @@ class FakeTeller:
         self.said.append(message)
 
     def found(self, fact: str) -> None:
-        self.facts.append(fact)
+        self.outcomes.append(fact)
 
     def log(self, text: str) -> None:
         self.logged.append(text)
+
+    def facts(self, known: Iterable[tuple[str, str]]) -> None:
+        self.known.update(known)
 
     def warn(self, text: str) -> None:
         self.warned.append(text)

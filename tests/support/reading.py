@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.bundle import (
     DOCKER_LAYER_GZIP,
@@ -21,6 +21,7 @@ from core.bundle import (
     contents_of,
     sha256_digest,
 )
+from core.errors import Cancelled
 from tests.support.archives import ImageSpec
 
 LABEL = "b.tar"
@@ -89,3 +90,14 @@ def facts_wanted(specs: Sequence[ImageSpec]) -> list[Facts]:
         )
         for spec in specs
     ]
+
+
+def cancelled_after(calls: int) -> Callable[[], None]:
+    """Return what a reader asks before each read: a person ends it after so many of them."""
+    left = iter(range(calls))
+
+    def go_on() -> None:
+        if next(left, None) is None:
+            raise Cancelled("ended")
+
+    return go_on

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.config import Config
+from core.registry import SITE_HEADER, RegistryClient, RegistryServer
 from core.registry.server import find_program
 
 START_TIMEOUT_S = 10.0
@@ -23,6 +25,8 @@ class RunningRegistry:
 
     address: str
     directory: Path
+    certificate: tuple[Path, Path] | None = None
+    site_id: str = ""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -39,7 +43,7 @@ class RunningRegistry:
                 "filesystem": {"rootdirectory": str(self.directory)},
                 "delete": {"enabled": True},
             },
-            "http": {"addr": self.address, "secret": "bench"},
+            "http": {"addr": self.address, "secret": "bench", **self._tls(), **self._headers()},
         }
         path = self.directory / "settings.yml"
         path.write_text(json.dumps(settings), encoding="utf-8")
@@ -50,6 +54,15 @@ class RunningRegistry:
         )
         _wait_for(self.address)
 
+    def _headers(self) -> dict[str, object]:
+        return {"headers": {SITE_HEADER: [self.site_id]}} if self.site_id else {}
+
+    def _tls(self) -> dict[str, object]:
+        if self.certificate is None:
+            return {}
+        certificate, key = self.certificate
+        return {"tls": {"certificate": str(certificate), "key": str(key)}}
+
     def stop(self) -> None:
         """End it, if it runs."""
         if self._process is not None:
@@ -59,22 +72,27 @@ class RunningRegistry:
 
 
 @contextmanager
-def fresh_registry(base: Path, host: str = "127.0.0.1") -> Iterator[str]:
+def fresh_registry(
+    base: Path, host: str = "127.0.0.1", certificate: tuple[Path, Path] | None = None
+) -> Iterator[str]:
     """Run an empty registry on a free port; yields `host:port`.
 
     Args:
         base: Where its storage goes, which is removed with it.
         host: The address it listens on: loopback, or this machine's in the lab's network.
+        certificate: A certificate and its key, for TLS; plain HTTP without.
     """
-    with running_registry(base, host) as registry:
+    with running_registry(base, host, certificate) as registry:
         yield registry.address
 
 
 @contextmanager
-def running_registry(base: Path, host: str = "127.0.0.1") -> Iterator[RunningRegistry]:
+def running_registry(
+    base: Path, host: str = "127.0.0.1", certificate: tuple[Path, Path] | None = None
+) -> Iterator[RunningRegistry]:
     """Do the same for those who want to look at it or its storage, or stop it for a while."""
     with tempfile.TemporaryDirectory(dir=base, prefix="registry-") as directory:
-        registry = RunningRegistry(f"{host}:{_free_port(host)}", Path(directory))
+        registry = RunningRegistry(f"{host}:{free_port(host)}", Path(directory), certificate)
         try:
             registry.start()
             yield registry
@@ -82,7 +100,23 @@ def running_registry(base: Path, host: str = "127.0.0.1") -> Iterator[RunningReg
             registry.stop()
 
 
-def _free_port(host: str) -> int:
+@contextmanager
+def site_registry(config: Config, base: Path) -> Iterator[RegistryClient]:
+    """Run the registry of a site in mode du on the config's port; yields a client of it."""
+    server = RegistryServer(config)
+    with tempfile.TemporaryDirectory(dir=base, prefix="registry-") as directory:
+        registry = RunningRegistry(server.address, Path(directory), site_id=server.site_id())
+        client = RegistryClient(server.address)
+        try:
+            registry.start()
+            yield client
+        finally:
+            client.close()
+            registry.stop()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

@@ -35,6 +35,7 @@ class FakeStep(Step):
     """
 
     title = "a fake"
+    patience_s = 7.0  # pauses of 1, 2 and 4 s
 
     def __init__(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from textual import _wait, events
 from textual.pilot import Pilot
 
+from core.bundle import Media
 from tui.app import AirferryApp
 from tui.launch import Launcher
 from tui.site import Site
@@ -36,14 +39,19 @@ class Driver:
         return "\n".join(strip.text for strip in strips)
 
     async def press(self, *keys: str) -> None:
-        """Press keys."""
+        """Press keys, and wait until all of them were dealt with."""
         await self.pilot.press(*keys)
+        await self.until(lambda: self.app.keys.at_rest)
+
+    def type_ahead(self, *keys: str) -> None:
+        """Press keys faster than anything can be drawn, as on a slow line."""
+        for key in keys:
+            self.app.post_message(events.Key(key, key if len(key) == 1 else None))
 
     async def paste(self, text: str) -> None:
         """Paste text where the focus is, as a terminal does: one event for all of it."""
-        focused = self.app.focused
-        assert focused is not None
-        focused.post_message(events.Paste(text))
+        assert self.app.focused is not None
+        self.app.post_message(events.Paste(text))
         await self.pilot.pause()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -60,6 +68,16 @@ class Driver:
         await self.until(lambda: all(word in self.text for word in words))
 
 
+async def to_key(driver: Driver, label: str) -> None:
+    """Go to a key of the form by its label."""
+    await driver.press("up", "home")
+    for _ in range(40):
+        if re.search(rf"^ > . {re.escape(label)} ", driver.text, re.MULTILINE):
+            return
+        await driver.press("down")
+    raise AssertionError(f"no key {label!r}; the screen shows:\n{driver.text}")
+
+
 @asynccontextmanager
 async def opened(
     config: Path,
@@ -67,9 +85,11 @@ async def opened(
     *,
     size: tuple[int, int] = (80, 24),
     terminal: Terminal | None = None,
+    media: Media | None = None,
 ) -> AsyncIterator[Driver]:
-    """Open the screens of a site."""
-    app = AirferryApp(Site(config, launcher), terminal or Terminal(), PACE_S)
+    """Open the screens of a site, on a machine without sticks if none are given."""
+    sticks = media or Media(mountinfo=Path(os.devnull))
+    app = AirferryApp(Site(config, launcher, sticks), terminal or Terminal(), PACE_S)
     async with app.run_test(size=size) as pilot:
         driver = Driver(app, pilot)
         await driver.sees("Found", "Leave")

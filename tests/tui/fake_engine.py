@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from core.config import Config, ensure_state_dir, load_config
 from core.engine.journal import Journal, JournalReader, LogLine, RunRow, State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
+from core.secrets import NO_SECRETS, Secrets
 
 Script = Callable[[RunRequest, Config], list[TaskRow]]
 FACTS = "Debian GNU/Linux 12 (bookworm), no Docker, 23 GiB"
@@ -30,14 +31,17 @@ class FakeEngine:
     def __init__(self, script: Script | None = None) -> None:
         self.script: Script = script or well
         self.requests: list[RunRequest] = []
+        self.secrets: Secrets = NO_SECRETS
         self.refusal: AirferryError | None = None
         self.holds: frozenset[RunKind] = frozenset()
         self.log: list[LogLine] = []
         self.cancelled: list[int] = []
+        self.again: list[str] = []
 
-    def start(self, request: RunRequest) -> int:
+    def start(self, request: RunRequest, secrets: Secrets = NO_SECRETS) -> int:
         if self.refusal:
             raise self.refusal
+        self.secrets = secrets
         self.requests.append(request)
         config = load_config(request.config)
         tasks = self.script(request, config)
@@ -73,6 +77,20 @@ class FakeEngine:
     def true_state(self, run: RunRow, state_dir: Path) -> State:  # noqa: ARG002
         return run.state
 
+    def pause(self, run: RunRow, state_dir: Path) -> bool:
+        return self._hold(run, state_dir, paused=True)
+
+    def resume(self, run: RunRow, state_dir: Path) -> bool:
+        return self._hold(run, state_dir, paused=False)
+
+    def _hold(self, run: RunRow, state_dir: Path, *, paused: bool) -> bool:
+        if self.true_state(run, state_dir) is not State.RUNNING:
+            return False
+        journal = Journal(state_dir)
+        journal.hold(run.id, paused=paused)
+        journal.close()
+        return True
+
     def cancel(self, run: RunRow, state_dir: Path) -> bool:
         self.cancelled.append(run.id)
         journal = Journal(state_dir)
@@ -84,6 +102,10 @@ class FakeEngine:
         journal.end(run.id, State.CANCELLED, "")
         journal.close()
         return True
+
+    def try_again(self, run: RunRow, state_dir: Path, hosts: Sequence[str]) -> bool:  # noqa: ARG002
+        self.again += hosts
+        return run.state is State.RUNNING
 
 
 def ended(tasks: Iterable[TaskRow]) -> State:

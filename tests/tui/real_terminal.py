@@ -1,25 +1,21 @@
-"""The program on a real pseudo-terminal: every byte that it sends is kept, and its screen known."""
+"""The program on a real pseudo-terminal, with a fake engine behind its screens."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
-import struct
 import sys
-import termios
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import pyte
+from core.bundle import Media
+from tests.support.console import COLUMNS, LINES, Console
+from tui.launch import Launcher
 
-COLUMNS, LINES = 80, 24
-PATIENCE_S = 20.0
+ENGINE = "AIRFERRY_TEST_ENGINE"
+"""Which fake engine: `replay`, `recorded:NAME`, or that of fake_engine where it says nothing."""
 
 
-class RealTerminal:
+class RealTerminal(Console):
     """A terminal with the screens of a site in it, driven by a fake engine (see fake_engine).
 
     Args:
@@ -36,67 +32,33 @@ class RealTerminal:
         *arguments: str,
         size: tuple[int, int] = (COLUMNS, LINES),
     ) -> None:
-        self.sent = b""
-        self.status: int | None = None
-        self._screen = pyte.Screen(COLUMNS, LINES)
-        self._stream = pyte.ByteStream(self._screen)
         argv = [sys.executable, "-m", "tests.tui.real_terminal", "--config", str(config)]
-        self.pid, self._descriptor = pty.fork()
-        if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-            os.execve(sys.executable, [*argv, *arguments], {**os.environ, **environ})  # noqa: S606
-
-    @property
-    def text(self) -> str:
-        """What stands on the screen."""
-        return "\n".join(self._screen.display)
-
-    def sees(self, *words: str, gone: str = "\0") -> None:
-        """Read until all words are on the screen, and one is no longer."""
-        deadline = time.monotonic() + PATIENCE_S
-        while gone in self.text or not all(word in self.text for word in words):
-            assert self._read(deadline), f"{words} did not come; the screen shows:\n{self.text}"
-
-    def press(self, keys: bytes) -> None:
-        """Send keys."""
-        os.write(self._descriptor, keys)
-
-    def wait(self) -> int:
-        """Read until the program has ended; its exit code."""
-        deadline = time.monotonic() + PATIENCE_S
-        while self._read(deadline):
-            pass
-        _, status = os.waitpid(self.pid, 0)
-        self.status = os.waitstatus_to_exitcode(status)
-        return self.status
-
-    def close(self) -> None:
-        """End the program if it has not ended, by its own id."""
-        if self.status is None:
-            os.kill(self.pid, 9)
-            os.waitpid(self.pid, 0)
-        os.close(self._descriptor)
-
-    def _read(self, deadline: float) -> bool:
-        """Read what comes; False at the end or when it took too long."""
-        ready, _, _ = select.select([self._descriptor], [], [], deadline - time.monotonic())
-        if not ready:
-            return False
-        try:
-            data = os.read(self._descriptor, 65536)
-        except OSError:
-            return False  # the program has closed its end
-        self.sent += data
-        self._stream.feed(data)
-        return bool(data)
+        super().__init__([*argv, *arguments], environ, size=size)
 
 
 def main() -> int:
-    """Open the screens with a fake engine."""
-    from tests.tui.fake_engine import FakeEngine
+    """Open the screens with the engine that the environment names."""
     from tui.start import open_screens
 
-    return open_screens(sys.argv[1:], FakeEngine())
+    sticks = Media(mountinfo=Path(os.devnull))
+    return open_screens(sys.argv[1:], _engine(os.environ.pop(ENGINE, "")), sticks)
+
+
+def _engine(named: str) -> Launcher:
+    # Imported here: some of these import Textual, which reads the environment that is set later.
+    kind, _, name = named.partition(":")
+    if kind == "replay":
+        from tests.tui.shots import ReplayLauncher
+
+        return ReplayLauncher()
+    if kind == "recorded":
+        from tests.tui.recording import read_recording
+        from tests.tui.replay import RecordedEngine
+
+        return RecordedEngine(read_recording(name))
+    from tests.tui.fake_engine import FakeEngine
+
+    return FakeEngine()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Pictures of every screen of a site whose last run has ended.
+"""Pictures of every screen: while a run is at work, and when it has ended.
 
-Taken by `python -m tests.tui.shots CONFIG DIR`. Nothing is started for it: where a screen would
-start a run, the newest run of that kind in the journal is shown instead (one that ended well, if
-there is any). A site without a dry run is asked what is missing: that changes nothing.
+Taken by `python -m tests.tui.shots live|ended CONFIG DIR`. Nothing is started for it: where a
+screen would start a run, the newest run of that kind in the journal is shown instead (one that
+ended well, if there is any). A site without a dry run is asked what is missing: that changes
+nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,33 +22,16 @@ import resvg_py
 
 from core.engine.journal import JournalReader, RunRow, State
 from core.engine.launcher import start_run, true_state
-from core.engine.request import CHANGING, RunRequest
+from core.engine.request import CHANGING, RunKind, RunRequest
 from core.errors import UsageError
+from core.secrets import Secrets
+from tests.tui.stops import AT_WORK, ENDED, FAILED, Stop, go
+from tui.launch import EngineLauncher, Launcher
 from tui.site import Site
 from tui.terminal import Terminal, prepare
 
 if TYPE_CHECKING:
     from tests.tui.driving import Driver
-
-# Keys, what the screen shows when it is there, and the picture's name (none: only a way).
-Stop = tuple[Sequence[str], Sequence[str], str]
-STOPS: Sequence[Stop] = (
-    ((), ("Found", "Leave"), "01-start"),
-    (("enter",), ("[Mode]", "choose it when"), "02-mode"),
-    (("enter",), ("[Config]", "Next: Hosts"), "03-config"),
-    (("up", "enter"), ("stop typing",), "04-config-typing"),
-    (("escape", "t"), ("back to the form",), "05-config-text"),
-    (("escape", "n"), ("[Hosts]", "Next: Bundles"), "06-hosts"),
-    (("a",), ("Add a host",), "07-host-form"),
-    (("escape", "n"), ("[Bundles]", "free in"), "08-bundles"),
-    (("up", "home", "enter"), ("platform",), "09-bundle"),
-    (("escape", "n"), ("[Review]", "No"), "10-review"),
-    (("right", "enter"), ("[Run]", "Save report"), "11-done"),
-    (("escape",), ("o outcome",), "12-run"),
-    (("end", "enter"), ("l whole log",), "13-host"),
-    (("f1",), ("The steps of one host",), "14-help"),
-)
-
 
 # The exported SVG fetches its font from the net, which a site does not have.
 _FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
@@ -57,7 +43,7 @@ PNG_WIDTH = 1100
 class ReplayLauncher:
     """Starts no work: answers with the newest run of the kind that is asked for."""
 
-    def start(self, request: RunRequest) -> int:
+    def start(self, request: RunRequest, secrets: Secrets) -> int:
         state_dir = Site(request.config).config.state_dir
         kinds = CHANGING if request.kind in CHANGING else (request.kind,)
         runs = [run for run in JournalReader(state_dir).runs() if run.kind in kinds]
@@ -65,7 +51,7 @@ class ReplayLauncher:
             return run.id
         if request.kind.changes_things:
             raise UsageError(f"no run of kind {request.kind} in the journal to show")
-        return start_run(request)
+        return start_run(request, secrets)
 
     def at_work(self, state_dir: Path) -> RunRow | None:  # noqa: ARG002
         return None
@@ -76,26 +62,67 @@ class ReplayLauncher:
     def cancel(self, run: RunRow, state_dir: Path) -> bool:  # noqa: ARG002
         return False
 
+    def pause(self, run: RunRow, state_dir: Path) -> bool:  # noqa: ARG002
+        return False
+
+    def resume(self, run: RunRow, state_dir: Path) -> bool:  # noqa: ARG002
+        return False
+
+    def try_again(self, run: RunRow, state_dir: Path, hosts: Sequence[str]) -> bool:  # noqa: ARG002
+        return False
+
 
 async def take(config: Path, directory: Path, size: tuple[int, int] = (80, 24)) -> list[Path]:
-    """Write one SVG for each screen and return them.
+    """Write one SVG for each screen of a site whose run has ended, and return them.
 
     Args:
         config: The site.
         directory: Where they go; made if it is not there.
         size: Columns and lines of the terminal.
     """
+    return await _take(config.absolute(), ReplayLauncher(), ENDED, directory, size)
+
+
+async def take_live(config: Path, directory: Path, size: tuple[int, int] = (80, 24)) -> list[Path]:
+    """Write pictures of the run that is at work on a site; it goes on undisturbed."""
+    return await _take(config.absolute(), EngineLauncher(), AT_WORK, directory, size)
+
+
+async def take_failed(directory: Path, size: tuple[int, int] = (80, 24)) -> list[Path]:
+    """Write pictures of a run that failed on one host; it was recorded on the lab."""
+    prepare(os.environ, Terminal())
+    from tests.tui.recording import read_recording
+    from tests.tui.replay import RecordedEngine, recorded_site
+
+    recording, base = read_recording("failed"), Path(tempfile.gettempdir(), "airferry-pictures")
+    base.mkdir()
+    try:
+        config, engine = recorded_site(base, recording), RecordedEngine(recording)
+        engine.start(RunRequest(RunKind.INSTALL, config))
+        return await _take(config, engine, FAILED, directory, size)
+    finally:
+        shutil.rmtree(base)
+
+
+async def _take(
+    config: Path,
+    launcher: Launcher,
+    stops: Sequence[Stop],
+    directory: Path,
+    size: tuple[int, int],
+) -> list[Path]:
     prepare(os.environ, Terminal())
     from tests.tui.driving import opened
+    from tests.tui.snapshot import at_rest
 
     directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    async with opened(config.absolute(), ReplayLauncher(), size=size) as driver:
-        for keys, words, name in STOPS:
-            await driver.press(*keys)
-            await driver.sees(*words)
-            await driver.until(lambda: "testing.." not in driver.text)
-            written.append(_write(driver, directory / f"{name}.svg"))
+    written: list[Path] = []
+    async with opened(config, launcher, size=size) as driver:
+        for stop in stops:
+            await go(driver, stop)
+            if stop.name:
+                await at_rest(driver)
+                written.append(_write(driver, directory / f"{stop.name}.svg"))
     return written
 
 
@@ -127,10 +154,15 @@ def _font_files() -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Take the pictures and print where they are."""
-    if len(arguments) != 2:
-        print("usage: python -m tests.tui.shots CONFIG DIR", file=sys.stderr)
+    if len(arguments) != 3 or arguments[0] not in ("live", "ended"):
+        print("usage: python -m tests.tui.shots live|ended CONFIG DIR", file=sys.stderr)
         return 2
-    for path in asyncio.run(take(Path(arguments[0]), Path(arguments[1]))):
+    config, directory = (Path(argument) for argument in arguments[1:])
+    if arguments[0] == "live":
+        written = asyncio.run(take_live(config, directory))
+    else:
+        written = [*asyncio.run(take(config, directory)), *asyncio.run(take_failed(directory))]
+    for path in written:
         _write_png(path)
         print(path)
     return 0

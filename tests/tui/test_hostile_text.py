@@ -14,7 +14,7 @@ from core.engine.journal import State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, HostUnreachable
 from tests.support.archives import sample_images, write_bundle
-from tests.tui.driving import Driver, opened, walk_to
+from tests.tui.driving import Driver, opened, to_key, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, line, task
 from tui.text import MAX_CHARACTERS, fit, names, safe, safe_lines, same_length, wrapped
 
@@ -78,17 +78,19 @@ async def test_every_screen_survives_it(evil: Path) -> None:
     engine.log = [
         line(EVIL + LONG, "two", level) for level in ("info", "warning", "error") for _ in range(3)
     ]
+    engine.log.append(line(f"{EVIL}: {EVIL} {LONG}", "two", "fact"))
     async with opened(evil, engine) as driver:
         await walk_to(driver, "Config")
         await see_it_safe(driver, "[/b]?[2J")
-        await driver.press("up", "home", *["down"] * 8, "enter")
+        await to_key(driver, "ssh user")
+        await driver.press("enter")
         await see_it_safe(driver, "Enter take it")
         await driver.press("x", "escape", "v")
         await see_it_safe(driver, "What saving would change")
         await driver.press("escape", "t")
         await see_it_safe(driver, "No problem.")
         await driver.press("escape", "u", "n")
-        await see_it_safe(driver, "[Hosts]", "1 not reached")
+        await see_it_safe(driver, "[Hosts]", "1 not fit")
         await driver.press("up", "end", "enter")
         await see_it_safe(driver, "[/dev/sda1] [bold]x[/]")
         await driver.press("escape", "e")
@@ -109,6 +111,9 @@ async def test_every_screen_survives_it(evil: Path) -> None:
         await see_it_safe(driver, "this machine", "outcome")
         await driver.press("home", "enter")
         await see_it_safe(driver, "two", "run 3", "[/dev/sda1]")
+        await driver.press("f")
+        await see_it_safe(driver, "two: what it is", "[/dev/sda1]")
+        await driver.press("escape")
         await driver.press("l", "home")
         await see_it_safe(driver, "[/dev/sda1]")
         await driver.press("escape", "escape")
@@ -144,4 +149,9 @@ def test_fitted_text_takes_exactly_its_cells(text: str, width: int) -> None:
 
 def test_names_say_how_many_more_there_are() -> None:
     assert names(["a", "b"]) == "a, b"
-    assert names([f"worker-{n}" for n in range(9)], 20) == "worker-0, worker-1 and 7 more"
+    assert names([]) == ""
+    every = [f"worker-{n}" for n in range(9)]
+    assert names(every, 29) == "worker-0, worker-1 and 7 more"
+    assert names(every, 28) == "worker-0 and 8 more"
+    assert names(every, 1) == "worker-0 and 8 more"
+    assert names(every, 88) == ", ".join(every)

@@ -8,7 +8,7 @@ import pytest
 
 from core.config import HostConfig, parse_config
 from core.errors import ConfigError
-from tui.hosts_edit import HostEntry, add_host, change_host, entry_at, remove_host
+from tui.hosts_edit import HostEntry, add_hosts, change_host, entry_at, remove_host
 
 BLOCK = """\
 # the site
@@ -30,6 +30,10 @@ def hosts_of(text: str) -> list[tuple[str, str, int, str]]:
     config, problems = parse_config(text, Path("/site/airctl-config.yaml"))
     assert problems == []
     return [(host.name, host.address, host.port, host.user) for host in config.hosts]
+
+
+def add_host(text: str, entry: HostEntry) -> str:
+    return add_hosts(text, [entry])
 
 
 @pytest.mark.parametrize("hosts", ["", "hosts:\n", "hosts: []\n", "hosts: ~\n", "hosts: [] # x\n"])

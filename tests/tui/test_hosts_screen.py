@@ -17,7 +17,7 @@ KEY = "ssh-ed25519 SHA256:mVg3k0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 def with_new_key(request: RunRequest, config: Config) -> list[TaskRow]:
     """Return checks in which worker-01 shows a new key until it is accepted."""
-    if request.accept_new_host_keys or "worker-01" not in hosts_of(request, config):
+    if request.compared_keys or "worker-01" not in hosts_of(request, config):
         return well(request, config)
     what = f"worker-01 (10.78.0.11) has a host key never seen before: {KEY}"
     rows = [row for row in well(request, config) if row.target != "worker-01"]
@@ -30,7 +30,7 @@ async def test_new_key_is_accepted_after_its_fingerprint_was_shown(config: Path)
         await walk_to(driver, "Hosts")
         await driver.sees("2 ok", "1 new key", "NEW")
         await driver.press("up", "home")
-        await driver.sees("> ! worker-01", "k accept key")
+        await driver.sees("> ! worker-01", "k accept", "k: accept")
         await driver.press("k")
         await driver.sees("Accept the key of worker-01?", KEY[-20:], "> No")
         await driver.press("enter")
@@ -38,7 +38,7 @@ async def test_new_key_is_accepted_after_its_fingerprint_was_shown(config: Path)
         await driver.press("k", "right", "enter")
         await driver.sees("3 hosts: 3 ok")
         assert engine.requests[-1] == RunRequest(
-            RunKind.CHECK, config, hosts=("worker-01",), accept_new_host_keys=True
+            RunKind.CHECK, config, hosts=("worker-01",), compared_keys=(KEY.split()[1],)
         )
 
 
@@ -60,7 +60,7 @@ async def test_unreachable_host_and_warnings_are_told(config: Path) -> None:
     engine.log = [line("worker-03 its clock is +9 min off. Set it.", "worker-03", "warning")]
     async with opened(config, engine) as driver:
         await walk_to(driver, "Hosts")
-        await driver.sees("1 not reached", "1 with a warning", "no route to host", "its clock is")
+        await driver.sees("1 unreachable", "1 warning", "no route to host", "its clock is")
         await driver.press("up", "home", "down", "enter")
         await driver.sees("worker-02 (10.78.0.12): no route to host", "Check the host's address")
 
@@ -88,7 +88,7 @@ async def test_host_is_changed_and_removed(config: Path, engine: FakeEngine) -> 
         await driver.sees("3 ok")
         await driver.press("up", "home", "e", "tab", "ctrl+u")
         await driver.paste("10.99.0.1")
-        await driver.press("enter", "enter", "enter", "enter")
+        await driver.press(*["enter"] * 5)
         await driver.sees("10.99.0.1", "3 ok")
         assert config.read_text() == CONFIG.replace("10.78.0.11", "10.99.0.1")
         await driver.press("delete")
@@ -118,3 +118,41 @@ async def test_test_that_cannot_begin_says_why(config: Path, engine: FakeEngine)
         await driver.sees("run 7 is at work", "airferry watch")
         await driver.press("enter")
         await driver.sees("3 not tested")
+
+
+async def test_many_hosts_are_pasted_and_shown_before_they_are_added(
+    config: Path, engine: FakeEngine
+) -> None:
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Hosts")
+        await driver.sees("3 ok", "p paste", "i import")
+        await driver.press("p")
+        await driver.paste("10.79.0.[11-14]\n?!\nworker-01\n")
+        await driver.sees("5 hosts understood, 1 of them in the config already", "10.79.0.12")
+        await driver.sees("line 2: '?!' is no address", "Ctrl+O add them")
+        assert CONFIG == config.read_text()
+        await driver.press("escape", "p")
+        await driver.sees("5 hosts understood")
+        await driver.press("ctrl+o")
+        await driver.sees("7 hosts: 7 ok", "10.79.0.14")
+    assert config.read_text().endswith("  - address: 10.79.0.13\n  - address: 10.79.0.14\n")
+
+
+async def test_hosts_are_imported_from_a_file(
+    config: Path, engine: FakeEngine, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "inventory.ini"
+    inventory.write_text("[workers]\nworker-9 ansible_host=10.79.0.9 ansible_user=tech\n")
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Hosts")
+        await driver.press("i")
+        await driver.paste("/gone.csv")
+        await driver.press("enter")
+        await driver.sees("/gone.csv: No such file", "Name a file with a list of hosts.")
+        await driver.press("enter", "i")
+        await driver.paste(str(inventory))
+        await driver.press("enter")
+        await driver.sees("1 host understood", "worker-9  tech@10.79.0.9")
+        await driver.press("ctrl+o")
+        await driver.sees("4 hosts: 4 ok", "worker-9")
+    assert "  - name: worker-9\n    address: 10.79.0.9\n    user: tech\n" in config.read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,55 +21,6 @@ def terminals() -> Iterator[list[RealTerminal]]:
     yield found
     for terminal in found:
         terminal.close()
-
-
-def walk(terminal: RealTerminal) -> None:
-    """Press through every screen."""
-    for keys, gone, *words in (
-        (ENTER, "[Start]", "[Mode]", "choose it when"),
-        (ENTER, "choose it", "[Config]", "Next: Hosts"),
-        (b"v", "Next: Hosts", "What saving would change"),
-        (ESC, "What saving", "Next: Hosts"),
-        (b"t", "Next: Hosts", "privateRegistryType: du", "Esc back to the form"),
-        (ESC, "back to the form", "Next: Hosts"),
-        (b"n", "[Config]", "[Hosts]", "3 ok", "Next: Bundles"),
-        (b"a", "3 not", "Add a host", "write it to the config"),
-        (ESC, "Add a host", "Next: Bundles"),
-        (b"n", "[Hosts]", "[Bundles]", "not an archive"),
-        (b"n", "[Bundles]", "[Review]", "Start?", "install Docker"),
-        (b"\x1b[C\r", "[Review]", "All hosts are ready", "s save report"),
-        (ESC, "s save report", "100 %", "o outcome"),
-        (ENTER, "100 %", "nothing in the log yet", "l whole log"),
-        (b"?", "nothing in the log", "The steps of one host", "Ctrl+C"),
-        (ESC, "The steps of", "nothing in the log yet"),
-        (CTRL_P, "nothing in the log", "Commands"),
-        (ESC, "Commands", "nothing in the log yet"),
-        (ESC, "whole log", "o outcome"),
-        (ESC, "[Run]", "[Start]", "3 of 3 hosts ready"),
-    ):
-        terminal.press(keys)
-        terminal.sees(*words, gone=gone)
-
-
-@pytest.mark.parametrize(
-    ("term", "arguments"), [("linux", ()), ("vt100", ()), ("xterm-256color", ("--ascii",))]
-)
-def test_no_byte_above_127(
-    config: Path, terminals: list[RealTerminal], term: str, arguments: tuple[str, ...]
-) -> None:
-    images = config.parent / "imgs"
-    (images / "größe-界.txt").write_text("no bundle")
-    with config.open("a", encoding="utf-8") as file:
-        file.write("# Überall Umlaute\n")
-    terminal = RealTerminal(config, {"TERM": term, "LANG": "C.UTF-8"}, *arguments)
-    terminals.append(terminal)
-    terminal.sees("[Start]", "Set up")
-    walk(terminal)
-    terminal.press(b"q")
-    assert terminal.wait() == 0
-    assert [byte for byte in terminal.sent if byte > 127] == []
-    coloured = re.search(rb"\x1b\[(\d+;)*[34][0-7](;|m)", terminal.sent) is not None
-    assert coloured == (term != "vt100")
 
 
 def test_hangup_ends_it_cleanly(config: Path, terminals: list[RealTerminal]) -> None:
@@ -116,3 +66,36 @@ def test_small_terminal_is_a_plain_message(config: Path, terminals: list[RealTer
     assert terminal.wait() == 2
     assert b"60 columns and 20 lines" in terminal.sent
     assert b"\x1b[" not in terminal.sent
+
+
+@pytest.mark.parametrize("environ", [{"TERM": "linux"}, {"TERM": "xterm", "NO_COLOR": "1"}])
+def test_typed_password_is_stars_on_the_wire(
+    config: Path, terminals: list[RealTerminal], environ: dict[str, str]
+) -> None:
+    secret = b"geheim-f3Qz81\xc3\xa4"
+    arguments = () if environ["TERM"] == "linux" else ("--ascii",)
+    terminal = RealTerminal(config, {**environ, "LANG": "C.UTF-8"}, *arguments)
+    terminals.append(terminal)
+    terminal.sees("[Start]", "Set up")
+    for keys, gone, *words in (
+        (ENTER, "[Start]", "[Mode]", "choose it when"),
+        (ENTER, "choose it", "[Config]", "Next: Hosts"),
+        (b"n", "[Config]", "[Hosts]", "3 ok", "Next: Bundles"),
+        (b"w", "\0", "> login password [ ", "[x] all 3 hosts"),
+        (secret, "\0", f"> login password [{'*' * 14} "),
+        (F1, "login password", "is typed here logs in"),
+        (ESC, "what was typed is kept", f"> login password [{'*' * 14} "),
+        (b"\x0f", "login password", "3 ok", "Next: Bundles"),
+    ):
+        terminal.press(keys)
+        terminal.sees(*words, gone=gone)
+    terminal.press(CTRL_C)
+    terminal.sees("Leave Airferry?")
+    terminal.press(b"\x1b[C\r")
+    assert 0 == terminal.wait()
+    assert [] == [byte for byte in terminal.sent if byte > 127]
+    typed = terminal.sent.split(b"Passwords for the hosts")[1]
+    assert b"geheim" not in typed
+    # One star is drawn for each key, so a piece of three would be a piece of the secret.
+    pieces = {secret[at : at + 3] for at in range(len(secret) - 4)}
+    assert set() == {piece for piece in pieces if piece in typed}

@@ -8,8 +8,9 @@ from pathlib import Path
 from core.config import load_config
 from core.engine.journal import RunRow, State
 from core.engine.request import RunKind, RunRequest
+from core.errors import HostUnreachable
 from tests.tui.driving import Driver, opened
-from tests.tui.fake_engine import FakeEngine, installed, installed_here, line, task
+from tests.tui.fake_engine import FakeEngine, failed, installed, installed_here, line, task
 from tui.widgets.line_list import LineList
 
 
@@ -34,7 +35,7 @@ async def test_progress_is_shown_as_it_is_written(config: Path) -> None:
         row = task("worker-02", "images.warm", State.RUNNING, "worker-02: calico-node")
         row.bytes_done, row.bytes_total, row.rate, row.ended = 61, 100, 12_000_000.0, None
         engine.write(state_dir, 1, [*installed_here(), row])
-        await driver.sees("61 %  12.0 MB/s  calico-node", "1 at work", "this machine   done")
+        await driver.sees("61 % 12.0 MB/s ", "calico-node", "1 at work", "this machine done")
         await driver.press("end", "enter")
         await driver.sees("worker-03", "images.warm", "nothing in the log yet")
         engine.write(state_dir, 1, [], [line("now it begins", "worker-03")])
@@ -58,6 +59,104 @@ async def test_the_cursor_stays_on_its_host_when_the_order_changes(config: Path)
         await driver.press("escape")
         await driver.until(lambda: hosts.rows[0].key == "worker-03")
         assert hosts.key == chosen
+
+
+async def test_rows_are_filtered_and_sorted(config: Path) -> None:
+    engine, state_dir = held(config), load_config(config).state_dir
+    async with opened(config, engine) as driver:
+        await watch(driver)
+        rows = [*installed_here(), *installed("worker-01")]
+        bad = task("worker-03", "connect", State.FAILED, "no route")
+        engine.write(state_dir, 1, [*rows, bad])
+        await driver.sees("1 failed", "no route", "by problems")
+        await driver.press("slash", *"!done")
+        await driver.sees("/!done", "2 of 4")
+        assert "worker-01" not in driver.text
+        await driver.press("backspace", "backspace", "backspace", "backspace", "backspace")
+        await driver.press(*"ROUTE", "enter")
+        await driver.sees("1 of 4", "> x worker-03")
+        await driver.press("s")
+        await driver.sees("by slowest", "1 of 4")
+        await driver.press("slash", "escape")
+        await driver.sees("worker-01", "worker-02", "worker-03")
+        await driver.press("slash", *"nothing like it")
+        await driver.sees("no host has all of these words")
+
+
+async def test_letters_are_words_while_a_filter_is_typed(config: Path) -> None:
+    engine = held(config)
+    async with opened(config, engine) as driver:
+        await watch(driver)
+        await driver.press("slash", *"cdos")
+        await driver.sees("/cdos", "0 of 4")
+        assert "Cancel run" not in driver.text
+        assert not driver.app._exit
+
+
+async def test_a_run_is_held_and_let_go_on(config: Path) -> None:
+    engine = held(config)
+    async with opened(config, engine) as driver:
+        await watch(driver)
+        await driver.sees("p pause")
+        await driver.press("p")
+        await driver.sees("PAUSED", "p go on")
+        assert "p pause" not in driver.text
+        await driver.press("escape")
+        await driver.sees("[Start]", "Watch")
+        await driver.press("enter")
+        await driver.sees("PAUSED", "p go on")
+        await driver.press("p")
+        await driver.sees("p pause")
+        assert "PAUSED" not in driver.text
+
+
+async def test_what_failed_is_tried_again_while_others_are_at_work(config: Path) -> None:
+    engine, state_dir = held(config), load_config(config).state_dir
+    async with opened(config, engine) as driver:
+        await watch(driver)
+        assert "retry" not in driver.text
+        bad = [failed(f"worker-0{n}", "connect", HostUnreachable("no route")) for n in (2, 3)]
+        engine.write(state_dir, 1, bad)
+        await driver.sees("2 failed", "r retry", "R retry all", "> x worker-02")
+        await driver.press("r")
+        await driver.until(lambda: engine.again == ["worker-02"])
+        await driver.press("down", "enter")
+        await driver.sees("worker-03   run 1", "r retry")
+        await driver.press("r")
+        await driver.until(lambda: engine.again == ["worker-02", "worker-03"])
+        await driver.sees("3 hosts:")
+        await driver.press("R")
+        await driver.until(lambda: engine.again[2:] == ["worker-02", "worker-03"])
+        await driver.press("end")
+        await driver.until(lambda: "r retry" not in driver.text)
+        assert [RunKind.INSTALL] == [request.kind for request in engine.requests]
+
+
+async def test_keys_that_were_typed_ahead_go_where_they_were_meant(config: Path) -> None:
+    """On a slow line many keys arrive before the first one is drawn."""
+    engine, state_dir = held(config), load_config(config).state_dir
+    async with opened(config, engine) as driver:
+        await watch(driver)
+        bad = [task(f"worker-0{n}", "connect", State.FAILED, "no route") for n in (2, 3)]
+        engine.write(state_dir, 1, bad)
+        await driver.sees("2 failed")
+        driver.type_ahead("slash", *"cd", "backspace", "backspace", *"failed")
+        driver.type_ahead("enter", "down", "enter")
+        await driver.sees("[Run]", "worker-03   run 1")
+
+
+async def test_a_wide_terminal_shows_the_host_beside_the_table(config: Path) -> None:
+    engine, state_dir = held(config), load_config(config).state_dir
+    async with opened(config, engine, size=(120, 40)) as driver:
+        await watch(driver)
+        bad = failed("worker-03", "connect", HostUnreachable("worker-03: no route to host"))
+        engine.write(state_dir, 1, [bad])
+        await driver.sees("> x worker-03", "[E-SSH-ROUTE]", "x connect")
+        await driver.press("end")
+        await driver.sees("> . worker-02", ". docker.install")
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.sees("this machine")
+        assert "[E-SSH-ROUTE]" not in driver.text
 
 
 async def test_leaving_it_alone_does_not_end_it(config: Path) -> None:
@@ -95,8 +194,8 @@ async def test_ctrl_c_asks(config: Path) -> None:
     async with opened(config, held(config)) as driver:
         await watch(driver)
         await driver.press("ctrl+c")
-        await driver.sees("Leave Airferry?", "A run at work goes on", "> Stay")
-        await driver.press("right", "enter")
+        await driver.sees("Leave Airferry?", "A run at work goes on", "> Stay", "Tab other answer")
+        await driver.press("tab", "tab", "tab", "enter")
     assert driver.app.return_value is None
 
 

@@ -113,13 +113,13 @@ async def test_help_and_commands_are_there_on_every_screen(
         for step in ("Mode", "Config", "Hosts"):
             await driver.press("enter")
             await driver.sees(f"[{step}]")
-            await driver.press("f1")
+            await driver.press("f1", "end")
             await driver.sees("draw the screen again", "next")
             await driver.press("escape")
         await driver.sees("3 ok")
         await driver.press("ctrl+p")
         await driver.sees("Commands", "add  (a)", "test  (r)")
-        await driver.press("down", "down", "enter")
+        await driver.press("down", "down", "down", "enter")
         await driver.sees("free in")
 
 

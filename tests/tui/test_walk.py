@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ async def test_from_start_to_done(config: Path, engine: FakeEngine) -> None:
         assert "[Start] > Mode > Config > Hosts > Bundles > Review > Run" in driver.text
         assert "3 hosts" in driver.text
         await walk_to(driver, "Hosts")
-        await driver.sees("3 hosts: 3 ok", "Debian GNU/Linux 12")
+        await driver.sees("3 hosts: 3 ok", "Debian 12, no Docker")
         await driver.press("enter")
         await driver.sees("docker-imgs-v-1.tar.gz", "not an archive")
         await driver.press("enter")
@@ -96,9 +97,17 @@ async def test_failed_host_is_retried_from_start_and_from_the_table(config: Path
         await driver.press("down", "down", "enter")
         await driver.sees("2 of 3 hosts ready")
         await driver.press("escape", "home")
-        await driver.sees("> x worker-02", "r retry host")
+        await driver.sees("> x worker-02", "r retry")
         await driver.press("r")
         await driver.sees("The host is ready.")
+
+
+async def test_keys_that_were_typed_ahead_walk_on(config: Path, engine: FakeEngine) -> None:
+    async with opened(config, engine) as driver:
+        driver.type_ahead("enter", "enter", "enter", "enter")
+        await driver.sees("[Bundles]", "free in")
+        driver.type_ahead("escape", "escape", "escape", "escape")
+        await driver.sees("[Start]", "Found")
 
 
 async def test_empty_site_does_only_this_machine(config: Path, engine: FakeEngine) -> None:
@@ -139,23 +148,36 @@ async def test_refused_dry_run_says_why(config: Path, engine: FakeEngine) -> Non
         await driver.sees("Start?")
 
 
-@pytest.mark.parametrize("name", ["report.md", "report.json"])
+@pytest.mark.parametrize("name", ["", "report", "report.json"])
 async def test_report_is_saved_where_asked(config: Path, engine: FakeEngine, name: str) -> None:
     engine.start(RunRequest(RunKind.INSTALL, config))
-    path = config.parent / name
     async with opened(config, engine) as driver:
         await driver.press("down", "enter")
         await driver.sees("All hosts are ready")
-        await driver.press("s", "ctrl+u")
-        await driver.sees("Save the report as")
-        await driver.paste(str(path))
+        await driver.press("s")
+        await driver.sees("Save the report: in which directory?", str(Path.home()))
+        await driver.press("ctrl+u")
+        await driver.paste(str(config.parent / name))
         await driver.press("enter")
         await driver.sees("Written:")
-    text = path.read_text()
-    if name.endswith(".json"):
-        assert json.loads(text)["state"] == "done"
-    else:
-        assert text.startswith("# Run 1: install, mode du: done")
+    stem = name.partition(".")[0] or "airferry-report-1"
+    text, record = (config.parent / f"{stem}{suffix}" for suffix in (".md", ".json"))
+    assert json.loads(record.read_text())["state"] == "done"
+    assert text.read_text().startswith("# Run 1: install, mode du: done")
+
+
+async def test_support_bundle_is_written_to_the_stick(config: Path, engine: FakeEngine) -> None:
+    engine.start(RunRequest(RunKind.INSTALL, config))
+    async with opened(config, engine) as driver:
+        await driver.press("down", "enter")
+        await driver.sees("All hosts are ready", "Support")
+        await driver.press("b", "ctrl+u")
+        await driver.paste(str(config.parent))
+        await driver.press("enter")
+        await driver.sees("Written:")  # the path may take several lines
+    [path] = config.parent.glob("airferry-support-*.tar.gz")
+    with tarfile.open(path) as archive:
+        assert any(name.endswith("README.txt") for name in archive.getnames())
 
 
 async def test_report_that_cannot_be_written_says_why(config: Path, engine: FakeEngine) -> None:

@@ -60,6 +60,23 @@ def test_nothing_is_known_at_first(catalogue: Catalogue, tmp_path: Path) -> None
     assert [] == list(tmp_path.iterdir())
 
 
+def test_that_a_bundle_was_checked_is_kept_for_that_very_file(catalogue: Catalogue) -> None:
+    assert None is catalogue.checked_at(FILE)
+    catalogue.keep_checked(FILE)
+    assert (True, None) == (
+        (catalogue.checked_at(FILE) or 0) > 0,
+        catalogue.checked_at(replace(FILE, modified_ns=2)),
+    )
+
+
+def test_all_that_is_known(catalogue: Catalogue, tmp_path: Path) -> None:
+    assert [] == catalogue.all()
+    catalogue.keep(FILE, BUNDLE)
+    catalogue.keep_checked(FILE)
+    (tmp_path / "bundles" / "torn.json").write_bytes(b"{")
+    assert [BUNDLE] == catalogue.all()
+
+
 @pytest.mark.parametrize(
     "text",
     [

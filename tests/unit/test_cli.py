@@ -12,9 +12,10 @@ import pytest
 
 from core.cli import jobs, main
 from core.config import load as load_module
-from core.engine.journal import Journal, State, TaskRow
+from core.engine.journal import Journal, JournalReader, State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import BusyError
+from core.secrets import Secrets
 
 Output = pytest.CaptureFixture[str]
 
@@ -147,7 +148,7 @@ def test_options_reach_the_engine(
 ) -> None:
     asked: list[RunRequest] = []
 
-    def start(request: RunRequest) -> int:
+    def start(request: RunRequest, _secrets: Secrets) -> int:
         asked.append(request)
         raise BusyError("run 7 is at work")
 
@@ -163,7 +164,7 @@ def test_a_bundle_is_named_from_where_the_command_runs(
     """The engine runs somewhere else."""
     asked: list[RunRequest] = []
 
-    def start(request: RunRequest) -> int:
+    def start(request: RunRequest, _secrets: Secrets) -> int:
         asked.append(request)
         return 1
 
@@ -181,6 +182,18 @@ def test_nothing_to_cancel(config: str, capsys: Output) -> None:
 def test_no_host_to_do_again(config: str, capsys: Output) -> None:
     assert 0 == run("configure-hosts", "--only-failed", "--config", config)
     assert "No host failed: nothing to do.\n" == capsys.readouterr().out
+
+
+def test_a_dry_run_of_cleaning_asks_the_host_and_nobody_else(
+    tmp_path: Path, capsys: Output
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("stateDir: state\nhosts:\n- name: w1\n  address: 127.0.0.1\n  port: 1\n")
+    assert 1 == run("host", "clean", "w1", "--dry-run", "--config", str(path))
+    text = capsys.readouterr().out
+    assert text.startswith("w1:\n  x connect: w1 (127.0.0.1): connection refused [E-SSH-ROUTE]")
+    (noted,) = JournalReader(tmp_path / "state").runs()
+    assert ("plan-clean", ["w1"]) == (noted.kind, noted.options["hosts"])
 
 
 def test_a_stopped_registry(config: str, capsys: Output) -> None:

@@ -225,6 +225,7 @@ def test_write_keeps_the_old_one_and_its_mode(tmp_path: Path) -> None:
 
 def test_write_makes_a_new_one_without_a_copy(tmp_path: Path) -> None:
     write_config(tmp_path / "c.yaml", "new: 1\n")
+    assert 0o600 == (tmp_path / "c.yaml").stat().st_mode & 0o777
     assert ["c.yaml"] == [found.name for found in tmp_path.iterdir()]
 
 

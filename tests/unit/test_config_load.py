@@ -12,10 +12,12 @@ from core.config import (
     HostConfig,
     Mode,
     SshConfig,
+    Warm,
     ensure_state_dir,
     find_config,
     load_config,
     missing_files,
+    new_config_path,
     parse_config,
 )
 from core.config import load as load_module
@@ -71,7 +73,7 @@ def test_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
         path=PATH,
         mode=Mode.CUSTOM,
         registry_base="registry.example.com:5000/base",
-        docker_repo=Path("/repo/docker.tar.gz"),
+        docker_repo=(Path("/repo/docker.tar.gz"),),
         images_dir=Path("/site/imgs"),
         hosts=(
             HostConfig("10.0.0.1", "10.0.0.1", 2222, "admin", key),
@@ -92,8 +94,9 @@ def test_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "---\n", "~\n", "{}\n", "\ufeff"])
 def test_defaults(text: str) -> None:
     config = good(text)
-    assert Config(PATH) == config
-    assert (Mode.NONE, Path("/opt/pf9/airctl/imgs"), 5100, 5001, (), SshConfig()) == (
+    nothing_said = SshConfig(said=())
+    assert Config(PATH, ssh=nothing_said) == config
+    assert (Mode.NONE, Path("/opt/pf9/airctl/imgs"), 5100, 5001, (), nothing_said) == (
         config.mode,
         config.images_dir,
         config.registry_port,
@@ -212,7 +215,8 @@ def test_flags(word: str, value: bool) -> None:
         (
             "ssh:\n  usr: a",
             "2: ssh.usr: is not known here "
-            "(allowed: user, port, key, knownHosts, concurrency, connectTimeout)",
+            "(allowed: user, port, key, knownHosts, concurrency, connectTimeout, "
+            "jump, config, hostKeys)",
         ),
         ("hosts: 10.0.0.1", "1: hosts: is not a list (allowed: a list, one '- item' a line)"),
         ("hosts: {a: b}", "1: hosts: is not a list (allowed: a list, one '- item' a line)"),
@@ -232,7 +236,7 @@ def test_flags(word: str, value: bool) -> None:
         ),
         (
             "hosts:\n- address: a\n  prt: 1",
-            "3: hosts[0].prt: is not known here (allowed: name, address, port, user, key)",
+            "3: hosts[0].prt: is not known here (allowed: name, address, port, user, key, jump)",
         ),
         (
             "hosts:\n- a\n- address: a",
@@ -249,6 +253,30 @@ def test_flags(word: str, value: bool) -> None:
         (
             "ssh:\n  user: a\n  user: b",
             "3: ssh.user: stands twice (first on line 2) (allowed: each key once)",
+        ),
+        (
+            "warm: push",
+            "1: warm: is 'push' (allowed: pull, load)",
+        ),
+        (
+            "release: five",
+            "1: release: is 'five' (allowed: a release such as 5.6 or 5.6.0)",
+        ),
+        (
+            "ssh:\n  jump: a b",
+            "2: ssh.jump: is 'a b' (allowed: [user@]host[:port])",
+        ),
+        (
+            "ssh:\n  hostKeys: [MD5:aa]",
+            "2: ssh.hostKeys: has 'MD5:aa' (allowed: SHA256: and 43 characters)",
+        ),
+        (
+            "ssh:\n  hostKeys: [[a]]",
+            "2: ssh.hostKeys: has an item that is no text (allowed: text, or a list of texts)",
+        ),
+        (
+            "dockerRepo: {a: b}",
+            "1: dockerRepo: is a list or a mapping (allowed: text, or a list of texts)",
         ),
         ("- a", "1: not a mapping (allowed: key: value lines)"),
         ("text", "1: not a mapping (allowed: key: value lines)"),
@@ -382,6 +410,16 @@ def test_find_takes_the_named_one_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert named == find_config(str(named))
 
 
+def test_new_config_goes_where_airctl_keeps_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, vendor = tmp_path / "h.yaml", tmp_path / "conf" / "v.yaml"
+    monkeypatch.setattr(load_module, "SEARCH_PATH", (home, vendor))
+    assert home == new_config_path()
+    vendor.parent.mkdir()
+    assert vendor == new_config_path()
+
+
 def test_find_makes_paths_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -414,6 +452,20 @@ def test_missing_files_are_named_with_line_and_key(tmp_path: Path) -> None:
         f"4: ssh.key: no such file: {tmp_path}/gone-too (allowed: an existing path)",
         f"8: hosts[1].key: no such file: {tmp_path}/gone-as-well (allowed: an existing path)",
     ] == [str(problem) for problem in missing_files(config)]
+
+
+def test_how_hosts_are_warmed_and_reached() -> None:
+    fingerprint = "SHA256:" + "a" * 43
+    config = good(
+        "warm: LOAD\nverifyRun: yes\nrelease: 5.6.0\n"
+        "dockerRepo:\n- a.tar\n- /b\n"
+        f"ssh:\n  jump: tech@[fe80::1]:2222\n  config: c\n  hostKeys: ['{fingerprint}']\n"
+        "hosts:\n- a\n- address: b\n  jump: bastion\n- address: c\n  jump: none\n"
+    )
+    assert (Warm.LOAD, True, "5.6.0") == (config.warm, config.verify_run, config.release)
+    assert (Path("/site/a.tar"), Path("/b")) == config.docker_repo
+    assert ["tech@[fe80::1]:2222", "bastion", ""] == [host.jump for host in config.hosts]
+    assert (Path("/site/c"), (fingerprint,)) == (config.ssh.config_file, config.ssh.host_keys)
 
 
 def test_the_state_directory_is_private(tmp_path: Path) -> None:

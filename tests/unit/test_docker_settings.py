@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.errors import DockerFailed, PullFailed
-from core.hosts.daemon_json import LOOPBACK, with_insecure
+from core.hosts.daemon_json import LOOPBACK, with_insecure, without_insecure
 from core.hosts.engine import EngineFacts, engine_facts, short_digest
 from core.hosts.engine import _take_event as take_event
 
@@ -144,3 +144,25 @@ def test_what_is_no_json_object_is_refused(text: str) -> None:
 def test_insecure_registries_that_are_no_list_are_left_alone(value: str) -> None:
     with pytest.raises(DockerFailed, match=r"w1: .*insecure-registries is not a list"):
         with_insecure(f'{{"insecure-registries": {value}}}', ["10.0.0.1:5000"], "w1")
+
+
+@pytest.mark.parametrize(
+    "text", ['{\n  "log-driver": "journald"\n}\n', '{"insecure-registries": ["10.0.0.0/8"]}']
+)
+def test_what_was_added_is_taken_out_again(text: str) -> None:
+    added = [*LOOPBACK, REGISTRY]
+    assert json.loads(text) == json.loads(
+        without_insecure(with_insecure(text, [REGISTRY], "a"), added)
+    )
+
+
+def test_a_file_that_was_ours_alone_is_empty_afterwards() -> None:
+    added = [*LOOPBACK, REGISTRY]
+    assert "" == without_insecure(with_insecure("", [REGISTRY], "a"), added)
+
+
+def test_what_others_changed_meanwhile_stays() -> None:
+    now = '{"debug": true, "insecure-registries": ["127.0.0.0/8", "::1/128", "b:5000"]}'
+    assert {"debug": True, "insecure-registries": ["b:5000"]} == json.loads(
+        without_insecure(now, LOOPBACK)
+    )

@@ -21,6 +21,15 @@ def test_the_core_needs_no_terminal_library(module: str) -> None:
     assert "[]\n" == done.stdout
 
 
+@pytest.mark.parametrize("module", ["core.cli", "tui.start"])
+def test_who_only_asks_an_engine_loads_no_engine(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'asyncssh', 'docker'}} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "[]\n" == done.stdout
+
+
 def test_import_rules() -> None:
     program = Path(sysconfig.get_path("scripts")) / "lint-imports"
     done = subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from core.engine.journal import Journal, JournalReader, LogLine, State, TaskRow, journal_path
 from core.engine.request import CHANGING
+from core.errors import LocalFilesError
 
 ROWS = [TaskRow("du", "registry.serve", "registry"), TaskRow("a", "connect", "connect")]
 
@@ -108,6 +109,8 @@ def test_log_by_run_target_and_place(journal: Journal, reader: JournalReader) ->
     assert ["2", "3"] == [entry.text for entry in reader.log(run, after=found[0].id)]
     assert ["2"] == [entry.text for entry in reader.log(run, target="a")]
     assert ["1"] == [entry.text for entry in reader.log(run, limit=1)]
+    journal.save(run, [], [replace(line("5", "a"), level="fact")])
+    assert ["5"] == [entry.text for entry in reader.log(run, target="a", level="fact")]
 
 
 def test_runs_of_dead_engines_are_interrupted(journal: Journal, reader: JournalReader) -> None:
@@ -180,3 +183,27 @@ def test_it_is_private(journal: Journal, tmp_path: Path) -> None:  # noqa: ARG00
 
 def test_a_clock_set_back_makes_no_negative_time() -> None:
     assert 0.0 == replace(ROWS[0], started=100.0, ended=50.0).seconds
+
+
+def test_tasks_are_read_as_they_were_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    run = journal.begin("install", "du", "airctl-config.yaml", {}, 1)
+    row = TaskRow(
+        *("h1", "images.warm", "images", State.FAILED, 2, 3, 4, 5.0, "message"),
+        *("E-CODE", "error", "remedy", 6.0, 7.0),
+    )
+    journal.add_tasks(run, [row])
+    journal.save(run, [row], [])
+    journal.close()
+    assert [row] == JournalReader(tmp_path).tasks(run)
+
+
+@pytest.mark.parametrize("end", [Journal, lambda path: JournalReader(path).runs()])
+def test_a_damaged_file_is_told_with_what_to_do(
+    tmp_path: Path, end: Callable[[Path], object]
+) -> None:
+    journal_path(tmp_path).write_bytes(b"no database" * 500)
+    with pytest.raises(LocalFilesError, match="not a database") as caught:
+        end(tmp_path)
+    assert str(journal_path(tmp_path)) in caught.value.what
+    assert "Move it away (mv)" in caught.value.remedy

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import tarfile
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
-from core.bundle import Bundle, BundleFile, bundle_file, list_bundle, verify_bundle
+from core.bundle import (
+    DOCKER_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    Bundle,
+    BundleFile,
+    bundle_file,
+    list_bundle,
+    listing,
+    verify_bundle,
+)
+from core.bundle.source import OpenBundle, open_bundle
 from core.errors import BundleCorrupt, BundleTruncated, Cancelled, NotABundle
 from tests.support.archives import (
     ImageSpec,
@@ -23,7 +36,7 @@ from tests.support.archives import (
 )
 from tests.support.layouts import Entry, as_json, tar_bytes
 from tests.support.oci import GZIP, ZSTD, Kinds, Layout
-from tests.support.reading import facts_of, facts_wanted
+from tests.support.reading import cancelled_after, facts_of, facts_wanted
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -95,6 +108,19 @@ def test_what_is_compressed_already_is_sent_as_it_is(tmp_path: Path, kinds: Kind
     for found in (list_bundle(bundle_file(path)), verify_bundle(bundle_file(path))):
         layer = found.images[0].layers[0]
         assert (len(kinds.pack(image.layers[0])),) * 2 == (layer.size_bytes, layer.bundle_bytes)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "media_type"), [(GZIP, DOCKER_LAYER_GZIP), (ZSTD, OCI_LAYER_ZSTD)]
+)
+def test_layers_of_zstd_are_called_so_before_any_import(
+    tmp_path: Path, kinds: Kinds, media_type: str
+) -> None:
+    """Preflight has to know: older engines cannot pull them."""
+    layout = Layout()
+    path = tmp_path / "a.tar"
+    path.write_bytes(layout.tar(layout.image(ImageSpec(["a:1"], [layer_tar(1)]), kinds)))
+    assert media_type == list_bundle(bundle_file(path)).images[0].layers[0].media_type
 
 
 def test_of_a_plain_tar_only_the_headers_are_read(tmp_path: Path, counted: type[Counted]) -> None:
@@ -169,14 +195,29 @@ def test_a_tar_without_images_is_refused(tmp_path: Path) -> None:
 
 
 def test_verifying_can_be_ended(tmp_path: Path) -> None:
-    reads = 0
-
-    def go_on() -> None:
-        nonlocal reads
-        reads += 1
-        if reads > 20:
-            raise Cancelled("ended")
-
     path = write_bundle(tmp_path / "a.tar", sample_images())
     with pytest.raises(Cancelled):
-        verify_bundle(bundle_file(path), go_on)
+        verify_bundle(bundle_file(path), cancelled_after(20))
+
+
+@pytest.mark.parametrize("read", [list_bundle, verify_bundle])
+def test_nothing_of_a_bundle_is_kept_when_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[BundleFile], Bundle]
+) -> None:
+    """Python does not see circles through objects of zstd: what is in one is never let go."""
+    opened_bundles: list[weakref.ref[OpenBundle]] = []
+
+    @contextmanager
+    def noted(*arguments: Any, **options: Any) -> Iterator[OpenBundle]:  # noqa: ANN401
+        with open_bundle(*arguments, **options) as opened:
+            opened_bundles.append(weakref.ref(opened))
+            yield opened
+
+    monkeypatch.setattr(listing, "open_bundle", noted)
+    path = write_bundle(tmp_path / "b.tar", sample_images())
+    gc.disable()
+    try:
+        read(bundle_file(path))
+        assert [None] == [reference() for reference in opened_bundles]
+    finally:
+        gc.enable()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.bundle import BundleFile
-from core.config import Config, HostConfig, Mode
+from core.config import Config, HostConfig, Mode, Warm
 from core.engine.plan import build_plan
-from core.engine.request import RunKind, RunRequest
+from core.engine.request import BACKUPS, RESTORES, RunKind, RunRequest
 from core.steps.base import DU, Need, Step
 from core.steps.images import ImagesLoad, ImagesWarm
 from core.steps.work import Work
@@ -18,40 +18,59 @@ CONFIG = Path("/site/airctl-config.yaml")
 HOSTS = (HostConfig("a", "10.0.0.1"), HostConfig("b", "10.0.0.2"))
 FILES = (BundleFile(Path("/imgs/x.tar"), 1, 1), BundleFile(Path("/imgs/y.tar"), 1, 1))
 
-SERVE, REACH, TUNNELS, VERIFY = (
+HERE, SERVE, REACH, TUNNELS, VERIFY = (
+    "preflight",
     "registry.serve",
     "registry.reach",
     "tunnels.serve",
     "registry.verify",
 )
 IMPORTS = ["bundle.import:x.tar", "bundle.import:y.tar"]
+TAKES = ["bundle.take:x.tar", "bundle.take:y.tar"]
 READS = ["bundle.read:x.tar", "bundle.read:y.tar"]
 LOOK = ["connect", "preflight"]
 WARM = ["images.warm", "images.verify"]
 DU_HOST = [*LOOK, "docker.install", "docker.configure", "tunnel.open"]
-CUSTOM_HOST = [*LOOK, "docker.install", "docker.configure"]
-NONE_HOST = [*LOOK, "docker.install"]
+NONE_HOST = CUSTOM_HOST = [*LOOK, "docker.install", "docker.configure"]
+CLEAN = ["connect", "tunnel.close", "images.remove", "docker.restore"]
 VERIFY_HOST = ["connect", "images.verify"]
 
 TABLE: dict[tuple[Mode, RunKind], tuple[list[str], list[str]]] = {
-    (Mode.DU, RunKind.INSTALL): ([SERVE, TUNNELS, *IMPORTS, VERIFY], [*DU_HOST, *WARM]),
-    (Mode.DU, RunKind.IMPORT): ([SERVE, *IMPORTS, VERIFY], []),
-    (Mode.DU, RunKind.CONFIGURE_HOSTS): ([SERVE, TUNNELS, VERIFY], [*DU_HOST, *WARM]),
-    (Mode.DU, RunKind.PLAN): ([SERVE, TUNNELS, *IMPORTS], [*DU_HOST, "images.warm"]),
+    (Mode.DU, RunKind.INSTALL): ([HERE, SERVE, TUNNELS, *IMPORTS, VERIFY], [*DU_HOST, *WARM]),
+    (Mode.DU, RunKind.IMPORT): ([HERE, SERVE, *IMPORTS, VERIFY], []),
+    (Mode.DU, RunKind.CONFIGURE_HOSTS): ([HERE, SERVE, TUNNELS, VERIFY], [*DU_HOST, *WARM]),
+    (Mode.DU, RunKind.PLAN): ([HERE, SERVE, TUNNELS, *IMPORTS], [*DU_HOST, "images.warm"]),
     (Mode.DU, RunKind.CHECK): ([], LOOK),
     (Mode.DU, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
-    (Mode.NONE, RunKind.INSTALL): (READS, [*NONE_HOST, *WARM]),
-    (Mode.NONE, RunKind.CONFIGURE_HOSTS): (READS, [*NONE_HOST, *WARM]),
-    (Mode.NONE, RunKind.PLAN): (READS, [*NONE_HOST, "images.warm"]),
+    (Mode.NONE, RunKind.INSTALL): ([HERE, SERVE, *IMPORTS, VERIFY], [*NONE_HOST, *WARM]),
+    (Mode.NONE, RunKind.CONFIGURE_HOSTS): ([HERE, SERVE, *IMPORTS, VERIFY], [*NONE_HOST, *WARM]),
+    (Mode.NONE, RunKind.PLAN): ([HERE, SERVE, *IMPORTS], [*NONE_HOST, "images.warm"]),
     (Mode.NONE, RunKind.CHECK): ([], LOOK),
     (Mode.NONE, RunKind.VERIFY): ([], VERIFY_HOST),
-    (Mode.CUSTOM, RunKind.INSTALL): ([REACH, *IMPORTS, VERIFY], [*CUSTOM_HOST, *WARM]),
-    (Mode.CUSTOM, RunKind.IMPORT): ([REACH, *IMPORTS, VERIFY], []),
-    (Mode.CUSTOM, RunKind.CONFIGURE_HOSTS): ([REACH, VERIFY], [*CUSTOM_HOST, *WARM]),
-    (Mode.CUSTOM, RunKind.PLAN): ([REACH, *IMPORTS], [*CUSTOM_HOST, "images.warm"]),
+    (Mode.CUSTOM, RunKind.INSTALL): ([HERE, REACH, *IMPORTS, VERIFY], [*CUSTOM_HOST, *WARM]),
+    (Mode.CUSTOM, RunKind.IMPORT): ([HERE, REACH, *IMPORTS, VERIFY], []),
+    (Mode.CUSTOM, RunKind.CONFIGURE_HOSTS): ([HERE, REACH, VERIFY], [*CUSTOM_HOST, *WARM]),
+    (Mode.CUSTOM, RunKind.PLAN): ([HERE, REACH, *IMPORTS], [*CUSTOM_HOST, "images.warm"]),
     (Mode.CUSTOM, RunKind.CHECK): ([], LOOK),
     (Mode.CUSTOM, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
+    **{(mode, RunKind.CLEAN): ([], CLEAN) for mode in Mode},
+    **{(mode, RunKind.PLAN_CLEAN): ([], CLEAN) for mode in Mode},
+    **{(mode, RunKind.TAKE): (TAKES, []) for mode in Mode},
+    **{(Mode.DU, kind): ([SERVE, "registry.backup"], []) for kind in BACKUPS},
+    **{(Mode.CUSTOM, kind): ([REACH, "registry.backup"], []) for kind in BACKUPS},
+    **{(Mode.DU, kind): ([SERVE, "registry.restore"], []) for kind in RESTORES},
+    **{(Mode.CUSTOM, kind): ([REACH, "registry.restore"], []) for kind in RESTORES},
 }
+
+
+@pytest.fixture(autouse=True)
+def registry_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a registry program, whatever is installed on this one."""
+    program = tmp_path / "bin" / "registry"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return program
 
 
 def plan(
@@ -62,6 +81,7 @@ def plan(
     only: tuple[str, ...] = (),
     skip_images: bool = False,
     hosts: tuple[HostConfig, ...] = HOSTS,
+    warm: Warm = Warm.PULL,
 ) -> list[Step]:
     config = Config(
         CONFIG,
@@ -70,6 +90,7 @@ def plan(
         registry_insecure=True,
         hosts=hosts,
         state_dir=state_dir,
+        warm=warm,
     )
     request = RunRequest(kind, CONFIG, hosts=only, skip_images=skip_images)
     return build_plan(request, Work(config, FILES))
@@ -105,27 +126,40 @@ def test_caches_can_be_left_alone(mode: Mode, tmp_path: Path) -> None:
         assert not [step.id for step in steps if step.id.startswith("images.")]
 
 
+def test_the_dry_run_of_an_import_asks_no_host(tmp_path: Path) -> None:
+    config = Config(CONFIG, mode=Mode.DU, hosts=HOSTS, state_dir=tmp_path)
+    request = RunRequest(RunKind.PLAN, CONFIG, here_only=True)
+    steps = build_plan(request, Work(config, FILES, dry=True))
+    assert [HERE, SERVE, *IMPORTS] == [step.id for step in steps]
+
+
 def test_without_hosts_only_the_du_s_part_is_done(tmp_path: Path) -> None:
     steps = plan(Mode.DU, RunKind.INSTALL, tmp_path, hosts=())
-    assert [SERVE, *IMPORTS, VERIFY] == [step.id for step in steps]
+    assert [HERE, SERVE, *IMPORTS, VERIFY] == [step.id for step in steps]
 
 
 @pytest.mark.parametrize(
-    ("mode", "last"),
-    [(Mode.DU, VERIFY), (Mode.CUSTOM, VERIFY), (Mode.NONE, "bundle.read:y.tar")],
+    ("warm", "last"),
+    [(Warm.PULL, VERIFY), (Warm.LOAD, "bundle.read:y.tar")],
 )
-def test_warming_waits_for_the_du(mode: Mode, last: str, tmp_path: Path) -> None:
-    steps = plan(mode, RunKind.INSTALL, tmp_path)
-    warm = next(step for step in steps if step.id == "images.warm")
-    assert (Need(DU, last),) == warm.needs
+def test_warming_waits_for_the_du(warm: Warm, last: str, tmp_path: Path) -> None:
+    steps = plan(Mode.NONE, RunKind.INSTALL, tmp_path, warm=warm)
+    warming = next(step for step in steps if step.id == "images.warm")
+    assert (Need(DU, last),) == warming.needs
 
 
-def test_only_mode_none_loads(tmp_path: Path) -> None:
-    warmers = {
-        mode: type(next(s for s in plan(mode, RunKind.INSTALL, tmp_path) if s.id == "images.warm"))
-        for mode in Mode
-    }
-    assert {Mode.DU: ImagesWarm, Mode.CUSTOM: ImagesWarm, Mode.NONE: ImagesLoad} == warmers
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(("warm", "step"), [(Warm.PULL, ImagesWarm), (Warm.LOAD, ImagesLoad)])
+def test_how_hosts_are_warmed(mode: Mode, warm: Warm, step: type[Step], tmp_path: Path) -> None:
+    steps = plan(mode, RunKind.INSTALL, tmp_path, warm=warm)
+    assert step is type(next(s for s in steps if s.id == "images.warm"))
+
+
+def test_without_a_registry_program_mode_none_loads(tmp_path: Path, registry_program: Path) -> None:
+    registry_program.unlink()
+    steps = plan(Mode.NONE, RunKind.INSTALL, tmp_path)
+    assert READS == ids(steps, DU)
+    assert ImagesLoad is type(next(s for s in steps if s.id == "images.warm"))
 
 
 @pytest.mark.parametrize(("mode", "kind"), TABLE)
@@ -142,6 +176,7 @@ def test_files_of_one_name_have_steps_of_their_own(tmp_path: Path) -> None:
     config = Config(CONFIG, mode=Mode.DU, state_dir=tmp_path)
     steps = build_plan(RunRequest(RunKind.IMPORT, CONFIG), Work(config, files))
     assert [
+        HERE,
         SERVE,
         "bundle.import:/v1/x.tar",
         "bundle.import:/v2/x.tar",

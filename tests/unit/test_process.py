@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from core.engine.journal import Journal, JournalReader, RunRow, State
+from core.engine.journal import Journal, RunRow, State
 from core.engine.launcher import cancel_run, run_at_work, start_run, true_state
-from core.engine.process import LOCK_NAME, engine_lock, lock_is_held
-from core.engine.request import RunKind, RunRequest
+from core.engine.lock import LOCK_NAME, engine_lock, lock_is_held
+from core.engine.request import RunKind
 from core.errors import BusyError, ConfigError, InternalError, UsageError
 from tests.support.archives import sample_images, write_bundle
-
-TIMEOUT_S = 60
-
-
-@dataclass
-class Site:
-    """A config in a directory of its own."""
-
-    directory: Path
-
-    @property
-    def state_dir(self) -> Path:
-        return self.directory / "state"
-
-    def state_dir_made(self) -> Path:
-        self.state_dir.mkdir(exist_ok=True)
-        return self.state_dir
-
-    @property
-    def config(self) -> Path:
-        return self.directory / "airctl-config.yaml"
-
-    @property
-    def reader(self) -> JournalReader:
-        return JournalReader(self.state_dir)
-
-    def configure(self, text: str) -> None:
-        text += f"\nstateDir: {self.state_dir}\nregistryDir: {self.directory / 'registry'}\n"
-        self.config.write_text(text)
-
-    def request(self, kind: RunKind, *hosts: str, bundles: tuple[Path, ...] = ()) -> RunRequest:
-        return RunRequest(kind, self.config, hosts=hosts, bundles=bundles)
-
-    def engine(self, line: str) -> tuple[int, dict[str, object]]:
-        """Run the real engine in the foreground; its exit code and its answer."""
-        done = subprocess.run(
-            [sys.executable, "-m", "core.engine"],
-            input=line + "\n",
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        (answer,) = done.stdout.splitlines()
-        assert "Traceback" not in done.stderr
-        return done.returncode, json.loads(answer)
+from tests.support.enginesite import TIMEOUT_S, Site
 
 
 @pytest.fixture

@@ -58,10 +58,10 @@ async def test_a_second_import_sends_nothing(
     await import_once(step, tell)
     names = ["calico/node:v3.20.0", "nginx-like:1.21", "pause:3.5", "pause:latest"]
     assert [f"site/images/{name}" for name in names] == stored.tags()
-    assert ["3 images; 5 layers sent, 0 were there already"] == tell.facts
+    assert ["3 images; 5 layers sent, 0 were there already"] == tell.outcomes
     again = FakeTeller()
     assert None is await BundleImport(work, work.files[0]).check(again)
-    assert (["3 images"], []) == (again.facts, again.told)
+    assert (["3 images"], []) == (again.outcomes, again.told)
 
 
 async def test_the_registry_has_everything(
@@ -73,7 +73,7 @@ async def test_the_registry_has_everything(
     assert "not imported yet: b.tar" == missing.what
     await import_once(step, tell)
     assert None is await verify.check(tell)
-    assert "3 images, every tag, manifest and blob is there" == tell.facts[-1]
+    assert "3 images, every tag, manifest and blob is there" == tell.outcomes[-1]
 
 
 async def test_a_lost_blob_is_found_and_mended(
@@ -121,7 +121,7 @@ async def test_lost_names_are_put_again_without_reading_the_bundle(
     }
     again = FakeTeller()
     await import_once(BundleImport(work, work.files[0]), again)
-    assert ["3 images; every layer was there already, only names were put"] == again.facts
+    assert ["3 images; every layer was there already, only names were put"] == again.outcomes
     assert not any("reading" in said for said in again.said)
 
 

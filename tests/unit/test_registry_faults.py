@@ -116,9 +116,18 @@ def test_refusals(
     assert {} == fake.sessions
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"write: no space left on device",
+        b'{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":'
+        b'"filesystem","Enclosed":{"Op":"write","Path":"/registry/data","Err":28}}}]}',
+    ],
+    ids=["in words", "by number"],
+)
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
-def test_a_registry_without_room(run_import: RunImport, method: str) -> None:
-    fake = refusing(method, 500, b"write: no space left on device")
+def test_a_registry_without_room(run_import: RunImport, method: str, body: bytes) -> None:
+    fake = refusing(method, 500, body)
     with pytest.raises(RegistryFull, match="no room left"):
         run_import(fake)
     assert {} == fake.sessions

@@ -10,6 +10,8 @@ import pytest
 
 from core.engine.journal import Journal, JournalReader, RunRow, State, TaskRow
 from core.engine.report import (
+    Cause,
+    causes_of,
     clock,
     report_record,
     report_text,
@@ -20,7 +22,7 @@ from core.engine.report import (
 )
 
 RUN = RunRow(7, "install", "du", State.DONE, "/c.yaml", {}, 1, 0.0, 65.0, "")
-DU = TaskRow("du", "bundle.import:x.tar", "import", State.DONE, started=0.0, ended=31.0)
+DU = TaskRow("du", "bundle.import:x.tar", "import", State.DONE, 2, started=0.0, ended=31.0)
 DU.bytes_done = DU.bytes_total = 2_000_000_000
 DU.message = "3 images; 5 layers sent"
 THERE = TaskRow("a", "connect", "connect", State.PRESENT, started=0.0, ended=1.0)
@@ -138,6 +140,17 @@ def test_as_data() -> None:
         "state": "failed",
         "started": "1970-01-01T00:00:00+00:00",
         "seconds": 65.0,
+        "paused": False,
+        "seconds_worked": 65.0,
+        "message": "",
+        "causes": [
+            {
+                "code": "E-SSH-LOGIN",
+                "remedy": "Mend the key.",
+                "targets": ("b",),
+                "what": "b refuses",
+            }
+        ],
     } == {key: value for key, value in record.items() if key != "targets"}
     targets = json.loads(json.dumps(record))["targets"]
     assert [("du", "done"), ("a", "done"), ("b", "failed")] == [
@@ -147,6 +160,7 @@ def test_as_data() -> None:
         "id": "bundle.import:x.tar",
         "state": "done",
         "seconds": 31.0,
+        "attempt": 2,
         "bytes": 2_000_000_000,
         "message": "3 images; 5 layers sent",
         "error": None,
@@ -168,6 +182,12 @@ def test_in_words() -> None:
         "",
         "2 of 3 targets are ready.",
         "",
+        "## E-SSH-LOGIN on 1 target",
+        "",
+        "    b",
+        "    b refuses",
+        "    Mend the key.",
+        "",
         "= du: done",
         "    = bundle.import:x.tar done            0:31  2.0 GB  3 images; 5 layers sent",
         "= a: done",
@@ -177,8 +197,23 @@ def test_in_words() -> None:
         "    x connect            failed          0:02",
         "    x images.warm        blocked         0:00  not tried",
         "    ! b refuses [E-SSH-LOGIN]",
-        "      Mend the key.",
     ] == [line.rstrip() for line in report_text(RUN, State.FAILED, TASKS).splitlines()]
+
+
+def test_failures_that_have_one_cause_are_told_once() -> None:
+    """In the order in which they come; a host with two failures of a kind stands there once."""
+    away = [replace(FAILED, target=name, error_code="E-SSH-ROUTE") for name in ("c", "a", "c")]
+    other = replace(FAILED, target="d", error_code="E-SSH-ROUTE", remedy="Another one.")
+    assert [
+        Cause("E-SSH-LOGIN", "Mend the key.", ("b",), "b refuses"),
+        Cause("E-SSH-ROUTE", "Mend the key.", ("c", "a"), "b refuses"),
+        Cause("E-SSH-ROUTE", "Another one.", ("d",), "b refuses"),
+    ] == causes_of([DU, FAILED, *away, BLOCKED, other])
+
+
+def test_a_run_that_ended_with_an_error_of_its_own_says_which() -> None:
+    text = report_text(replace(RUN, message="internal error: x"), State.FAILED, [DU])
+    assert "internal error: x" == text.splitlines()[4]
 
 
 @pytest.mark.parametrize(
@@ -216,5 +251,6 @@ def test_hosts_that_are_not_ready(tmp_path: Path) -> None:
     run("configure-hosts", b=State.PRESENT)
     run("check", c=State.FAILED)
     run("configure-hosts", e=State.CANCELLED)
-    assert ["a", "d", "e"] == unfinished_hosts(JournalReader(tmp_path))
+    assert ["a", "d", "e"] == unfinished_hosts(JournalReader(tmp_path), ["du", *"abcde"])
+    assert ["d"] == unfinished_hosts(JournalReader(tmp_path), ["c", "d"])
     journal.close()

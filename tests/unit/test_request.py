@@ -23,6 +23,13 @@ requests = st.builds(
     later_wins=st.booleans(),
     recompress=st.booleans(),
     name=st.text(),
+    remove_docker=st.booleans(),
+    here_only=st.booleans(),
+    outdir=st.none() | paths,
+    since=st.none() | paths,
+    split_bytes=st.integers(0, 1 << 40),
+    prune=st.booleans(),
+    compared_keys=st.lists(st.text(), max_size=3).map(tuple),
 )
 
 
@@ -38,6 +45,13 @@ def test_every_field_is_handed_on() -> None:
         later_wins=True,
         recompress=True,
         name="quay.io/a/b:1",
+        remove_docker=True,
+        here_only=True,
+        outdir=Path("/media/stick"),
+        since=Path("/media/a.tar"),
+        split_bytes=1,
+        prune=True,
+        compared_keys=("SHA256:a",),
     )
     assert all(asdict(request).values())
     assert request == RunRequest.from_json(request.to_json())
@@ -51,6 +65,26 @@ def test_there_and_back_in_one_line(request: RunRequest) -> None:
 
 
 def test_which_kinds_change_things() -> None:
-    assert {RunKind.INSTALL, RunKind.IMPORT, RunKind.CONFIGURE_HOSTS} == {
-        kind for kind in RunKind if kind.changes_things
-    }
+    only_look = {RunKind.PLAN, RunKind.CHECK, RunKind.VERIFY}
+    only_look |= {RunKind.PLAN_BACKUP, RunKind.PLAN_RESTORE, RunKind.PLAN_CLEAN}
+    assert only_look == {kind for kind in RunKind if not kind.changes_things}
+
+
+def test_a_request_of_before_is_read() -> None:
+    """The journal of a site keeps what an earlier version was asked."""
+    text = '{"kind": "import", "config": "/c", "bundles": ["/b"], "hosts": []}'
+    assert RunRequest(RunKind.IMPORT, Path("/c"), (Path("/b"),)) == RunRequest.from_json(text)
+
+
+def test_the_dry_run_of_a_request() -> None:
+    request = RunRequest(RunKind.BACKUP, Path("/c"), outdir=Path("/o"))
+    assert RunRequest(RunKind.PLAN_BACKUP, Path("/c"), outdir=Path("/o")) == request.as_plan()
+    assert [RunKind.PLAN_RESTORE, RunKind.PLAN] == [
+        RunRequest(kind, Path("/c")).as_plan().kind for kind in (RunKind.RESTORE, RunKind.INSTALL)
+    ]
+
+
+def test_a_request_of_an_older_version_is_read() -> None:
+    text = RunRequest(RunKind.CHECK, Path("/c.yaml")).to_json()
+    assert ', "compared_keys": []' in text
+    assert RunRequest.from_json(text.replace(', "compared_keys": []', "")).compared_keys == ()

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from core.engine import runner as runner_module
-from core.engine.journal import Journal, JournalReader, State, TaskRow
-from core.engine.runner import Runner, TaskTeller
+from core.engine.journal import Journal, JournalReader, LogLine, State, TaskRow
+from core.engine.runner import Runner
+from core.engine.teller import TaskTeller
 from core.errors import (
     AirferryError,
     Cancelled,
+    DockerGone,
+    DuDiskFull,
     HostLoginRefused,
     HostUnreachable,
     RegistryBusy,
     RegistryFull,
     RegistryUnreachable,
 )
-from core.steps.base import Missing, Step, Teller
-from tests.support.steps import Diary, FakeStep, FakeVerify
+from core.steps.base import Missing, Step, Teller, VerifyStep
+from tests.support.steps import Answer, Diary, FakeStep, FakeVerify
 
 LACK = Missing("a thing", 10)
-ATTEMPTS = FakeStep.attempts
+ATTEMPTS = 4  # within the patience of FakeStep
 PATIENCE_S = 10.0
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner_module, "FIRST_PAUSE_S", 0.0)
 
 
 @pytest.fixture
@@ -39,19 +38,16 @@ def diary() -> Diary:
     return Diary()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between tries, none of which is really made."""
     made: list[float] = []
-    real_sleep = asyncio.sleep
 
     async def noted(seconds: float) -> None:
-        if seconds != runner_module.FLUSH_S:
-            made.append(seconds)
-        await real_sleep(0)
+        made.append(seconds)
+        await asyncio.sleep(0)
 
-    monkeypatch.setattr(runner_module, "FIRST_PAUSE_S", 1.0)
-    monkeypatch.setattr(asyncio, "sleep", noted)
+    monkeypatch.setattr(runner_module, "pause", noted)
     return made
 
 
@@ -59,6 +55,7 @@ class Site:
     """A journal and the runs on it."""
 
     def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
         self.journal = Journal(state_dir)
         self.reader = JournalReader(state_dir)
         self.run = self.journal.begin("install", "du", "/c.yaml", {}, 1)
@@ -226,19 +223,45 @@ async def test_tries_come_to_an_end(site: Site, diary: Diary) -> None:
     assert ["a is away [E-SSH-ROUTE]"] * ATTEMPTS == [e.text for e in site.reader.log(site.run)]
 
 
-@pytest.mark.parametrize("attempts", [1, 2, 6])
-async def test_each_step_says_how_often_it_is_tried(
-    site: Site, diary: Diary, attempts: int
+@pytest.mark.parametrize(
+    ("patience_s", "error", "attempts"),
+    [
+        (0.0, RegistryBusy("later"), 1),
+        (1.0, RegistryBusy("later"), 2),
+        (30.0, RegistryBusy("later"), 6),
+        (math.inf, RegistryBusy("later"), 8),  # a minute: 1 + 2 + 4 + 8 + 3 x 15
+        (math.inf, HostUnreachable("away"), 32),  # seven minutes
+    ],
+)
+async def test_step_and_error_say_how_long_it_is_tried(
+    site: Site, diary: Diary, patience_s: float, error: AirferryError, attempts: int
 ) -> None:
-    step = type("Tried", (FakeStep,), {"attempts": attempts})("a.x", diary, [RegistryBusy("later")])
+    step = type("Tried", (FakeStep,), {"patience_s": patience_s})("a.x", diary, [error])
     assert State.FAILED is await site.carry_out(step)
-    assert (attempts, "E-REG-BUSY") == ((task := site.task("a.x")).attempt, task.error_code)
+    assert (attempts, error.code) == ((task := site.task("a.x")).attempt, task.error_code)
+
+
+async def test_each_kind_of_error_has_its_time(site: Site, diary: Diary) -> None:
+    """A host that was away for long is not given up because its Docker needs a moment, too."""
+    away: list[Answer] = [HostUnreachable("away")] * 20  # four minutes
+    step = type("Tried", (FakeStep,), {"patience_s": math.inf})(
+        "a.x", diary, [*away, DockerGone("starts"), DockerGone("starts"), None]
+    )
+    assert State.DONE is await site.carry_out(step)
+    assert 23 == site.task("a.x").attempt
+
+
+async def test_errors_that_alternate_come_to_an_end(site: Site, diary: Diary) -> None:
+    away: list[Answer] = [HostUnreachable("away"), DockerGone("starts")]
+    step = type("Tried", (FakeStep,), {"patience_s": math.inf})("a.x", diary, away * 100)
+    assert State.FAILED is await site.carry_out(step)
+    assert 32 == site.task("a.x").attempt  # seven minutes
 
 
 class Moving(FakeStep):
     """A step that gets to each of some places and is thrown back there."""
 
-    attempts = 3
+    patience_s = 3.0
 
     def __init__(self, where: str, diary: Diary, reached: list[int]) -> None:
         super().__init__(where, diary, [LACK])
@@ -291,6 +314,110 @@ async def test_pauses_grow(site: Site, diary: Diary, pauses: list[float]) -> Non
     assert all(0.8 * 2**n <= pause <= 1.2 * 2**n for n, pause in enumerate(pauses))
 
 
+class Healing(FakeStep):
+    """A step that others stand on."""
+
+    heals = True
+
+
+async def test_before_a_step_is_tried_again_what_it_stands_on_is_asked_again(
+    site: Site, diary: Diary
+) -> None:
+    """The registry has died and the host was rebooted: both are seen to, in the same run."""
+    await site.carry_out(
+        Healing("du.registry", diary, [None, LACK, None]),
+        FakeStep("du.import", diary),
+        FakeStep("a.connect", diary),
+        Healing("a.tunnel", diary, [LACK, None, LACK, None]),
+        FakeStep("a.warm", diary, [HostUnreachable("away"), None], needs=["du.import"]),
+        Healing("a.later", diary),
+    )
+    assert ["du.registry: check", "du.import: check"] == diary.of("du")[:2]
+    assert ["du.registry: check", "du.registry: apply", "du.registry: check"] == diary.of("du")[2:]
+    once = ["a.tunnel: check", "a.tunnel: apply", "a.tunnel: check"]
+    assert ["a.connect: check", *once, "a.warm: check", *once] == diary.of("a")[:8]
+    assert ["a.warm: check", "a.later: check"] == diary.of("a")[8:]
+    assert (State.DONE, 2) == ((task := site.task("a.tunnel")).state, task.attempt)
+    assert (State.DONE, 2) == ((task := site.task("du.registry")).state, task.attempt)
+
+
+async def test_what_is_still_there_is_not_done_again(site: Site, diary: Diary) -> None:
+    await site.carry_out(
+        Healing("a.docker", diary, [LACK, None]),
+        FakeStep("a.warm", diary, [HostUnreachable("away"), None]),
+    )
+    assert 1 == diary.entries.count("a.docker: apply")
+    assert (State.DONE, 1) == ((task := site.task("a.docker")).state, task.attempt)
+
+
+async def test_many_hosts_have_the_registry_asked_once(site: Site, diary: Diary) -> None:
+    """Two hundred that lost it at the same moment must not all start it again."""
+    hosts = [f"h{number}" for number in range(20)]
+    thrown_back = asyncio.Barrier(len(hosts))
+
+    class Losing(FakeStep):
+        async def check(self, tell: Teller) -> Missing | None:
+            if f"{self.target}.warm: check" not in diary.entries:
+                await super().check(tell)
+                await thrown_back.wait()
+                raise RegistryUnreachable("gone")
+            return await super().check(tell)
+
+    await site.carry_out(
+        Healing("du.registry", diary, [None, LACK, None]),
+        *(Losing(f"{host}.warm", diary) for host in hosts),
+        at_once=len(hosts),
+    )
+    assert 1 == diary.entries.count("du.registry: apply")
+    assert len(diary.of("du")) < len(hosts)
+
+
+async def test_a_host_that_waits_takes_nobody_s_place(
+    site: Site, diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = asyncio.Event()
+
+    async def until_the_other_is_done(_seconds: float) -> None:
+        await done.wait()
+
+    class Ending(FakeStep):
+        async def check(self, tell: Teller) -> Missing | None:
+            done.set()
+            return await super().check(tell)
+
+    monkeypatch.setattr(runner_module, "pause", until_the_other_is_done)
+    assert State.DONE is await site.carry_out(
+        FakeStep("a.x", diary, [HostUnreachable("away"), None]), Ending("b.x", diary), at_once=1
+    )
+
+
+class Dead(FakeStep):
+    """A step on a host to which the way is open only when a test says so."""
+
+    def __init__(self, where: str, diary: Diary, way: asyncio.Event) -> None:
+        super().__init__(where, diary)
+        self._way = way
+
+    @property
+    def is_reached(self) -> bool:
+        return self._way.is_set()
+
+    async def reach(self, tell: Teller) -> None:
+        tell.say("connecting")
+        await self._way.wait()
+
+
+async def test_a_host_that_does_not_answer_takes_nobody_s_place(site: Site, diary: Diary) -> None:
+    way = asyncio.Event()
+    dead = [Dead(f"dead{n}.x", diary, way) for n in range(4)]
+
+    def restored() -> None:
+        way.set()
+
+    await site.carry_out(*dead, FakeStep("b.y", diary, [restored]), at_once=1)
+    assert {State.PRESENT} == set(site.states().values())
+
+
 async def test_a_fault_of_our_own_is_told_as_such(site: Site, diary: Diary) -> None:
     await site.carry_out(FakeStep("a.x", diary, [KeyError("oops")]), FakeStep("b.x", diary))
     task = site.task("a.x")
@@ -302,7 +429,7 @@ async def test_a_fault_of_our_own_is_told_as_such(site: Site, diary: Diary) -> N
 async def test_errors_of_the_du_s_files_are_told_as_such(site: Site, diary: Diary) -> None:
     await site.carry_out(FakeStep("a.x", diary, [OSError(28, "No space left", "/var/x")]))
     task = site.task("a.x")
-    assert ("E-DU-FILES", "/var/x: No space left") == (task.error_code, task.error)
+    assert ("E-DU-FULL", "/var/x: No space left") == (task.error_code, task.error)
 
 
 @pytest.mark.parametrize(
@@ -435,6 +562,31 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     assert 0.0 == teller.row.rate
 
 
+class FullOnce(Journal):
+    """A journal that finds no room once, and then uses what it had reserved."""
+
+    full = True
+
+    def save(self, run: int, tasks: Iterable[TaskRow], lines: Iterable[LogLine]) -> None:
+        super().save(run, tasks, lines)
+        if self.full:
+            self.full = False
+            raise DuDiskFull("no room")
+
+
+async def test_a_journal_without_room_ends_the_run(site: Site, diary: Diary) -> None:
+    """Nobody could see how far it came."""
+    site.journal = FullOnce(site.state_dir)
+    steps = [
+        FakeStep("du.first", diary, [LACK, None], hold=asyncio.Event()),
+        FakeStep("a.x", diary, needs=["du.first"]),
+    ]
+    assert State.FAILED is await site.carry_out(*steps)
+    assert {"du.first": State.FAILED, "a.x": State.BLOCKED} == site.states()
+    assert ("E-DU-FULL", "no room") == ((task := site.task("du.first")).error_code, task.error)
+    site.journal.close()
+
+
 async def test_the_journal_has_the_plan_before_anything_is_done(site: Site, diary: Diary) -> None:
     seen: list[dict[str, State]] = []
 
@@ -457,3 +609,42 @@ def test_every_error_has_a_code_of_its_own_and_a_remedy() -> None:
         waiting += [child for child in kind.__subclasses__() if child.__module__ == "core.errors"]
     assert len(kinds) == len({kind.code for kind in kinds})
     assert all(kind("x").remedy for kind in kinds)
+
+
+async def test_a_host_that_failed_is_tried_again_when_somebody_asks(
+    site: Site, diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While b is at work: a looks again at what it is, and does what it failed in and after."""
+    monkeypatch.setattr(runner_module, "FLUSH_S", 0.01)
+    hold, asked_for = asyncio.Event(), [["a", "b", "du", "unknown"]]
+    refused = HostLoginRefused("a: no")
+
+    def release() -> None:
+        hold.set()
+
+    class Looking(FakeStep, VerifyStep):
+        pass
+
+    steps = [
+        Looking("a.look", diary),
+        FakeStep("a.x", diary),
+        FakeStep("a.y", diary, [refused, None]),
+        FakeStep("a.z", diary, [lambda: release()]),
+        FakeStep("b.x", diary, [LACK, None], hold=hold),
+    ]
+
+    def asked() -> list[str]:
+        failed = site.states().get("a.y") is State.FAILED
+        return asked_for.pop() if failed and asked_for else []
+
+    runner = Runner(steps, site.journal, site.run, dry=False, at_once=8, asked=asked)
+    async with asyncio.timeout(PATIENCE_S):
+        assert State.DONE is await runner.run()
+    first = ["a.look: check", "a.x: check", "a.y: check"]
+    assert [*first, "a.look: check", "a.y: check", "a.z: check"] == diary.of("a")
+    assert 1 == diary.of("b").count("b.x: apply")
+    tried = site.task("a.y")
+    assert (State.PRESENT, 2, "", "") == (tried.state, tried.attempt, tried.error_code, tried.error)
+    log = [entry.text for entry in site.reader.log(site.run, target="a")]
+    assert "a: no [E-SSH-LOGIN]" in log
+    assert "tried again, because somebody asked for it" in log

@@ -35,7 +35,7 @@ class Kept:
     def started(self, code: str = WAITS) -> Service:
         made = self.service(code)
         made.start()
-        until(lambda: "up" in made.log_path.read_text(), "the process is up", PATIENCE_S, 0.01)
+        until(lambda: "up\n" in made.log_path.read_text(), "the process is up", PATIENCE_S, 0.01)
         pid = made.pid()
         assert pid is not None
         self.pids.add(pid)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Ignored, bundle_file, find_bundles
+from core.bundle import Ignored, bundle_file, find_bundles, gap_in
 from core.errors import BundleError
 from tests.support.archives import docker_archive, sample_images, write_bundle
 from tests.support.layouts import Entry, tar_bytes
@@ -182,3 +182,27 @@ def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     wanted = (Path("x.tar.00"), Path("x.tar.01"))
     for given in ("x.tar.01", "./x.tar.00", "x.tar"):
         assert wanted == bundle_file(Path(given)).parts
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ([0, 1, 2, 3], ""),
+        ([0, 2, 3], "part b.tar.01 is missing"),
+        ([0, 3], "parts b.tar.01 and 1 more are missing"),
+        ([1, 2, 3], "part b.tar.00 is missing"),
+        ([0, 1, 2], ""),
+    ],
+)
+def test_parts_that_are_seen_to_be_missing(tmp_path: Path, there: list[int], said: str) -> None:
+    data = docker_archive(sample_images()[2:])
+    for number in there:
+        quarter = len(data) // 4 + 1
+        part = data[number * quarter : (number + 1) * quarter]
+        (tmp_path / f"b.tar.{number:02}").write_bytes(part)
+    (file,), _ = find_bundles(tmp_path)
+    assert said == gap_in(file)
+
+
+def test_a_bundle_of_one_file_has_no_gap(tmp_path: Path) -> None:
+    assert "" == gap_in(bundle_file(write_bundle(tmp_path / "b.tar", sample_images()[1:2])))

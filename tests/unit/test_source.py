@@ -33,7 +33,7 @@ from core.errors import (
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.oci import Layout, zstd_packed
 from tests.support.pipes import fed_pipe, stalled_pipe
-from tests.support.reading import facts_of, facts_wanted
+from tests.support.reading import cancelled_after, facts_of, facts_wanted
 
 IMAGES = [ImageSpec(["a.b/c:1"], [layer_tar(1, 20_000), layer_tar(2, 300)])]
 DATA = docker_archive(IMAGES)
@@ -188,17 +188,9 @@ def test_what_else_fails_meanwhile_is_not_blamed_on_the_bundle(
 @pytest.mark.parametrize("kind", COMPRESSIONS)
 def test_reading_ends_when_it_is_cancelled(bundle: Path, kind: str) -> None:
     bundle.write_bytes(COMPRESSIONS[kind](DATA))
-    reads = 0
-
-    def go_on() -> None:
-        nonlocal reads
-        reads += 1
-        if reads > 1:
-            raise Cancelled("ended")
-
     before = threading.active_count()
     with pytest.raises(Cancelled):
-        list_bundle(bundle_file(bundle), go_on)
+        list_bundle(bundle_file(bundle), cancelled_after(1))
     assert before == threading.active_count()
 
 
@@ -243,17 +235,9 @@ def test_pipes_that_carry_no_whole_bundle(bundle: Path, data: bytes) -> None:
     ],
 )
 def test_a_pipe_that_stalls_does_not_hold_up_a_cancel(bundle: Path, data: bytes) -> None:
-    calls = 0
-
-    def go_on() -> None:
-        nonlocal calls
-        calls += 1
-        if calls > 6:
-            raise Cancelled("ended")
-
     with stalled_pipe(bundle, data, patience_s=6) as writer_gave_up:
         with pytest.raises(Cancelled):
-            list_bundle(bundle_file(bundle), go_on)
+            list_bundle(bundle_file(bundle), cancelled_after(6))
         assert not writer_gave_up.is_set()
 
 

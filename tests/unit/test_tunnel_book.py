@@ -8,11 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from core.config import HostConfig
+from core.config import HostConfig, SshConfig
 from core.hosts.tunnels import Tunnel, TunnelBook, TunnelStatus
 
-A = Tunnel(HostConfig("a", "10.0.0.1", 22, "root", Path("/keys/a")), Path("/known"), 5001, 5100)
-B = Tunnel(HostConfig("b", "10.0.0.2", 2222, "tech", None), None, 5001, 5100)
+A = Tunnel(
+    HostConfig("a", "10.0.0.1", 22, "root", Path("/keys/a")),
+    SshConfig(known_hosts=Path("/known"), host_keys=("SHA256:x",), jump="gate"),
+    5001,
+    5100,
+)
+B = Tunnel(
+    HostConfig("b", "10.0.0.2", 2222, "tech", None), SshConfig(), 5001, 5100, True, ("gate",)
+)
 
 
 @pytest.fixture

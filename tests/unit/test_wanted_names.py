@@ -11,7 +11,7 @@ from core.bundle import bundle_file
 from core.config import Config, HostConfig, Mode
 from core.errors import HostUnfit, NameCollision
 from core.hosts.facts import Facts
-from core.steps.images import wanted_names
+from core.steps.wanted import unfit_names, wanted_names
 from core.steps.work import ImportOptions, Work
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.support.layouts import tar_bytes
@@ -29,6 +29,7 @@ def facts(arch: str) -> Facts:
     return Facts(
         os_id="debian",
         os_version="12",
+        os_like=(),
         os_name="Debian 12",
         arch=arch,
         kernel="6.1",
@@ -39,9 +40,6 @@ def facts(arch: str) -> Facts:
         clock_skew_s=0.0,
         init="systemd",
         root="yes",
-        docker_path="/usr/bin/docker",
-        port_taken=False,
-        node_agent="",
     )
 
 
@@ -107,10 +105,23 @@ async def test_a_host_whose_platform_is_not_there_is_refused(
     with pytest.raises(HostUnfit) as caught:
         await wanted_names(make_work([platforms], arch), HOST)
     assert (
-        f"a is linux/{arch}; quay.io/site/both:1 is there for linux/amd64, linux/arm64/v8"
-        == caught.value.what
+        f"a is linux/{arch}, and every image is for another platform: "
+        "quay.io/site/both:1 (linux/amd64, linux/arm64/v8)" == caught.value.what
     )
     assert "platform" in caught.value.remedy
+
+
+async def test_names_of_other_platforms_are_left_out_where_some_fit(
+    make_work: MakeWork, platforms: Path, tmp_path: Path
+) -> None:
+    """A site of two platforms may have an image that only some of its hosts can run."""
+    other = ImageSpec(["quay.io/site/only-arm:1"], [layer_tar(7)], platform="linux/arm64")
+    write_bundle(tmp_path / "arm.tar", [other])
+    work = make_work([platforms, tmp_path / "arm.tar"], "amd64")
+    assert {"quay.io/site/both:1", "localhost:5001/site/both:1"} == {
+        want.name for want in await wanted_names(work, HOST)
+    }
+    assert ("quay.io/site/only-arm:1 (linux/arm64)",) == unfit_names(await work.bundles(), "amd64")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +134,10 @@ async def test_a_host_whose_platform_is_not_there_is_refused(
 async def test_an_image_has_its_own_names_and_the_one_it_is_pulled_by(
     make_work: MakeWork, pause: Path, mode: Mode, pull_name: str
 ) -> None:
-    wanted = await wanted_names(make_work([pause], mode=mode), HOST)
+    work = make_work([pause], mode=mode)
+    wanted = await wanted_names(work, HOST)
     assert {"registry.k8s.io/pause:3.5", "pause:3.5", pull_name} == {want.name for want in wanted}
-    assert {pull_name} == {want.pull_name for want in wanted}
+    assert {pull_name} == {want.reference.at(work.config.name_prefix) for want in wanted}
 
 
 async def test_without_a_registry_an_image_has_its_own_names_only(

@@ -16,6 +16,7 @@ from textual.widgets import Static
 from tui.site import Site
 from tui.terminal import MIN_HEIGHT, MIN_WIDTH
 from tui.widgets.frame import KeyLine, Line, TitleLine, Trail
+from tui.widgets.panes import WIDE
 
 if TYPE_CHECKING:
     from tui.app import AirferryApp
@@ -43,6 +44,7 @@ class HouseScreen(Screen[Result]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", key_display="Esc"),
     ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 - as Textual has it
 
     # Textual repaints the whole screen whenever the focus moves; ours draws nothing itself.
     focused = Reactive[Widget | None](None, repaint=False)
@@ -78,6 +80,10 @@ class HouseScreen(Screen[Result]):
         """Return what Esc does now; empty for what its binding says."""
         return ""
 
+    def urgent_action(self) -> str:
+        """Return the action whose key stands first in the line of keys; empty for none."""
+        return ""
+
     def on_resize(self, event: events.Resize) -> None:
         mark_small(self, event)
 
@@ -93,6 +99,9 @@ class HouseDialog(ModalScreen[Result]):
     ENTER: ClassVar[str] = "choose"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", key_display="Esc"),
+        Binding("f1", "help", "help", key_display="F1"),
+        Binding("f3,ctrl+l", "app.redraw", "draw again", show=False),
+        Binding("f4", "app.plain", "plain screen", show=False),
     ]
 
     @property
@@ -118,6 +127,14 @@ class HouseDialog(ModalScreen[Result]):
 
     def on_resize(self, event: events.Resize) -> None:
         mark_small(self, event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """There is help where there is something to tell."""
+        return bool(self.HELP) if action == "help" else True
+
+    def action_help(self) -> None:
+        """Show what this box is for: the app's own keys do not reach behind it."""
+        self.ferry.action_help()
 
     def action_back(self) -> None:
         """Close the box without an answer."""

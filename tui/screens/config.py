@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -9,40 +12,69 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.message import Message
 from textual.widgets import Input, Static
 
-from core.config import Mode, Problem
-from core.engine.report import count
 from core.errors import AirferryError, ConfigError
-from tui.fields import Field, default_of, fields_for
+from tui.configview import Checked, checked, field_rows, status_line
+from tui.draft import Draft
+from tui.fields import Field, default_of, fields_for, picked
+from tui.found import Found, mode_of, quick, slow
 from tui.screens.base import HouseScreen
 from tui.screens.dialogs import Question
 from tui.screens.hosts import HostsScreen
+from tui.screens.meanwhile import Meanwhile
 from tui.screens.view import ViewScreen
-from tui.screens.yaml_text import YamlScreen
-from tui.site import problems_of, where_and_what
+from tui.screens.yaml_text import SAVE, YamlScreen
+from tui.site import where_and_what
 from tui.text import fit, signed
 from tui.widgets.choice_bar import ChoiceBar
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 from tui.widgets.text_field import TextField
+
+CHECK_AFTER_S, LOOK_AFTER_S = 0.1, 0.2
+_MODE = "privateRegistryType"
+_ON_ROWS = ("next", "view", "text", "undo")
 
 
 class ConfigScreen(HouseScreen[None]):
     """The form; what is typed lives in the site's draft and survives going back."""
 
     STEP: ClassVar[str] = "Config"
-    HELP: ClassVar[str] = (
+    ABOUT: ClassVar[str] = (
         "The keys of airctl-config.yaml. Enter opens a key for typing; Enter again takes what was "
-        "typed, and Esc stops typing and keeps it, too. Saving writes the config file and nothing "
-        "else; the old file stays beside it as .bak, comments and unknown keys stay in it."
+        "typed, Tab goes on to the next key, and Esc stops typing and keeps it, too. Space picks "
+        "where there is a choice. Saving writes the config file and nothing else; the old file "
+        "stays beside it as .bak, comments and unknown keys stay in it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "next", "next", key_display="n"),
+        Binding("space", "turn(1)", "pick", show=False),
+        Binding("right", "turn(1)", "pick", show=False),
+        Binding("left", "turn(-1)", "pick", show=False),
+        Binding("tab", "field(1)", "next key", key_display="Tab", show=False),
+        Binding("shift+tab", "field(-1)", "key before", show=False),
         Binding("v", "view", "changes", key_display="v"),
         Binding("ctrl+o", "save", "save", key_display="Ctrl+O"),
-        Binding("t", "text", "text", key_display="t"),
+        Binding("t,f6", "text", "text", key_display="t"),
+        Binding("n", "next", "next", key_display="n"),
         Binding("u", "undo", "undo", key_display="u"),
     ]
+
+    class Settled(Message):
+        """What was typed was looked at, or cannot be taken."""
+
+        def __init__(self, found: Checked | None, error: ConfigError | None = None) -> None:
+            super().__init__()
+            self.found = found
+            self.error = error
+
+    class Looked(Message):
+        """What the values lead to was looked at."""
+
+        def __init__(self, text: str, found: Mapping[str, Found]) -> None:
+            super().__init__()
+            self.text = text
+            self.found = found
 
     def body(self) -> ComposeResult:
         yield LineList(id="keys")
@@ -55,108 +87,232 @@ class ConfigScreen(HouseScreen[None]):
         yield ChoiceBar("", [("next", "Next: Hosts")], id="next")
 
     def on_mount(self) -> None:
+        self._found: dict[str, Found] = {}
+        self._looked_at = ""
+        self._checking: Draft | None = None
+        self._meanwhile = Meanwhile(self, self._show)
         self.query_one("#edit").display = False
+        if self.site.is_new:
+            self._begin_file()
+        self._now = checked(self.site.draft, self.site.path)
         self._show()
-        wrong = [p.key for p in self._problems() if p.key]
-        if self._problems():
-            self.set_focus(self.query_one("#keys", LineList))
-            self.query_one("#keys", LineList).put_cursor(wrong[0] if wrong else "")
+        wrong = [p.key for p in self._now.problems if p.key]
+        if self._now.problems:
+            self.set_focus(self._keys)
+            self._keys.put_cursor(wrong[0] if wrong else "")
         else:
             self.set_focus(self.query_one("#next", ChoiceBar))
 
+    def _begin_file(self) -> None:
+        """Write down the mode: a file that says nothing would be an odd one to save."""
+        if not self.site.draft.value(_MODE):
+            self.site.draft.set(_MODE, self.site.config.mode.value)
+
     def on_screen_resume(self) -> None:
+        if not self._editing:
+            self._meanwhile.is_asked()
         self._show()
 
     def enter_does(self) -> str:
         if self._editing:
             return "take it"
-        return "go on" if isinstance(self.focused, ChoiceBar) else "change"
+        if isinstance(self.focused, ChoiceBar):
+            return "go on"
+        return "take it" if self._offer() else "change"
 
     def escape_does(self) -> str:
         return "stop typing" if self._editing else "back"
+
+    @property
+    def _keys(self) -> LineList:
+        return self.query_one("#keys", LineList)
 
     @property
     def _editing(self) -> bool:
         return isinstance(self.focused, TextField)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Letters are text while a field is open."""
-        return not (self._editing and action in ("next", "view", "text", "undo"))
+        """Letters are text while a field is open; there is not everywhere something to pick."""
+        if action == "turn":
+            return not self._editing and bool(self._field.choices)
+        if action == "undo" and not self.site.draft.is_changed(self._field.key):
+            return False
+        if action in ("view", "save") and not (self.site.draft.is_dirty or self.site.is_new):
+            return False
+        return not (self._editing and action in _ON_ROWS)
+
+    @property
+    def _field(self) -> Field:
+        """The key under the cursor."""
+        fields = self._fields()
+        key = self._keys.key if self.is_mounted else ""
+        return next((field for field in fields if field.key == key), fields[0])
 
     def _fields(self) -> list[Field]:
-        mode = self.site.draft.value("privateRegistryType").strip().lower()
-        return fields_for(Mode(mode) if mode in tuple(Mode) else Mode.NONE)
+        return fields_for(mode_of(self.site.draft.value(_MODE)))
 
-    def _problems(self) -> list[Problem]:
-        return problems_of(self.site.draft.text, self.site.path)[1]
+    def _offer(self) -> str:
+        """Return what Enter takes for the key under the cursor, instead of a file that is not."""
+        found = self._found.get(self._field.key) if self.is_mounted else None
+        return found.offer if found else ""
 
     def _show(self) -> None:
-        problems = {problem.key: problem for problem in reversed(self._problems())}
-        rows = [Row(f.key, self._line(f, problems.get(f.key))) for f in self._fields()]
-        self.query_one("#keys", LineList).show(rows)
-        self.query_one("#status", Static).update(self._status(list(self._problems())))
+        now, found, draft = self._now, self._found, self.site.draft
+        rows = [
+            row
+            for f in self._fields()
+            for row in field_rows(f, draft, now.config, now.problem(f.key), found.get(f.key))
+        ]
+        self._keys.show(rows)
+        status = status_line(now.changed_lines, now.problems, is_new=self.site.is_new)
+        self.query_one("#status", Static).update(status)
         self._describe()
+        if not draft.says_the_same_as(self._checking or now.draft):
+            self._checking = draft.copy()
+            check: Callable[[], Awaitable[None]] = partial(self._check, self._checking)
+            self.run_worker(check, group="check", exclusive=True)
+        elif now.text != self._looked_at and self._checking is None:
+            self._looked_at = now.text
+            look: Callable[[], Awaitable[None]] = partial(self._look, now)
+            self.run_worker(look, group="look", exclusive=True)
 
-    def _line(self, field: Field, problem: Problem | None) -> Text:
-        draft = self.site.draft
-        value = draft.value(field.key)
-        sign = "x" if problem else ("*" if draft.is_changed(field.key) else " ")
-        shown = value or f"({default_of(field.key, self.site.config) or 'not set'})"
-        note = problem.what if problem else ("changed" if sign == "*" else "")
-        width = 34 if note else 58
-        return signed(sign, f"{fit(field.label, 15)} {fit(shown, width)} {fit(note, 22)}".rstrip())
+    async def _check(self, draft: Draft) -> None:
+        """Look at what was typed, once typing pauses."""
+        if self._editing:
+            await asyncio.sleep(CHECK_AFTER_S)
+        try:
+            found = await asyncio.to_thread(checked, draft, self.site.path)
+        except ConfigError as error:
+            self.post_message(self.Settled(None, error))
+            return
+        self.post_message(self.Settled(found))
 
-    def _status(self, problems: list[Problem]) -> Text:
-        lines = self.site.draft.changed_lines
-        saved = f"Not saved: {count(lines, 'changed line')} (v: view)" if lines else "Saved."
-        if not problems:
-            return Text(f"{fit('No problem.', 40)} {saved}")
-        first = problems[0]
-        words = f"{count(len(problems), 'problem')}. {where_and_what(first)}"
-        return signed("x", f"{fit(words, 74 if not lines else 44)} {saved if lines else ''}")
+    @on(Settled)
+    def _settled(self, message: Settled) -> None:
+        if message.found is None:
+            self._checking = None
+            if message.error:
+                self._refuse(message.error)
+        elif message.found.draft.says_the_same_as(self.site.draft):
+            self._now, self._checking = message.found, None
+            self._show()
+
+    def _is_settled(self) -> bool:
+        """Look at what was typed at once, before something is done with it."""
+        try:
+            self._now, self._checking = checked(self.site.draft, self.site.path), None
+        except ConfigError as error:
+            self._refuse(error)
+            return False
+        self._show()
+        return True
+
+    def _refuse(self, error: ConfigError) -> None:
+        self.site.draft.undo(self._keys.key)
+        self._close()
+        self.ferry.say(f"{error.what}\nChange it as text instead: t.")
+
+    async def _look(self, now: Checked) -> None:
+        """Look at what the values lead to, once typing pauses."""
+        if self._editing:
+            await asyncio.sleep(LOOK_AFTER_S)
+        text, config = now.text, now.config
+        problems = {problem.key: problem for problem in reversed(now.problems)}
+        found = await asyncio.to_thread(quick, config, problems)
+        known = {k: f for k, f in self._found.items() if k == "dockerRepo" and k not in problems}
+        self.post_message(self.Looked(text, known | found))
+        more = await asyncio.to_thread(slow, config) if "dockerRepo" not in problems else {}
+        self.post_message(self.Looked(text, found | more))
+
+    @on(Looked)
+    def _looked(self, message: Looked) -> None:
+        if message.text == self._looked_at:
+            self._found = dict(message.found)
+            self._show()
 
     @on(LineList.Moved)
     def _describe(self) -> None:
-        key = self.query_one("#keys", LineList).key
-        field = next((field for field in self._fields() if field.key == key), None)
-        problem = next((found for found in self._problems() if found.key == key), None)
-        words = field.help if field else ""
+        field = self._field
+        problem = self._now.problem(field.key)
+        words = f"{field.help}{'  Space picks.' if field.choices else ''}"
         if problem:
             words = f"{problem.what} (allowed: {problem.allowed})"
-        self.query_one("#about", Static).update(signed("!" if problem else " ", fit(words, 74)))
+        about = signed("!" if problem else " ", fit(words, 74))
+        self.query_one("#about", Static).update(about)
+        self.HELP = f"{field.label} ({field.key}): {field.help}\n\n{self.ABOUT}"  # type: ignore[misc]
+        self.refresh_bindings()
 
     @on(LineList.Left)
     def _left(self) -> None:
-        self.query_one("#next", ChoiceBar).focus()
+        self.set_focus(self.query_one("#next", ChoiceBar))
 
     @on(LineList.Chosen)
-    def _open(self, event: LineList.Chosen) -> None:
-        field = next(field for field in self._fields() if field.key == event.key)
-        self.query_one("#label", Static).update(Text(f"> {fit(field.label, 15)} ["))
+    def _open(self) -> None:
+        field, draft = self._field, self.site.draft
+        if field.choices:
+            self.action_turn(1)
+        elif offer := self._offer():
+            self._set(offer)
+        elif draft.items(field.key):
+            self.action_text()
+        else:
+            self._type(field)
+
+    def _type(self, field: Field) -> None:
+        try:  # whether this key can be typed at all; what is typed is looked at as it comes
+            self.site.draft.copy().set(field.key, "0")
+        except ConfigError as error:
+            self._refuse(error)
+            return
+        self.query_one("#label", Static).update(Text(f"> {fit(field.label, 14)} ["))
         typed = self.query_one("#typed", TextField)
         with self.prevent(Input.Changed):
             typed.value = self.site.draft.value(field.key)
         typed.cursor_position = len(typed.value)
         self.query_one("#edit").display = True
-        typed.focus()
+        self.set_focus(typed)
+
+    def action_turn(self, step: int) -> None:
+        """Pick the next choice, or the one before."""
+        field = self._field
+        value = self.site.draft.value(field.key) or default_of(field.key, self._now.config)
+        now = picked(field, value)
+        at = field.choices.index(now) + step if now else 0
+        self._set(field.choices[at % len(field.choices)])
+
+    def action_field(self, step: int) -> None:
+        """Go to the next key; while one is typed, open the next one for typing as well."""
+        typing = self._editing
+        if isinstance(self.focused, ChoiceBar):
+            self.set_focus(self._keys)
+            self._keys.action_end(-step)
+            return
+        self._close()
+        self._keys.action_move(step)
+        field = self._field
+        if typing and not field.choices and not self.site.draft.items(field.key):
+            self._type(field)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
+        self.site.draft.note(self._keys.key, event.value)
+        self._show()
+
+    def _set(self, value: str) -> None:
         try:
-            self.site.draft.set(self.query_one("#keys", LineList).key, event.value)
+            self.site.draft.set(self._keys.key, value)
         except ConfigError as error:
-            self._close()
-            self.ferry.say(f"{error.what}\nChange it as text instead: t.")
+            self._refuse(error)
             return
         self._show()
 
     @on(Input.Submitted)
     def _take(self) -> None:
         self._close()
-        self.query_one("#keys", LineList).action_move(1)
+        self._keys.action_move(1)
 
     def _close(self) -> None:
-        self.query_one("#keys", LineList).focus()
+        self.set_focus(self._keys)
         self.query_one("#edit").display = False
         self._show()
 
@@ -169,19 +325,28 @@ class ConfigScreen(HouseScreen[None]):
 
     def action_undo(self) -> None:
         """Take the file's value for the key under the cursor."""
-        self.site.draft.undo(self.query_one("#keys", LineList).key)
+        self.site.draft.undo(self._keys.key)
         self._show()
 
     def action_view(self) -> None:
         """Show what would be written."""
+        if not self._is_settled():
+            return
         lines = [Text(fit(line, 76).rstrip()) for line in self.site.draft.diff()]
         title = "What saving would change in the config file"
         shown = lines or [Text("Nothing: it is as in the file.")]
         self.ferry.open(ViewScreen(self.site, self.STEP, title, shown))
 
     def action_text(self) -> None:
-        """Open the whole text."""
-        self.ferry.open(YamlScreen(self.site))
+        """Open the whole text, at the key under the cursor."""
+        if not self._is_settled():
+            return
+        line = self._now.config.lines.get(self._keys.key, 1)
+        self.ferry.open(YamlScreen(self.site, line), self._text_closed)
+
+    def _text_closed(self, answer: str | None) -> None:
+        if answer == SAVE:
+            self.action_save()
 
     def action_save(self) -> None:
         """Write the file."""
@@ -190,10 +355,12 @@ class ConfigScreen(HouseScreen[None]):
     @on(ChoiceBar.Chosen)
     def action_next(self) -> None:
         """Go on to the hosts; what is not saved is shown and saved first."""
-        problems = self._problems()
-        if problems:
-            self.ferry.say("\n".join(["Mend this first:", *map(where_and_what, problems)]))
-        elif self.site.draft.is_dirty:
+        if not self._is_settled() or self._meanwhile.is_asked(self.action_next):
+            return
+        if self._now.problems:
+            wrong = map(where_and_what, self._now.problems)
+            self.ferry.say("\n".join(["Mend this first:", *wrong]))
+        elif self.site.draft.is_dirty or self.site.is_new:
             choices = [("save", "Save and go on"), ("stay", "Stay here")]
             question = Question("Save these changes?", self.site.draft.diff(), choices)
             self.ferry.open(question, self._answered)
@@ -204,30 +371,18 @@ class ConfigScreen(HouseScreen[None]):
         if answer == "save":
             self._save(then_go_on=True)
 
-    def _save(self, *, then_go_on: bool, although_changed: bool = False) -> None:
+    def _save(self, *, then_go_on: bool) -> None:
+        again = partial(self._save, then_go_on=then_go_on)
+        if not self._is_settled() or self._meanwhile.is_asked(again):
+            return
         try:
-            if not although_changed and self.site.changed_underneath():
-                self._ask_about_the_other(then_go_on)
-                return
             self.site.save(self.site.draft.text)
         except AirferryError as error:
-            self.ferry.say(f"{error.what}\n{error.remedy}")
+            self.ferry.tell(error)
             return
-        self._show()
+        self._is_settled()
         if then_go_on:
             self._go_on()
-
-    def _ask_about_the_other(self, then_go_on: bool) -> None:
-        def answered(answer: str | None) -> None:
-            if answer == "mine":
-                self._save(then_go_on=then_go_on, although_changed=True)
-
-        lines = [
-            "Somebody else changed the file since it was read here. Saving replaces what they "
-            "wrote; their text stays beside it as .bak."
-        ]
-        choices = [("stay", "Do not save"), ("mine", "Replace it")]
-        self.ferry.open(Question("The file was changed meanwhile", lines, choices), answered)
 
     def _go_on(self) -> None:
         self.ferry.open(HostsScreen(self.site))

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from pathlib import Path
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widgets import Static
 
-from core.engine.report import report_record, report_text
+from core.engine.export import export_report
 from tui.again import retry_of, what_again
-from tui.screens.base import HouseScreen
-from tui.screens.dialogs import Prompt
+from tui.logins import asking_hosts
+from tui.screens.passwords import PASSWORDS, ask_passwords
+from tui.screens.saving import SavingScreen
 from tui.site import Site, Snapshot
 from tui.verdict import headline, verdict_lines
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 
 
-class DoneScreen(HouseScreen[str]):
+class DoneScreen(SavingScreen[str]):
     """The outcome of a run; the result is `retry`, `start`, or None to look at its table.
 
     Args:
@@ -34,28 +32,25 @@ class DoneScreen(HouseScreen[str]):
     STEP: ClassVar[str] = "Run"
     AUTO_FOCUS = "#next"
     HELP: ClassVar[str] = (
-        "The outcome of the run, from its journal. Retry does only what failed. The report says "
-        "the same as airferry report; a name ending in .json gets it as data."
+        "The outcome of the run, from its journal. Retry does only what failed. The report is "
+        "written to a stick if there is one, as text and as data, with the log. A support "
+        "bundle holds more, for whoever is to find out what is wrong; no password is in it. "
+        "Where a host asked for a password, w types it and retries."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("R,r", "retry", "retry", key_display="r"),
+        PASSWORDS,
         Binding("s", "save", "save report", key_display="s"),
+        Binding("b", "support", "support bundle", key_display="b"),
         Binding("q", "leave", "leave", key_display="q"),
         Binding("escape", "back", "hosts of this run", key_display="Esc"),
     ]
-
-    class Saved(Message):
-        """The report was written, or could not be."""
-
-        def __init__(self, words: str) -> None:
-            super().__init__()
-            self.words = words
 
     def __init__(self, site: Site, snapshot: Snapshot) -> None:
         super().__init__(site)
         self._snapshot = snapshot
         self._again = retry_of(snapshot, site.config)
-        self._path = str(Path.home() / f"airferry-report-{snapshot.run.id}.md")
+        self._asking = asking_hosts(snapshot.tasks) if self._again else {}
 
     def body(self) -> ComposeResult:
         yield Static(headline(self._snapshot), classes="line")
@@ -63,7 +58,12 @@ class DoneScreen(HouseScreen[str]):
         verdict = verdict_lines(self._snapshot, self.site.config)
         lines.show([Row("", line) for line in verdict])
         yield lines
-        choices = [("save", "Save report"), ("start", "To Start"), ("leave", "Leave")]
+        choices = [
+            ("save", "Save report"),
+            ("support", "Support"),
+            ("start", "Start"),
+            ("leave", "Leave"),
+        ]
         if self._again:
             choices.insert(0, ("retry", what_again(self._again)))
         yield ChoiceBar("", choices, id="next")
@@ -72,17 +72,31 @@ class DoneScreen(HouseScreen[str]):
         return "do it" if isinstance(self.focused, ChoiceBar) else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Without a failure there is nothing to retry."""
+        """Without a failure there is nothing to retry, and nobody asks for a password."""
+        if action == "passwords":
+            return bool(self._asking)
         return self._again is not None if action == "retry" else True
+
+    def urgent_action(self) -> str:
+        return "passwords"
 
     @on(ChoiceBar.Chosen)
     def _chosen(self, event: ChoiceBar.Chosen) -> None:
-        actions = {"retry": self.action_retry, "save": self.action_save, "leave": self.action_leave}
+        actions = {
+            "retry": self.action_retry,
+            "save": self.action_save,
+            "support": self.action_support,
+            "leave": self.action_leave,
+        }
         actions.get(event.key, lambda: self.dismiss("start"))()
 
     def action_retry(self) -> None:
         """Do again what failed."""
         self.dismiss("retry")
+
+    def action_passwords(self) -> None:
+        """Type what hosts ask for, and do again what failed."""
+        ask_passwords(self.ferry, self._asking, lambda _: self.action_retry())
 
     def action_leave(self) -> None:
         """Close the screens."""
@@ -90,32 +104,12 @@ class DoneScreen(HouseScreen[str]):
 
     def action_save(self) -> None:
         """Ask where, then write the report."""
+        self.save_files("the report", self._write)
 
-        def answered(path: str | None) -> None:
-            if path:
-                self._path = path
-                self.run_worker(self._save(Path(path).expanduser()), exclusive=True)
-
-        self.ferry.open(Prompt("Save the report as", self._path), answered)
-
-    async def _save(self, path: Path) -> None:
-        try:
-            await asyncio.to_thread(self._write, path)
-        except OSError as error:
-            self.post_message(self.Saved(f"Not written: {path}: {error.strerror}"))
-            return
-        self.post_message(self.Saved(f"Written: {path}"))
-
-    def _write(self, path: Path) -> None:
+    def _write(self, place: Path) -> tuple[Path, ...]:
         run, state, tasks = self._snapshot.run, self._snapshot.state, self._snapshot.tasks
-        if path.suffix == ".json":
-            text = json.dumps(report_record(run, state, tasks), indent=1)
-        else:
-            text = report_text(run, state, tasks)
-        draft = path.with_name(path.name + ".new")
-        draft.write_text(text + "\n", encoding="utf-8", errors="replace")
-        draft.replace(path)
+        return export_report(place, run, state, tasks, self.site.reader.log(run.id))
 
-    @on(Saved)
-    def _saved(self, message: Saved) -> None:
-        self.ferry.say(message.words)
+    def action_support(self) -> None:
+        """Ask where, then write all that somebody elsewhere needs to find out what is wrong."""
+        self.save_support_bundle(self._snapshot.run.id)

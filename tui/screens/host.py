@@ -14,10 +14,15 @@ from textual.widgets import Static
 
 from core.engine.journal import ENDED_WELL, LogLine
 from core.engine.report import Target, targets_of
+from tui.again import failed_so_far
 from tui.findings import THIS_MACHINE
 from tui.follow import follow
+from tui.hostview import FACT, fact_lines
+from tui.logins import asking_hosts
 from tui.runview import host_heading, log_rows, step_lines
 from tui.screens.base import HouseScreen
+from tui.screens.passwords import PASSWORDS, ask_passwords
+from tui.screens.view import ViewScreen
 from tui.site import Site, Snapshot
 from tui.text import safe, wrapped
 from tui.widgets.frame import Line
@@ -36,10 +41,13 @@ class HostScreen(HouseScreen[str]):
     STEP: ClassVar[str] = "Run"
     HELP: ClassVar[str] = (
         "The steps of one host, what went wrong and what to do, and its log. The log follows "
-        "while its last line is in view; scroll up to stop that."
+        "while its last line is in view; scroll up to stop that. f shows what the host is, as it "
+        "said when it was asked. Where it asked for a password, w types it and retries."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "retry", "retry", key_display="r"),
+        PASSWORDS,
+        Binding("f", "facts", "facts", key_display="f"),
         Binding("l", "whole", "whole log", key_display="l"),
     ]
 
@@ -58,7 +66,9 @@ class HostScreen(HouseScreen[str]):
         self._target_name = name
         self._log_rows: list[Row] = []
         self._last_id = 0
-        self._may_retry = False
+        self._asking: dict[str, str] = {}
+        self._offers: frozenset[str] = frozenset()
+        self._facts: list[str] = []
 
     def body(self) -> ComposeResult:
         yield Static(Text(safe(self._target_name)), id="heading", classes="line")
@@ -73,8 +83,11 @@ class HostScreen(HouseScreen[str]):
         self.run_worker(self._follow(), exclusive=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Retrying is for a host that failed in a run that has ended."""
-        return self._may_retry if action == "retry" else True
+        """Retrying is for a host that failed; typing a secret starts a run of its own."""
+        return action not in ("retry", "passwords", "facts") or action in self._offers
+
+    def urgent_action(self) -> str:
+        return "passwords"
 
     async def _follow(self) -> None:
         after = 0
@@ -103,11 +116,23 @@ class HostScreen(HouseScreen[str]):
             words = wrapped(f"{failed.error} [{failed.error_code}]", 76)[:2]
             words += wrapped(failed.remedy, 76)[:2]
             self.query_one("#error", Static).update(Text("\n".join(words), "bold"))
-        self._append(message.lines)
-        ended_badly = message.snapshot.ended and target.state not in ENDED_WELL
-        may_retry = ended_badly and target.name != THIS_MACHINE
-        if may_retry != self._may_retry:
-            self._may_retry = may_retry
+        self._facts += [line.text for line in message.lines if line.level == FACT]
+        self._append([line for line in message.lines if line.level != FACT])
+        self._offer(message.snapshot, target)
+
+    def _offer(self, snapshot: Snapshot, target: Target) -> None:
+        """Show the keys that mean something now."""
+        ended_badly = snapshot.ended and target.state not in ENDED_WELL
+        failed = ended_badly and target.name != THIS_MACHINE
+        self._asking = asking_hosts(target.tasks)
+        works = {
+            "retry": failed or (not snapshot.ended and target.name in failed_so_far(snapshot)),
+            "passwords": failed and bool(self._asking),
+            "facts": bool(self._facts),
+        }
+        offers = frozenset(action for action, now in works.items() if now)
+        if offers != self._offers:
+            self._offers = offers
             self.refresh_bindings()
 
     def _append(self, lines: list[LogLine]) -> None:
@@ -122,6 +147,15 @@ class HostScreen(HouseScreen[str]):
     def action_retry(self) -> None:
         """Go back and do this host again."""
         self.dismiss("retry")
+
+    def action_passwords(self) -> None:
+        """Type what this host asks for, then go back and do it again."""
+        ask_passwords(self.ferry, self._asking, lambda _: self.action_retry())
+
+    def action_facts(self) -> None:
+        """Show what this host said of itself."""
+        title = f"{self._target_name}: what it is"
+        self.ferry.open(ViewScreen(self.site, self.STEP, title, fact_lines(self._facts)))
 
     def action_whole(self) -> None:
         """Give the log the whole screen, or take it back."""

@@ -12,6 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
+from core.errors import UsageError
+from tui.host_list import expanded
 from tui.hosts_edit import HostEntry
 from tui.screens.base import HouseDialog
 from tui.text import safe
@@ -23,7 +25,10 @@ _NOTES = {
     "port": "empty: that of the site",
     "user": "empty: that of the site",
     "key": "empty: that of the site",
+    "jump": "a host to go through: [user@]host[:port]; empty: that of the site",
 }
+_MANY_NAMES = "empty: the address; with a range as many as addresses: rack1-[11-40]"
+_MANY_ADDRESSES = "an IP address or a name; many at once: 10.0.0.[11-40]"
 
 
 class HostForm(HouseDialog[HostEntry]):
@@ -32,6 +37,7 @@ class HostForm(HouseDialog[HostEntry]):
     Args:
         title: What the form is for.
         entry: What stands in it at first.
+        may_be_many: Ranges are allowed: `10.0.0.[11-40]`.
     """
 
     ENTER: ClassVar[str] = "next field"
@@ -42,13 +48,14 @@ class HostForm(HouseDialog[HostEntry]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab,down", "app.focus_next", "next", key_display="Tab"),
         Binding("up", "app.focus_previous", "previous", show=False),
-        Binding("ctrl+o", "take", "write it to the config", key_display="Ctrl+O"),
+        Binding("ctrl+o", "take", "write to config", key_display="Ctrl+O"),
     ]
 
-    def __init__(self, title: str, entry: HostEntry) -> None:
+    def __init__(self, title: str, entry: HostEntry, *, may_be_many: bool = False) -> None:
         super().__init__()
         self._title = title
         self.entry = entry
+        self._may_be_many = may_be_many
         self._complained = False
 
     def body(self) -> ComposeResult:
@@ -70,9 +77,15 @@ class HostForm(HouseDialog[HostEntry]):
     def _note(self) -> None:
         """Say what the field with the focus is for, or that an address is needed."""
         name = (self.focused.id if self.focused else None) or ""
-        shown = Text(f"  {_NOTES.get(name, '')}")
-        if self._complained and not self.entry.address.strip():
-            shown = Text("x an address is needed", "bold red")
+        note = _NOTES.get(name, "")
+        if self._may_be_many:
+            note = {"name": _MANY_NAMES, "address": _MANY_ADDRESSES}.get(name, note)
+        shown = Text(f"  {note}")
+        if wrong := self._wrong():
+            shown = Text(f"x {safe(wrong, 70)}", "bold red") if self._complained else shown
+        elif len(many := self._many()) > 1:
+            names_of = (each.name or each.address for each in (many[0], many[-1]))
+            shown = Text(f"= {len(many)} hosts: {safe(' to '.join(names_of), 58)}")
         self.query_one("#note", Static).update(shown)
 
     @on(Input.Changed)
@@ -83,6 +96,26 @@ class HostForm(HouseDialog[HostEntry]):
         }
         self.entry = HostEntry(**values)
 
+        self._note()
+
+    def _many(self) -> tuple[HostEntry, ...]:
+        """Return the hosts that the entry stands for; none where it makes no sense."""
+        try:
+            return expanded(self.entry) if self._may_be_many else (self.entry,)
+        except UsageError:
+            return ()
+
+    def _wrong(self) -> str:
+        """Return what keeps the entry from being taken; empty for nothing."""
+        if not self.entry.address.strip():
+            return "an address is needed"
+        try:
+            if self._may_be_many:
+                expanded(self.entry)
+        except UsageError as error:
+            return error.what
+        return ""
+
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         if event.input.id == fields(self.entry)[-1].name:
@@ -92,7 +125,7 @@ class HostForm(HouseDialog[HostEntry]):
 
     def action_take(self) -> None:
         """Take what was typed."""
-        if self.entry.address.strip():
+        if not self._wrong():
             self.dismiss(self.entry)
             return
         self.query_one("#address", TextField).focus()

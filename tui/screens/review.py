@@ -17,11 +17,14 @@ from textual.widgets import Static
 from core.engine.journal import ENDED_WELL, LogLine, State
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
+from tui.costview import Cost, cost_of
 from tui.follow import follow
-from tui.planview import detail_lines, nothing_to_do, plan_lines
+from tui.logins import asking_hosts
+from tui.planview import nothing_to_do, plan_lines
 from tui.screens.base import HouseScreen
+from tui.screens.passwords import PASSWORDS, ask_passwords
+from tui.screens.plan_table import PlanTableScreen
 from tui.screens.run import RunScreen
-from tui.screens.view import ViewScreen
 from tui.site import Site, Snapshot
 from tui.text import wrapped
 from tui.widgets.choice_bar import ChoiceBar
@@ -40,21 +43,24 @@ class ReviewScreen(HouseScreen[None]):
     AUTO_FOCUS = "#start"
     HELP: ClassVar[str] = (
         "A dry run asks this machine and every host what is missing. Only Yes starts the work. "
-        "It can be cancelled at any time, and started again: what is done is not done twice."
+        "It can be cancelled at any time, and started again: what is done is not done twice. "
+        "Where a host asks for a password, w types it, and the dry run is asked again."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "ask", "ask again", key_display="r"),
-        Binding("l", "details", "list in full", key_display="l"),
+        Binding("l", "details", "host by host", key_display="l"),
+        PASSWORDS,
         Binding("tab", "app.focus_next", "to the answers", key_display="Tab", show=False),
     ]
 
     class Looked(Message):
         """The dry run has come so far."""
 
-        def __init__(self, snapshot: Snapshot, warnings: list[LogLine]) -> None:
+        def __init__(self, snapshot: Snapshot, warnings: list[LogLine], cost: Cost | None) -> None:
             super().__init__()
             self.snapshot = snapshot
             self.warnings = warnings
+            self.cost = cost
 
     class Refused(Message):
         """A run could not begin."""
@@ -80,8 +86,20 @@ class ReviewScreen(HouseScreen[None]):
         return "answer" if isinstance(self.focused, ChoiceBar) else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """There is nothing to list before the dry run has answered."""
+        """There is nothing to list, and nobody asks, before the dry run has answered."""
+        if action == "passwords":
+            return bool(self._asking())
         return not (action == "details" and self._snapshot is None)
+
+    def urgent_action(self) -> str:
+        return "passwords"
+
+    def _asking(self) -> dict[str, str]:
+        return asking_hosts(self._snapshot.tasks) if self._snapshot else {}
+
+    def action_passwords(self) -> None:
+        """Type what the hosts ask for, and look again."""
+        ask_passwords(self.ferry, self._asking(), lambda _: self.action_ask())
 
     def action_ask(self) -> None:
         """Ask this machine and every host again."""
@@ -90,16 +108,23 @@ class ReviewScreen(HouseScreen[None]):
         self.run_worker(self._ask(), exclusive=True)
 
     async def _ask(self) -> None:
-        request = replace(self._request, kind=RunKind.PLAN)
         try:
-            run = await asyncio.to_thread(self.site.launcher.start, request)
+            run = await asyncio.to_thread(self.site.start, self._request.as_plan())
         except AirferryError as error:
             self.post_message(self.Refused(error))
             return
         async for snapshot in follow(self.site, run, self.ferry.pace_s):
-            log = await asyncio.to_thread(self.site.reader.log, run)
-            warnings = [line for line in log if line.level == "warning"]
-            self.post_message(self.Looked(snapshot, warnings))
+            warnings = await asyncio.to_thread(self.site.reader.log, run, level="warning")
+            asked = self._about(snapshot)
+            cost = await asyncio.to_thread(cost_of, self.site, asked) if asked.ended else None
+            self.post_message(self.Looked(asked, warnings, cost))
+
+    def _about(self, snapshot: Snapshot) -> Snapshot:
+        """Leave out what a dry run looks at, but this request does not do."""
+        if self._request.kind is not RunKind.CONFIGURE_HOSTS:
+            return snapshot
+        tasks = (t for t in snapshot.tasks if not t.step.startswith("bundle.import"))
+        return replace(snapshot, tasks=tuple(tasks))
 
     @on(Looked)
     def _looked(self, message: Looked) -> None:
@@ -108,12 +133,15 @@ class ReviewScreen(HouseScreen[None]):
             asked = sum(t.state not in (State.WAITING, State.RUNNING) for t in snapshot.tasks)
             self._headline(f"Asking what is missing: {asked} of {len(snapshot.tasks)} answers..")
             return
-        if self._request.kind is RunKind.CONFIGURE_HOSTS:  # it imports nothing; a dry run looks
-            tasks = (t for t in snapshot.tasks if not t.step.startswith("bundle.import"))
-            snapshot = replace(snapshot, tasks=tuple(tasks))
         self._snapshot = snapshot
-        machine = socket.gethostname()
-        lines = plan_lines(snapshot.tasks, message.warnings, machine)
+        cost = None if nothing_to_do(snapshot.tasks) else message.cost
+        lines = plan_lines(
+            snapshot.tasks,
+            message.warnings,
+            socket.gethostname(),
+            cost,
+            with_hosts=self._request.kind is RunKind.INSTALL,
+        )
         self.query_one("#plan", LineList).show([Row("", line) for line in lines])
         self._offer(snapshot)
         self.refresh_bindings()
@@ -127,7 +155,9 @@ class ReviewScreen(HouseScreen[None]):
             self._headline("Nothing can be done as things are.")
             bar.show("Start all the same?", answers)
         elif nothing_to_do(snapshot.tasks):
-            self._headline("Nothing to do: everything is there already.")
+            clean = self._request.kind is RunKind.CLEAN
+            what = "nothing of Airferry's is there" if clean else "everything is there already"
+            self._headline(f"Nothing to do: {what}.")
             bar.show("Check everything once more?", answers)
         else:
             self._headline(f"{'This is what will be done.':<49}Nothing is done yet.")
@@ -156,7 +186,7 @@ class ReviewScreen(HouseScreen[None]):
 
     async def _start(self) -> None:
         try:
-            run = await asyncio.to_thread(self.site.launcher.start, self._request)
+            run = await asyncio.to_thread(self.site.start, self._request)
         except AirferryError as error:
             self.post_message(self.Refused(error))
             return
@@ -178,5 +208,4 @@ class ReviewScreen(HouseScreen[None]):
     def action_details(self) -> None:
         """Show what every target lacks."""
         if self._snapshot:
-            lines = detail_lines(self._snapshot.tasks)
-            self.ferry.open(ViewScreen(self.site, self.STEP, "What is missing where", lines))
+            self.ferry.open(PlanTableScreen(self.site, self._snapshot))

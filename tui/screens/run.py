@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import deque
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from core.engine.report import Target, targets_of
-from core.engine.request import RunRequest
-from core.errors import AirferryError
-from tui.again import retry_of
+from tui.filtering import HELP as FILTER_HELP
+from tui.filtering import next_sort
 from tui.follow import follow
-from tui.progress import Planned, in_order, planned_bytes, progress_of
-from tui.runview import HEADING, bar_line, tally_line, target_line, top_line
-from tui.screens.base import HouseScreen
-from tui.screens.dialogs import Question
+from tui.hosttable import ORDERS, RunView, arranged, pinned, view_of
+from tui.progress import planned_bytes
+from tui.runview import bar_line, beside_lines, heading, tally_line, target_line, top_line
 from tui.screens.done import DoneScreen
 from tui.screens.host import HostScreen
-from tui.site import Site, Snapshot
+from tui.screens.run_controls import RunControls
+from tui.site import Site
+from tui.upkeep import services_words
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList, Row
+from tui.widgets.panes import Panes, SidePane, is_wide
 
 SORT_EVERY_S = 5.0
+CURVE_LENGTH = 10
 
 
-class RunScreen(HouseScreen[None]):
+class RunScreen(RunControls):
     """One run, followed in the journal.
 
     Args:
@@ -41,95 +44,142 @@ class RunScreen(HouseScreen[None]):
 
     STEP: ClassVar[str] = "Run"
     ENTER: ClassVar[str] = "open"
+    ROWS: ClassVar[str] = "#hosts"
     HELP: ClassVar[str] = (
-        "Problems are on top, then the slowest hosts, then the rest. The run goes on without this "
-        "screen: d leaves it alone, and airferry shows it again. c ends the run; what is done "
-        "stays, and is not done twice."
+        "Problems are on top, then the slowest hosts, then the rest; s sorts otherwise. The order "
+        "changes every few seconds, and never under the cursor. The run goes on without this "
+        "screen: d leaves it alone, and airferry shows it again. p holds it at its next stop, "
+        "until p lets it go on. c ends it; what is done stays, and is not done twice. r tries a "
+        "host again that failed, R all of them, also while others are at work. Where a host asked "
+        f"for a password, w types it and retries. {FILTER_HELP} Try /failed, /!done or a part of "
+        "a name."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "detach", "leave it alone", key_display="d"),
-        Binding("c", "cancel", "cancel", key_display="c"),
-        Binding("r", "retry_one", "retry host", key_display="r"),
-        Binding("R,shift+r", "retry", "retry failed", key_display="R"),
         Binding("o", "outcome", "outcome", key_display="o"),
-        Binding("escape", "back", "to Start", key_display="Esc"),
+        Binding("s", "sort", "sort", key_display="s"),
     ]
 
     class Looked(Message):
         """The journal was read."""
 
-        def __init__(self, snapshot: Snapshot, planned: Planned) -> None:
+        def __init__(self, view: RunView) -> None:
             super().__init__()
-            self.snapshot = snapshot
-            self.planned = planned
-
-    class Begun(Message):
-        """A retry has begun, or was refused."""
-
-        def __init__(self, run: int, error: AirferryError | None = None) -> None:
-            super().__init__()
-            self.run = run
-            self.error = error
+            self.view = view
 
     def __init__(self, site: Site, run: int) -> None:
         super().__init__(site)
         self._run = run
-        self._snapshot: Snapshot | None = None
-        self._order: list[str] = []
+        self._view: RunView | None = None
+        self._order = next(iter(ORDERS))
+        self._names: list[str] = []
         self._sorted_at = 0.0
+        self._touched = False
+        self._services = ""
+        self._offers: tuple[object, ...] = ()
+        self._rates: deque[float] = deque(maxlen=CURVE_LENGTH)
 
     def body(self) -> ComposeResult:
         yield Static(Text("reading the journal.."), id="top", classes="line")
         yield Static(id="bar", classes="line")
         yield Static(id="tally", classes="line")
-        yield Static(Text(HEADING, "bold"), classes="line")
-        yield LineList(id="hosts")
+        yield FilterLine()
+        yield Static(Text(heading(self._order), "bold"), id="heading", classes="line")
+        with Panes():
+            yield LineList(id="hosts")
+            yield SidePane()
 
     def on_mount(self) -> None:
-        self._watch(self._run)
+        self.query_one("#hosts", LineList).focus()
+        self.watch_run(self._run)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Cancelling is for a run at work, retrying for one that has ended."""
-        ended = self._snapshot is not None and self._snapshot.ended
-        if action in ("detach", "cancel"):
-            return not ended
+    @property
+    def view(self) -> RunView | None:
+        return self._view
+
+    @property
+    def here(self) -> str:
+        return self.query_one("#hosts", LineList).key
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The outcome is there when it has ended."""
         if action == "outcome":
-            return ended
-        if action == "retry":
-            return self._again() is not None
-        if action == "retry_one":
-            return bool(self._retriable_host())
-        return True
+            return self._view is not None and self._view.ended
+        return super().check_action(action, parameters)
 
-    def _watch(self, run: int) -> None:
+    def watch_run(self, run: int) -> None:
         self._run = run
-        self._snapshot = None
-        self._order.clear()
-        self._sorted_at = 0.0
+        self._view = None
+        self._names.clear()
+        self._rates.clear()
+        self._touched = False
         self.run_worker(self._follow(run), group="follow", exclusive=True)
 
     async def _follow(self, run: int) -> None:
         planned = await asyncio.to_thread(planned_bytes, self.site, run)
         async for snapshot in follow(self.site, run, self.ferry.pace_s):
-            self.post_message(self.Looked(snapshot, planned))
+            self.post_message(self.Looked(await asyncio.to_thread(view_of, snapshot, planned)))
+
+    async def _look_at_services(self) -> None:
+        """Ask registry and tunnels now and then; one that is silent holds up nothing else."""
+        while self._view is not None and not self._view.ended:
+            self._services = await asyncio.to_thread(services_words, self.site.config)
+            await asyncio.sleep(SORT_EVERY_S)
 
     @on(Looked)
     def _looked(self, message: Looked) -> None:
-        snapshot = message.snapshot
-        if snapshot.run.id != self._run:
+        view = message.view
+        if view.snapshot.run.id != self._run:
             return
-        before, self._snapshot = self._snapshot, snapshot
-        progress = progress_of(snapshot.tasks, message.planned)
-        self._say("#top", top_line(snapshot, progress), "bold")
-        self._say("#bar", bar_line(snapshot, progress))
-        self._say("#tally", tally_line(snapshot))
-        targets = self._in_order(snapshot)
-        rows = [Row(target.name, target_line(target)) for target in targets]
-        self.query_one("#hosts", LineList).show(rows)
-        if before is None or before.ended != snapshot.ended:
+        before, self._view = self._view, view
+        self._rates.append(view.progress.rate)
+        if before is None and not view.ended:
+            self.run_worker(self._look_at_services(), group="services", exclusive=True)
+        if before is None or view.ended or time.monotonic() - self._sorted_at > SORT_EVERY_S:
+            self._arrange()
+        self._show()
+        offers = (*view.offers, self.here)
+        if self._offers != offers:
+            self._offers = offers
             self.refresh_bindings()
-        if snapshot.ended and self.app.screen is self:
+        if view.ended and self.app.screen is self:
             self.action_outcome()
+
+    def show_rows(self) -> None:
+        self._arrange()
+        self._show()
+
+    def _arrange(self) -> None:
+        """Sort and filter; the row under the cursor keeps its place once somebody moved it."""
+        if self._view is None:
+            return
+        hosts = self.query_one("#hosts", LineList)
+        self._sorted_at = time.monotonic()
+        self._names = arranged(self._view, self._order, self.filter_text)
+        if self._touched:
+            self._names = pinned(self._names, hosts.key, hosts.index)
+
+    def _show(self) -> None:
+        view = self._view
+        if view is None:
+            return
+        rates = () if self.ferry.is_plain else tuple(self._rates)
+        self._say("#top", top_line(view.snapshot, view.progress), "bold")
+        self._say("#bar", bar_line(view.snapshot, view.progress, rates))
+        self._say("#tally", tally_line(view.snapshot, self._services))
+        self._say("#heading", heading(self._order), "bold")
+        found = [view.targets[name] for name in self._names]
+        rows = [Row(target.name, partial(target_line, target)) for target in found]
+        hosts = self.query_one("#hosts", LineList)
+        first = self._names[0] if self._names and not self._touched else ""
+        hosts.show(rows or [Row("", Text("no host has all of these words"))], cursor=first)
+        self.query_one(FilterLine).found(len(rows), len(view.targets))
+        self._show_beside()
+
+    def _show_beside(self) -> None:
+        """Show the host under the cursor, where there is room for it."""
+        target = self._view and self._view.targets.get(self.here)
+        if target and is_wide(self):
+            self.query_one(SidePane).tell(partial(beside_lines, target))
 
     def _say(self, where: str, words: str, style: str = "") -> None:
         """Change a line only if it says something else: what is the same is not sent again."""
@@ -137,19 +187,21 @@ class RunScreen(HouseScreen[None]):
         if str(line.content) != words:
             line.update(Text(words, style))
 
-    def _in_order(self, snapshot: Snapshot) -> Sequence[Target]:
-        """Sort anew at most every few seconds, so that lines do not jump about."""
-        now = time.monotonic()
-        if now - self._sorted_at > SORT_EVERY_S or snapshot.ended:
-            self._sorted_at = now
-            self._order = [target.name for target in in_order(snapshot.tasks)]
-        found = {target.name: target for target in targets_of(snapshot.tasks)}
-        self._order += [name for name in found if name not in self._order]
-        return [found[name] for name in self._order if name in found]
-
     @on(LineList.Moved)
     def _moved(self) -> None:
+        self._touched = True
+        self._show_beside()
         self.refresh_bindings()
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self._show_beside()
+
+    def action_sort(self) -> None:
+        """Sort by the next order, and look at it from the top."""
+        self._order = next_sort(ORDERS, self._order)
+        self._touched = False
+        self.show_rows()
 
     @on(LineList.Chosen)
     def _open(self, event: LineList.Chosen) -> None:
@@ -162,8 +214,8 @@ class RunScreen(HouseScreen[None]):
 
     def action_outcome(self) -> None:
         """Show how it ended, in plain words."""
-        if self._snapshot:
-            self.ferry.open(DoneScreen(self.site, self._snapshot), self._outcome_closed)
+        if self.snapshot:
+            self.ferry.open(DoneScreen(self.site, self.snapshot), self._outcome_closed)
 
     def _outcome_closed(self, answer: str | None) -> None:
         if answer == "retry":
@@ -174,65 +226,3 @@ class RunScreen(HouseScreen[None]):
     def action_back(self) -> None:
         """Go to the first screen; the run goes on."""
         self.ferry.home()
-
-    def action_detach(self) -> None:
-        """Leave the screens; the run goes on."""
-        self.app.exit(f"Run {self._run} goes on. Watch it: airferry, or airferry watch {self._run}")
-
-    def action_cancel(self) -> None:
-        """Ask twice, then end the run."""
-        lines = ["What is done stays and is not done twice when it is started again."]
-        choices = [("no", "No, let it go on"), ("yes", "Yes, cancel")]
-
-        def sure(answer: str | None) -> None:
-            if answer == "yes" and self._snapshot:
-                self.run_worker(self._cancel(self._snapshot), group="cancel")
-
-        def first(answer: str | None) -> None:
-            if answer == "yes":
-                more = ["Hosts at work are left as they are now: some images there, some not yet."]
-                self.ferry.open(Question("Really cancel?", more, choices), sure)
-
-        self.ferry.open(Question(f"Cancel run {self._run}?", lines, choices), first)
-
-    async def _cancel(self, snapshot: Snapshot) -> None:
-        state_dir = self.site.config.state_dir
-        await asyncio.to_thread(self.site.launcher.cancel, snapshot.run, state_dir)
-
-    def _again(self, host: str = "") -> RunRequest | None:
-        if self._snapshot is None or not self._snapshot.ended:
-            return None
-        return retry_of(self._snapshot, self.site.config, host)
-
-    def _retriable_host(self) -> str:
-        again = self._again()
-        name = self.query_one("#hosts", LineList).key if again else ""
-        return name if again and name in again.hosts else ""
-
-    def action_retry(self) -> None:
-        """Do again what failed."""
-        request = self._again()
-        if request:
-            self.run_worker(self._begin(request), group="begin", exclusive=True)
-
-    def action_retry_one(self) -> None:
-        """Do the host under the cursor again."""
-        host = self._retriable_host()
-        request = self._again(host) if host else None
-        if request:
-            self.run_worker(self._begin(request), group="begin", exclusive=True)
-
-    async def _begin(self, request: RunRequest) -> None:
-        try:
-            run = await asyncio.to_thread(self.site.launcher.start, request)
-        except AirferryError as error:
-            self.post_message(self.Begun(0, error))
-            return
-        self.post_message(self.Begun(run))
-
-    @on(Begun)
-    def _begun(self, message: Begun) -> None:
-        if message.error:
-            self.ferry.say(f"{message.error.what}\n{message.error.remedy}")
-        else:
-            self._watch(message.run)

@@ -12,17 +12,25 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from core.engine.report import count
+from core.engine.report import count, size
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from tui.findings import Finding, Findings, gather
 from tui.screens.base import HouseScreen
+from tui.screens.bundles import BundlesScreen
 from tui.screens.config import ConfigScreen
+from tui.screens.maintenance import MaintenanceScreen
 from tui.screens.mode import ModeScreen
 from tui.screens.review import ReviewScreen
 from tui.screens.run import RunScreen
-from tui.text import fit, names, signed, when
+from tui.site import Site
+from tui.stick_watch import EVERY_S, StickWatch
+from tui.text import end_of, fit, names, signed, when
 from tui.widgets.line_list import LineList, Row
+
+QUICK_S = 0.5
+"""How long the first look waits for a stick, in seconds."""
+WALK = "mode, config, hosts, bundles, then review"
 
 
 class StartScreen(HouseScreen[None]):
@@ -31,13 +39,21 @@ class StartScreen(HouseScreen[None]):
     STEP: ClassVar[str] = "Start"
     ENTER: ClassVar[str] = "choose"
     HELP: ClassVar[str] = (
-        "What Airferry found on this machine, and what can be done next. "
+        "What Airferry found on this machine, and what can be done next. A stick with bundles may "
+        "be put in at any time; mount it where you like, such as below /media or /mnt. "
         "Nothing is changed on any machine before you have confirmed it on Review."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "leave", key_display="q"),
+        Binding("r", "look", "look again", key_display="r"),
         Binding("escape", "back", "back", show=False),
     ]
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._watch = StickWatch(site)
+        self._arrived = True
+        self._findings: Findings | None = None
 
     class Found(Message):
         """The look around is complete."""
@@ -52,56 +68,88 @@ class StartScreen(HouseScreen[None]):
         yield Static(Text("\nNext", "bold"), id="next", classes="lines")
         yield LineList(id="menu")
 
+    def on_mount(self) -> None:
+        self.set_interval(EVERY_S, self._ask_for_sticks)
+
     def on_screen_resume(self) -> None:
-        self.run_worker(self._look(), exclusive=True)
+        self._arrived = True
+        self.action_look()
+
+    def action_look(self) -> None:
+        """Look around again."""
+        self.run_worker(self._look(), group="look", exclusive=True)
 
     async def _look(self) -> None:
         try:
             self.site.reload()
         except AirferryError as error:
-            self.ferry.say(f"{error.what}\n{error.remedy}")
-        self.post_message(self.Found(await asyncio.to_thread(gather, self.site)))
+            self.ferry.tell(error)
+        found = await asyncio.to_thread(gather, self.site, QUICK_S)
+        self.post_message(self.Found(found))
+        if found.waiting:
+            self.post_message(self.Found(await asyncio.to_thread(gather, self.site)))
+
+    async def _ask_for_sticks(self) -> None:
+        """Look again when a stick was put in or pulled out; that itself asks no stick."""
+        if self.app.screen is self and await self._watch.has_changed():
+            self.action_look()
 
     @on(Found)
     def _show(self, message: Found) -> None:
         findings = message.findings
         shown = Text("\n").join(_finding_line(line) for line in findings.lines)
         self.query_one("#found", Static).update(shown)
+        self.query_one("#next", Static).update(Text(f"\n{_next(findings)}", "bold"))
         menu = self.query_one("#menu", LineList)
         rows = self._at_work_rows(findings) or self._rows(findings)
         same = [row.key for row in rows] == [row.key for row in menu.rows]
-        menu.show(rows, cursor=menu.key if same else rows[0].key)
+        menu.show(rows, cursor=menu.key if same or not self._arrived else rows[0].key)
+        self._arrived, self._findings = False, findings
         self.ferry.first_paint()
 
     def _at_work_rows(self, findings: Findings) -> list[Row]:
         run = findings.at_work
         if run is None:
             return []
-        since = f"run {run.id}, since {when(run.started)}, {findings.percent} %"
         return [
-            _item(f"watch:{run.id}", "Watch the run that is at work", since),
+            _item(f"watch:{run.id}", "Watch the run that is at work"),
             _item("leave", "Leave it alone", "it goes on without the screens"),
         ]
 
     def _rows(self, findings: Findings) -> list[Row]:
-        rows = []
         if self.site.problems:
             number = count(len(self.site.problems), "problem")
-            rows.append(_item("mend", "Mend the config", number))
-        elif findings.failed_hosts:
-            number = count(len(findings.failed_hosts), "host")
-            listed = f"({names(findings.failed_hosts, 34)})"
-            rows.append(_item("retry", f"Retry {number} not ready", listed))
-        if not self.site.problems:
-            words = "mode, config, hosts, bundles, then review"
-            rows.append(_item("setup", "Set up or change this site", words))
+            rows = [_item("mend", "Mend the config", number)]
+        elif self.site.is_new:
+            rows = [_item("setup", "Set up this site", WALK)]
+        else:
+            rows = [
+                *self._urgent_rows(findings),
+                _item("setup", "Set up or change this site", WALK),
+            ]
         if findings.last_run:
-            rows.append(_item(f"watch:{findings.last_run.id}", "Look at the last run"))
+            run = findings.last_run
+            what = f"run {run.id}, {when(run.started)}, {run.kind}"
+            rows.append(_item(f"watch:{run.id}", "Look at the last run", what))
             if not self.site.problems:
                 rows.append(
                     _item("verify", "Verify the site", "is every image there? Changes nothing")
                 )
+        if not self.site.problems and not self.site.is_new:
+            rows.append(_item("upkeep", "Maintenance", "back up, restore, clean up, tunnels"))
         return [*rows, _item("leave", "Leave")]
+
+    def _urgent_rows(self, findings: Findings) -> list[Row]:
+        rows = []
+        if findings.failed_hosts:
+            number = count(len(findings.failed_hosts), "host")
+            listed = f"({names(findings.failed_hosts, 34)})"
+            rows.append(_item("retry", f"Retry {number} not ready", listed))
+        if findings.new_files:
+            total = size(sum(file.size_bytes for file in findings.new_files))
+            what = f"{count(len(findings.new_files), 'bundle')}, {total}, into imagesDir"
+            rows.append(_item("take", "Take the bundles from the stick", what))
+        return rows
 
     @on(LineList.Chosen)
     def _chosen(self, event: LineList.Chosen) -> None:
@@ -109,27 +157,31 @@ class StartScreen(HouseScreen[None]):
         if word == "watch":
             self.ferry.open(RunScreen(self.site, int(rest)))
         elif word == "retry":
-            self.run_worker(self._retry(), exclusive=True)
+            self._retry()
         elif word == "setup":
             self.ferry.open(ModeScreen(self.site))
         elif word == "mend":
             self.ferry.open(ConfigScreen(self.site))
+        elif word == "upkeep":
+            self.ferry.open(MaintenanceScreen(self.site))
+        elif word == "take":
+            self.ferry.open(BundlesScreen(self.site, take=True))
         elif word == "verify":
             self.run_worker(self._verify(), exclusive=True)
         else:
             self.action_leave()
 
-    async def _retry(self) -> None:
-        findings = await asyncio.to_thread(gather, self.site)
-        request = RunRequest(RunKind.CONFIGURE_HOSTS, self.site.path, hosts=findings.failed_hosts)
+    def _retry(self) -> None:
+        hosts = self._findings.failed_hosts if self._findings else ()
+        request = RunRequest(RunKind.CONFIGURE_HOSTS, self.site.path, hosts=hosts)
         self.ferry.open(ReviewScreen(self.site, request))
 
     async def _verify(self) -> None:
         request = RunRequest(RunKind.VERIFY, self.site.path)
         try:
-            run = await asyncio.to_thread(self.site.launcher.start, request)
+            run = await asyncio.to_thread(self.site.start, request)
         except AirferryError as error:
-            self.ferry.say(f"{error.what}\n{error.remedy}")
+            self.ferry.tell(error)
             return
         self.ferry.open(RunScreen(self.site, run))
 
@@ -144,9 +196,19 @@ class StartScreen(HouseScreen[None]):
             self.app.exit()
 
 
+def _next(findings: Findings) -> str:
+    """Return the line above the choices."""
+    run = findings.at_work
+    if run:
+        return f"Run {run.id} is at work since {when(run.started)}, {findings.percent} %."
+    if findings.no_bundles and not findings.new_files and not findings.waiting:
+        return "Next (there is no bundle yet: a stick with bundles can be put in at any time)"
+    return "Next"
+
+
 def _finding_line(line: Finding) -> Text:
     return Text("  ") + signed(
-        line.sign, f"{fit(line.subject, 9)} {fit(line.where, 36)} {fit(line.what, 26)}"
+        line.sign, f"{fit(line.subject, 9)} {fit(end_of(line.where, 36), 36)} {fit(line.what, 26)}"
     )
 
 

@@ -10,6 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset
 from textual.message import Message
+from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from tui.text import safe
@@ -31,6 +32,8 @@ class ChoiceBar(Widget, can_focus=True):
         Binding("up,k", "app.focus_previous", "Up", show=False),
         Binding("down,j", "app.focus_next", "Down", show=False),
         Binding("enter", "choose", "Choose", show=False),
+        Binding("tab", "turn(1)", "other answer", key_display="Tab"),
+        Binding("shift+tab", "turn(-1)", "other answer", show=False),
     ]
 
     class Chosen(Message):
@@ -71,6 +74,17 @@ class ChoiceBar(Widget, can_focus=True):
     def action_move(self, step: int) -> None:
         """Move to the answer beside."""
         self._at = max(0, min(len(self._choices) - 1, self._at + step))
+        self.refresh()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """In a box Tab moves between the answers; on a screen it goes to what is next there."""
+        if action == "turn":
+            return isinstance(self.screen, ModalScreen) and len(self._choices) > 1
+        return True
+
+    def action_turn(self, step: int) -> None:
+        """Move to the answer beside, and around."""
+        self._at = (self._at + step) % len(self._choices)
         self.refresh()
 
     def action_choose(self) -> None:

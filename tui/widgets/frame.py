@@ -16,6 +16,9 @@ from tui.text import safe
 
 TRAIL = ("Start", "Mode", "Config", "Hosts", "Bundles", "Review", "Run")
 ALWAYS = ("Enter", "Esc", "?", "F1")
+GAP = 2
+_LATER = {"filter": 1, "sort": 1, "help": 2, "plain": 3, "commands": 3}
+"""Actions whose keys come after those of the screen's own, because they are the same everywhere."""
 
 
 class TitleLine(Widget):
@@ -59,10 +62,10 @@ class Trail(Widget):
 
 
 class Line(Widget):
-    """A line across the screen."""
+    """A line across the screen; dashes where only ASCII may be sent (see plain.py)."""
 
     def render(self) -> Text:
-        return Text("-" * self.size.width, no_wrap=True, overflow="crop")
+        return Text("─" * self.size.width, no_wrap=True, overflow="crop")
 
 
 class KeyLine(Widget):
@@ -78,13 +81,13 @@ class KeyLine(Widget):
         shown, room = Text(" ", no_wrap=True, overflow="crop"), self.size.width
         for key, words in fitting(hints_of(self.screen), room):
             shown.append(f"{key} ", "bold")
-            shown.append(f"{words}  ")
+            shown.append(f"{words}{' ' * GAP}")
         return shown
 
 
 def fitting(hints: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
     """Return the keys that fit into a line; those that are always shown have their room first."""
-    room = width - 1 - sum(_width(hint) for hint in hints if hint[0] in ALWAYS)
+    room = width - 1 + GAP - sum(_width(hint) for hint in hints if hint[0] in ALWAYS)
     found = []
     for hint in hints:
         if hint[0] not in ALWAYS:
@@ -96,7 +99,7 @@ def fitting(hints: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
 
 
 def _width(hint: tuple[str, str]) -> int:
-    return len(hint[0]) + len(hint[1]) + 3
+    return len(hint[0]) + len(hint[1]) + 1 + GAP
 
 
 def hints_of(screen: Screen[object]) -> list[tuple[str, str]]:
@@ -114,7 +117,9 @@ def hints_of(screen: Screen[object]) -> list[tuple[str, str]]:
             elif hint[0] == "Esc":
                 hint = ("Esc", _asked(screen, "escape_does") or hint[1])
             found.setdefault(binding.action, hint)
-    return list(found.values())
+    first = _asked(screen, "urgent_action")
+    order = sorted(found, key=lambda action: (action != first, _LATER.get(action, 0)))
+    return [found[action] for action in order]
 
 
 def _asked(screen: Screen[object], method: str) -> str:

@@ -7,8 +7,7 @@ it, so that braille and speech read the right line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -25,17 +24,30 @@ from textual.widget import Widget
 _REVERSE = Style(reverse=True)
 
 
-@dataclass(frozen=True)
 class Row:
     """One line.
 
     Args:
         key: What it stands for; empty for a line that cannot be chosen.
-        text: What it says.
+        text: What it says; of hundreds of lines, how to find that out once it comes into view.
     """
 
-    key: str
-    text: Text
+    def __init__(self, key: str, text: Text | Callable[[], Text]) -> None:
+        self.key = key
+        self._text = text
+
+    @property
+    def text(self) -> Text:
+        """What it says."""
+        if not isinstance(self._text, Text):
+            self._text = self._text()
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Row) and (self.key, self.text) == (other.key, other.text)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 class LineList(ScrollView, can_focus=True):
@@ -96,12 +108,17 @@ class LineList(ScrollView, can_focus=True):
         return self._rows[self._at].key if 0 <= self._at < len(self._rows) else ""
 
     @property
+    def index(self) -> int:
+        """Which row is under the cursor, from 0; -1 if none is."""
+        return self._at
+
+    @property
     def at_end(self) -> bool:
         """Whether the last line is in view."""
         return bool(self.scroll_offset.y >= self.max_scroll_y)
 
     def show(self, rows: Sequence[Row], cursor: str = "") -> None:
-        """Show other rows; only those that differ are drawn again.
+        """Show other rows; only those in view that differ are drawn again.
 
         Args:
             rows: The rows.
@@ -114,11 +131,15 @@ class LineList(ScrollView, can_focus=True):
             self.virtual_size = Size(0, len(self._rows))
             self.refresh()
         else:
-            for y, (old, new) in enumerate(zip(before, self._rows, strict=True)):
-                if old != new:
+            for y in self._in_view():
+                if before[y] != self._rows[y]:
                     self.refresh_line(y)
         if self.key != wanted or cursor:
             self._follow_cursor()
+
+    def _in_view(self) -> range:
+        top = max(0, round(self.scroll_offset.y))
+        return range(top, min(len(self._rows), top + max(1, self.size.height)))
 
     def put_cursor(self, key: str) -> None:
         """Move the cursor to a row."""
@@ -192,8 +213,14 @@ class LineList(ScrollView, can_focus=True):
         if self._at < top:
             above = self._at if any(row.key for row in self._rows[: self._at]) else 0
             self.scroll_to(y=above, animate=False)
-        elif height and self._at >= top + height:
-            self.scroll_to(y=self._at - height + 1, animate=False)
+        elif height and self._last_of_row >= top + height:
+            self.scroll_to(y=self._last_of_row - height + 1, animate=False)
+
+    @property
+    def _last_of_row(self) -> int:
+        """The line under the cursor's row, if that cannot be chosen: it says more of the row."""
+        below = self._at + 1
+        return below if below < len(self._rows) and not self._rows[below].key else self._at
 
     def on_focus(self, event: events.Focus) -> None:
         """Take the focus and draw one line; Textual's own handler would draw all of them."""

@@ -1,0 +1,77 @@
+"""How long a step is tried again: with growing pauses, as long as it may pass by itself."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.errors import AirferryError
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 15.0
+
+
+class Patience:
+    """The tries of one step.
+
+    A try that got further than all before it makes a new beginning: a long job over a bad line
+    ends, though the line is lost now and then. Each kind of error has a time of its own: a host
+    that was away for minutes may then need another one until its Docker answers.
+
+    Args:
+        limit_s: How long this step is tried at most without getting any further.
+        clock: The time in seconds; it may stand still while nothing is tried.
+    """
+
+    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit_s = limit_s
+        self._clock = clock
+        self._moved_bytes = 0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._tries = self._tries_of_kind = _Span(0.0)
+        self._code = ""
+        self._longest_s = 0.0
+        self._pause_s = FIRST_PAUSE_S
+
+    def next_pause_s(self, error: AirferryError, moved_bytes: int) -> float | None:
+        """Return for how long to wait before the next try; None when there shall be none.
+
+        Args:
+            error: What the last try ended with.
+            moved_bytes: How far it got.
+        """
+        if moved_bytes > self._moved_bytes:
+            self._begin_anew()
+            self._moved_bytes = moved_bytes
+        now = self._clock()
+        if not self._code:
+            self._tries = _Span(now)
+        if error.code != self._code:
+            self._code = error.code
+            self._tries_of_kind = _Span(now)
+        self._longest_s = max(self._longest_s, error.patience_s)
+        pause_s = self._pause_s
+        in_all_s = self._tries.spent_s(now) + pause_s
+        of_kind_s = self._tries_of_kind.spent_s(now) + pause_s
+        too_long = in_all_s > min(self._limit_s, self._longest_s) or of_kind_s > error.patience_s
+        if not error.transient or too_long:
+            return None
+        self._tries.waited_s += pause_s
+        self._tries_of_kind.waited_s += pause_s
+        self._pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        return pause_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+
+
+@dataclass
+class _Span:
+    """The time since a failure; no less than what was waited."""
+
+    since: float
+    waited_s: float = 0.0
+
+    def spent_s(self, now: float) -> float:
+        return max(self.waited_s, now - self.since)

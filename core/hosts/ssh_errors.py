@@ -1,0 +1,57 @@
+"""The one place where errors of asyncssh and of the system become ours."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncssh
+
+from core.errors import (
+    HostError,
+    HostForwardingForbidden,
+    HostKeyUnknown,
+    HostLineLost,
+    HostLoginRefused,
+    HostUnreachable,
+)
+
+
+class ChannelRefused(HostError):
+    """sshd refused to open a channel."""
+
+    def __init__(self, what: str, reason_code: int) -> None:
+        super().__init__(what)
+        self.reason_code = reason_code
+
+
+@contextmanager
+def translated(where: str, user: str) -> Iterator[None]:
+    """Turn errors of asyncssh and of the system into ours, naming the host and who logs in."""
+    try:
+        yield
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise HostKeyUnknown(f"{where}: host key not trusted: {error.reason}") from error
+    except asyncssh.PermissionDenied as error:
+        raise HostLoginRefused(f"{where} refuses the login of {user}") from error
+    except asyncssh.ChannelOpenError as error:
+        raise ChannelRefused(f"{where}: {error.reason}", error.code) from error
+    except asyncssh.ChannelListenError as error:
+        raise HostForwardingForbidden(f"{where}: {error}") from error
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        raise HostLoginRefused(f"{where}: the key cannot be used: {error}") from error
+    except (asyncssh.ConnectionLost, ConnectionResetError, BrokenPipeError) as error:
+        raise HostLineLost(f"{where}: the line was lost") from error
+    except asyncssh.Error as error:
+        raise HostLineLost(f"{where}: {error.reason}") from error
+    except TimeoutError as error:
+        raise HostUnreachable(f"{where}: no answer in time") from error
+    except FileNotFoundError as error:
+        raise HostLoginRefused(f"{where}: no such key file: {error.filename}") from error
+    except OSError as error:
+        # asyncio's own words ("Connect call failed ('10.0.0.1', 22)") stand in strerror.
+        known = error.errno and not isinstance(error, socket.gaierror)
+        reason = os.strerror(error.errno or 0).lower() if known else error.strerror or str(error)
+        raise HostUnreachable(f"{where}: {reason}") from error

@@ -1,0 +1,179 @@
+"""What a registry holds, name by name, and taking single names away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.bundle import platform_name
+from core.errors import RegistryError, RegistryStalled, RegistryUnreachable
+from core.registry.asked import Name, asked
+from core.registry.client import RegistryClient
+from core.registry.one_pass import STAGE
+
+MAX_CONFIG_BYTES = 4 << 20
+UNKNOWN = "unknown/unknown"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One name of a registry.
+
+    Args:
+        repository: Its repository.
+        tag: Its tag.
+        digest: What it stands for: a manifest, or a list of them.
+        size_bytes: Of all that it needs, each part once.
+        platforms: What it is for.
+        image_ids: The digest of the config of each image that it stands for.
+        children: The manifests that it names, where it is a list.
+        problem: Why nothing more is known of it.
+    """
+
+    repository: str
+    tag: str
+    digest: str
+    size_bytes: int = 0
+    platforms: tuple[str, ...] = ()
+    image_ids: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name as people write it."""
+        return f"{self.repository}:{self.tag}"
+
+
+def read_holdings(client: RegistryClient) -> list[Holding]:
+    """Return everything that has a name, by name; what imports use for themselves is left out.
+
+    Raises:
+        RegistryError: the registry does not answer.
+    """
+    repositories = [name for name in client.repositories() if name != STAGE]
+    tags = asked(client.tags, repositories)
+    names = [(repository, tag) for repository in repositories for tag in tags[repository]]
+    found = asked(lambda name: _holding(client, *name), names)
+    return sorted(
+        (holding for holding in found.values() if holding), key=lambda holding: holding.name
+    )
+
+
+def _holding(client: RegistryClient, repository: str, tag: str) -> Holding | None:
+    """Ask what one name stands for; None where it has gone meanwhile."""
+    digest = ""
+    try:
+        digest = client.manifest_digest(repository, tag) or ""
+        document = _document(client, repository, digest) if digest else None
+        if document is None:
+            return None
+        children = dict(_children(document))
+        if not children:
+            platform = _platform(client, repository, _config_digest(document))
+            return _described(repository, tag, digest, {digest: document}, (platform,), ())
+        images = {child: _document(client, repository, child) for child in children}
+        there = {child: found for child, found in images.items() if found is not None}
+        platforms = tuple(children[child] for child in there if children[child] != UNKNOWN)
+        return _described(repository, tag, digest, there, platforms, tuple(children))
+    except (RegistryUnreachable, RegistryStalled):
+        raise
+    except RegistryError as error:  # a damaged one: the registry answers 500 when asked for it
+        return Holding(repository, tag, digest, problem=error.what)
+
+
+def _described(
+    repository: str,
+    tag: str,
+    digest: str,
+    images: Mapping[str, Mapping[str, Any]],
+    platforms: tuple[str, ...],
+    children: tuple[str, ...],
+) -> Holding:
+    blobs = {blob: size for image in images.values() for blob, size in _blobs(image)}
+    ids = tuple(_config_digest(image) for image in images.values())
+    return Holding(repository, tag, digest, sum(blobs.values()), platforms, ids, children)
+
+
+def _document(client: RegistryClient, repository: str, digest: str) -> Mapping[str, Any] | None:
+    found = client.document(repository, digest)
+    if found is None:
+        return None
+    document = _parsed(found[1])
+    if document is None:
+        raise RegistryError(f"{repository}: {digest} is no manifest")
+    return document
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _children(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield digest and platform of each manifest that a list names."""
+    listed = document.get("manifests")
+    for entry in listed if isinstance(listed, list) else ():
+        match entry:
+            case {"digest": str(digest), "platform": dict(platform)}:
+                yield digest, platform_name(platform)
+            case {"digest": str(digest)}:
+                yield digest, UNKNOWN
+
+
+def _blobs(document: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Yield digest and size of each blob that a manifest names."""
+    layers = document.get("layers")
+    for entry in [document.get("config"), *(layers if isinstance(layers, list) else ())]:
+        match entry:
+            case {"digest": str(digest), "size": int(size)}:
+                yield digest, size
+
+
+def _config_digest(document: Mapping[str, Any]) -> str:
+    match document.get("config"):
+        case {"digest": str(digest)}:
+            return digest
+    return ""
+
+
+def _platform(client: RegistryClient, repository: str, config: str) -> str:
+    """Return what an image is for, which its config says."""
+    if not config or (client.blob_size(repository, config) or 0) > MAX_CONFIG_BYTES:
+        return UNKNOWN
+    document = _parsed(b"".join(client.blob(repository, config)))
+    return platform_name(document) if document else UNKNOWN
+
+
+def delete_names(
+    client: RegistryClient, holdings: Sequence[Holding], names: frozenset[Name]
+) -> None:
+    """Take names away, and what only they needed.
+
+    A registry deletes by digest, and every name of that digest with it; and a list of platforms
+    breaks when a manifest in it goes. So where others need a manifest, only the name is taken.
+
+    Args:
+        client: The registry.
+        holdings: All that it holds.
+        names: Repository and tag of what is to go.
+
+    Raises:
+        RegistryError: it refused.
+    """
+    kept = [h for h in holdings if (h.repository, h.tag) not in names]
+    going = [h for h in holdings if (h.repository, h.tag) in names]
+    needed = {(h.repository, digest) for h in kept for digest in (h.digest, *h.children)}
+    for holding in going:
+        if (holding.repository, holding.digest) in needed or not holding.digest:
+            client.delete_tag(holding.repository, holding.tag)
+        else:
+            client.delete_manifest(holding.repository, holding.digest)
+    orphans = {(h.repository, child) for h in going for child in h.children} - needed
+    for repository, child in sorted(orphans):
+        client.delete_manifest(repository, child)

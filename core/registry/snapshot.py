@@ -1,0 +1,228 @@
+"""What a registry holds at one moment: tags, and all manifests and lists behind them, to the byte.
+
+Manifests name all else by digest, so who has read them knows a content that does not change any
+more, whatever is pushed meanwhile. The same is read out of a registry and out of a backup.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from core.bundle import sha256_digest
+from core.errors import BundleCorrupt, Cancelled
+from core.registry.asked import Name, asked
+from core.registry.client import RegistryClient
+from core.registry.one_pass import STAGE
+
+MAX_DEPTH = 4
+Descriptor = Mapping[str, Any]
+OLD_KIND = "application/vnd.docker.distribution.manifest.v1"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A manifest, or a list of manifests.
+
+    Args:
+        media_type: What it was put as.
+        data: Its bytes.
+    """
+
+    media_type: str
+    data: bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest under which a registry files it."""
+        return sha256_digest(self.data)
+
+    @cached_property
+    def _parsed(self) -> Mapping[str, Any]:
+        try:
+            found = json.loads(self.data)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise BundleCorrupt(f"the manifest {self.digest} is no manifest")
+        return found
+
+    @property
+    def listed(self) -> list[Descriptor]:
+        """The descriptors of a list, as they stand in it."""
+        return self._descriptors("manifests")
+
+    @cached_property
+    def children(self) -> dict[str, str]:
+        """Digest and media type of each manifest that a list names."""
+        return {d["digest"]: d.get("mediaType", "") for d in self.listed}
+
+    @cached_property
+    def blobs(self) -> dict[str, int]:
+        """Digest and size of each blob that a manifest names, its config among them."""
+        return {d["digest"]: d["size"] for d in self._blob_descriptors()}
+
+    @cached_property
+    def foreign(self) -> frozenset[str]:
+        """Those blobs of it that are fetched from elsewhere, and that no registry need have."""
+        return frozenset(d["digest"] for d in self._blob_descriptors() if d.get("urls"))
+
+    def _blob_descriptors(self) -> list[Descriptor]:
+        config: Descriptor = self._parsed.get("config") or {}
+        blobs = [*self._descriptors("layers"), *self._descriptors("blobs")]
+        return [*([config] if _is_sound(config) else []), *blobs]
+
+    def _descriptors(self, key: str) -> list[Descriptor]:
+        found = self._parsed.get(key) or []
+        if not isinstance(found, list) or not all(map(_is_sound, found)):
+            raise BundleCorrupt(f"the manifest {self.digest} has damaged {key}")
+        return found
+
+
+def _is_sound(descriptor: object) -> bool:
+    match descriptor:
+        case {"digest": str(digest), "size": int(size)}:
+            return size >= 0 and digest.startswith("sha256:") and len(digest) == 71
+    return False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The content of a registry.
+
+    Args:
+        tags: The digest of each (repository, tag).
+        documents: Every manifest and list that is reached from them, by digest.
+        left_out: Blobs and manifests that are named, but that the registry did not have to have.
+    """
+
+    tags: Mapping[Name, str] = field(default_factory=dict)
+    documents: Mapping[str, Document] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
+
+    @cached_property
+    def manifests(self) -> dict[str, tuple[str, ...]]:
+        """The manifests and lists of each repository, each before the lists that name it."""
+        found: dict[str, dict[str, None]] = {}
+        for (repository, _), digest in sorted(self.tags.items()):
+            found.setdefault(repository, {}).update(dict.fromkeys(self.below(digest)))
+        return {repository: tuple(digests) for repository, digests in found.items()}
+
+    @cached_property
+    def links(self) -> dict[Name, int]:
+        """The size of each (repository, blob)."""
+        return {
+            (repository, digest): size
+            for repository, manifests in self.manifests.items()
+            for manifest in manifests
+            for digest, size in self.documents[manifest].blobs.items()
+            if digest not in self.left_out
+        }
+
+    @cached_property
+    def blobs(self) -> dict[str, int]:
+        """The size of each blob, in the order of the images that need it."""
+        return {digest: size for (_, digest), size in self.links.items()}
+
+    @cached_property
+    def _repositories(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for repository, digest in self.links:
+            found.setdefault(digest, []).append(repository)
+        return found
+
+    def repositories_of(self, digest: str) -> list[str]:
+        """Return the repositories that have a blob."""
+        return self._repositories.get(digest, [])
+
+    def needed_by(self, digest: str) -> str:
+        """Return the name of an image that a blob or manifest belongs to."""
+        for (repository, tag), top in sorted(self.tags.items()):
+            for manifest in self.below(top):
+                if digest == manifest or digest in self.documents[manifest].blobs:
+                    return f"{repository}:{tag}"
+        return "no image"
+
+    def below(self, digest: str) -> Sequence[str]:
+        """Return a manifest, or a list and what it names, each before the lists that name it."""
+        found: dict[str, None] = {}
+        self._add_below(found, digest, 0)
+        return tuple(found)
+
+    def _add_below(self, found: dict[str, None], digest: str, depth: int) -> None:
+        for child in self.documents[digest].children if depth < MAX_DEPTH else ():
+            if child in self.documents and child not in found:
+                self._add_below(found, child, depth + 1)
+        found[digest] = None
+
+
+def read_snapshot(
+    client: RegistryClient, stop: threading.Event, warn: Callable[[str], None]
+) -> Snapshot:
+    """Read all manifests of a registry, but for the repository that imports use for themselves.
+
+    Args:
+        client: The registry.
+        stop: Ends it when set.
+        warn: Told what cannot be kept.
+
+    Raises:
+        RegistryError: a manifest is damaged, or the registry went away.
+        Cancelled: `stop` was set.
+    """
+
+    def tags(repository: str) -> list[str]:
+        _go_on(stop)
+        return client.tags(repository)
+
+    def document(name: Name) -> Document | None:
+        _go_on(stop)
+        found = client.document(*name)
+        return Document(*found) if found else None
+
+    repositories = [name for name in client.repositories() if name != STAGE]
+    names = [(name, tag) for name, listed in asked(tags, repositories).items() for tag in listed]
+    found = {name: made for name, made in asked(document, names).items() if made is not None}
+    for name, made in list(found.items()):
+        if made.media_type.startswith(OLD_KIND):
+            warn(f"{name[0]}:{name[1]} is of a kind (schema 1) that is not kept: it is left out")
+            del found[name]
+    documents = {made.digest: made for made in found.values()}
+    _add_children(documents, found, document)
+    snapshot = Snapshot({name: made.digest for name, made in found.items()}, documents)
+    return Snapshot(snapshot.tags, documents, _not_held(snapshot, client))
+
+
+def _add_children(
+    documents: dict[str, Document],
+    level: Mapping[Name, Document],
+    ask: Callable[[Name], Document | None],
+) -> None:
+    """Read what the lists name, level by level; what a registry does not have is passed over."""
+    for _ in range(MAX_DEPTH):
+        wanted = {
+            (repository, child): None
+            for (repository, _), made in level.items()
+            for child in made.children
+        }
+        level = {name: made for name, made in asked(ask, wanted).items() if made is not None}
+        documents.update({made.digest: made for made in level.values()})
+        if not level:
+            return
+
+
+def _not_held(snapshot: Snapshot, client: RegistryClient) -> frozenset[str]:
+    """Return those foreign blobs that the registry does not have."""
+    foreign = {d for document in snapshot.documents.values() for d in document.foreign}
+    links = {digest: repository for repository, digest in snapshot.links if digest in foreign}
+    there = asked(lambda digest: client.blob_size(links[digest], digest), links)
+    return frozenset(digest for digest, size in there.items() if size is None)
+
+
+def _go_on(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Cancelled("the run was ended")

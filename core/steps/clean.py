@@ -1,0 +1,109 @@
+"""Steps that undo on a host what Airferry put there; Docker stays unless it is asked for, too."""
+
+from __future__ import annotations
+
+from core.config import HostConfig
+from core.hosts.brought import brought, forget_brought
+from core.hosts.certificates import distrust
+from core.hosts.daemon_json import restore_daemon_json
+from core.hosts.engine import HostEngine, host_engine
+from core.hosts.packages import docker_answers, docker_is_ours, remove_docker
+from core.hosts.tunnel_keys import JUMP_MARK, has_key, withdraw_key
+from core.steps.base import Missing, Teller, some_of
+from core.steps.targets import HostStep
+from core.steps.work import Work
+
+
+class TunnelClose(HostStep):
+    """No tunnel is kept to the host any more."""
+
+    step_id = "tunnel.close"
+    title = "close tunnel"
+
+    def __init__(self, work: Work, host: HostConfig) -> None:
+        super().__init__(work, host)
+        self._book = work.tunnels
+
+    async def check(self, tell: Teller) -> Missing | None:
+        tell.say("looking for a tunnel")
+        if self._host.name in self._book.wanted():
+            return Missing(f"the tunnel to {self._host.name} is to be closed")
+        if await has_key(self._link):
+            return Missing("the tunnel service's key is to be withdrawn")
+        return None
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        tell.say("closing the tunnel")
+        self._book.forget(self._host.name)
+        await withdraw_key(self._link)
+        still_passed = {
+            spec for tunnel in self._book.wanted().values() for spec in tunnel.own_jumps
+        }
+        for spec, jump in self._link.jumps:
+            if spec not in still_passed:
+                await withdraw_key(jump, JUMP_MARK)
+
+
+class ImagesRemove(HostStep):
+    """The names that Airferry gave, and the images that have no other, are gone."""
+
+    step_id = "images.remove"
+    title = "remove images"
+
+    async def check(self, tell: Teller) -> Missing | None:
+        tell.say("asking for the images that were brought")
+        if not await docker_answers(self._link):
+            return None
+        async with host_engine(self._link) as engine:
+            names = await self._still_there(engine)
+        return Missing(f"{len(names)} names are to go: {some_of(names)}") if names else None
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        tell.say("removing images")
+        async with host_engine(self._link) as engine:
+            for name in await self._still_there(engine):
+                await engine.remove(name)
+        await forget_brought(self._link)
+
+    async def _still_there(self, engine: HostEngine) -> list[str]:
+        present = {name: image.image_id for image in await engine.images() for name in image.names}
+        noted = await brought(self._link)
+        if not (await engine.facts()).ids_are_config_digests:
+            return [name for name, _ in noted if name in present]
+        return [name for name, image_id in noted if present.get(name) == image_id]
+
+
+class DockerRestore(HostStep):
+    """Docker's settings are without what Airferry added."""
+
+    step_id = "docker.restore"
+    title = "restore Docker's settings"
+
+    async def check(self, tell: Teller) -> Missing | None:
+        tell.say("comparing Docker's settings")
+        changed = await restore_daemon_json(self._link, dry=True)
+        if changed or await distrust(self._link, dry=True):
+            return Missing("daemon.json and certificates are to be as they were")
+        return None
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        await restore_daemon_json(self._link)
+        await distrust(self._link)
+
+
+class DockerRemove(HostStep):
+    """The Docker that Airferry installed is gone; one that was there before stays."""
+
+    step_id = "docker.remove"
+    title = "remove Docker"
+
+    async def check(self, tell: Teller) -> Missing | None:
+        tell.say("asking whose Docker it is")
+        if await docker_is_ours(self._link):
+            return Missing("Docker is to be removed; what it stores stays in /var/lib/docker")
+        tell.found("no Docker that Airferry installed")
+        return None
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        tell.say("removing Docker")
+        await remove_docker(self._link)

@@ -1,0 +1,31 @@
+"""What steps write into the journal in set words, because it is read back: for Review, for example.
+
+Steps write them and whoever looks at a run reads them; neither knows the other.
+"""
+
+from __future__ import annotations
+
+import re
+
+RUN_PAUSED = "the run was paused"
+RUN_RESUMED = "the run was resumed"
+CONTAINERS_STOP = "running containers stop meanwhile"
+CONTAINERS_GO_ON = "Docker reloads its settings, running containers go on"
+_ROOM = re.compile(r"^room left[^:\n]*: \S+ GB in (.+) \((-?[0-9]+) bytes\)$", re.MULTILINE)
+
+
+def room_fact(left_bytes: int, place: str, when: str = "") -> tuple[str, str]:
+    """Return a fact about the room that is left when all has come that is to come.
+
+    Args:
+        left_bytes: How much; negative where it is too little.
+        place: The directory.
+        when: Where it is not the end that counts: `while installing`.
+    """
+    name = f"room left {when}".strip()
+    return name, f"{left_bytes / 1e9:.1f} GB in {place} ({left_bytes} bytes)"
+
+
+def rooms_in(text: str) -> list[tuple[str, int]]:
+    """Return the facts about room in an entry of the log: the places, and the bytes left there."""
+    return [(place, int(left)) for place, left in _ROOM.findall(text)]

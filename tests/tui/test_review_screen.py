@@ -1,0 +1,71 @@
+"""Review: what would be done, host by host, before anything is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.config import Config
+from core.engine.journal import TaskRow
+from core.engine.request import RunKind, RunRequest
+from core.errors import HostUnreachable
+from core.telling import CONTAINERS_STOP, room_fact
+from tests.tui.driving import opened, walk_to
+from tests.tui.fake_engine import FakeEngine, failed, line, well
+
+
+def one_dead(request: RunRequest, config: Config) -> list[TaskRow]:
+    """Return runs in which worker-02 cannot be reached."""
+    rows = [row for row in well(request, config) if row.target != "worker-02"]
+    return [*rows, failed("worker-02", "connect", HostUnreachable("worker-02: no route to host"))]
+
+
+async def test_what_is_missing_is_told_host_by_host(config: Path) -> None:
+    async with opened(config, FakeEngine(one_dead)) as driver:
+        await walk_to(driver, "Review")
+        await driver.press("l")
+        await driver.sees("What is missing where", "this machine", "x worker-02", "no route")
+        await driver.sees("2 steps   369.8 MB  install Docker, images")
+        await driver.press("slash", *"!route worker", "enter")
+        await driver.sees("2 of 4", "> + worker-01")
+        await driver.press("enter")
+        await driver.sees("What is missing there", "docker.install: Docker (4 packages) (65.2 MB)")
+        await driver.press("escape", "slash", "escape", "end")
+        await driver.sees("> x worker-02")
+        await driver.press("enter")
+        await driver.sees("connect: no route to host [E-SSH-ROUTE]", "power")
+
+
+async def test_what_it_will_cost_is_told_before(config: Path) -> None:
+    def old_docker(request: RunRequest, config: Config) -> list[TaskRow]:
+        rows = well(request, config)
+        for row in rows:
+            if row.step == "docker.install" and row.target != "worker-03":
+                row.message = f"Docker is too old; {CONTAINERS_STOP}"
+        return rows
+
+    engine = FakeEngine(old_docker)
+    name, value = room_fact(3_100_000_000, "/var/lib/docker")
+    engine.log = [line(f"{name}: {value}", "worker-02", "fact")]
+    engine.log += [
+        line(f"worker-0{n}: its clock is 6 min behind", f"worker-0{n}", "warning") for n in (1, 2)
+    ]
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Review")
+        await driver.sees("enough; tightest is worker-02, 3.1 GB left")
+        await driver.sees("Time               not known before a first run")
+        await driver.sees("! Docker is replaced on 2 hosts", "worker-01, worker-02")
+        await driver.sees("! worker-01, worker-02: its clock is 6 min behind")
+
+
+async def test_the_time_goes_by_the_last_runs(config: Path, engine: FakeEngine) -> None:
+    engine.start(RunRequest(RunKind.INSTALL, config))
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Review")
+        await driver.sees("Time               about", "(by the last runs: 90.4 MB/s to a host)")
+
+
+async def test_a_wide_terminal_tells_it_beside_the_table(config: Path) -> None:
+    async with opened(config, FakeEngine(one_dead), size=(130, 40)) as driver:
+        await walk_to(driver, "Review")
+        await driver.press("l", "down")
+        await driver.sees("> + worker-01", "+ docker.install: Docker (4 packages)")

@@ -1,0 +1,312 @@
+"""The registry's content into an archive: whole, readable by others, never half."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import subprocess
+import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from core.bundle import bundle_file, find_bundles, verify_bundle
+from core.errors import BackupPlaceUnfit, Cancelled, LocalFilesError, RegistryError
+from core.registry import RegistryClient
+from tests.support.archives import docker_archive
+from tests.support.backups import (
+    NEWER,
+    TIMEOUT_S,
+    backup_of,
+    damage,
+    fill,
+    hidden,
+    raw,
+    saved,
+    snapshot_of,
+    visible,
+    written,
+)
+from tests.support.importing import Importer
+from tests.support.registry import fresh_registry
+from tests.support.stored import Storage
+
+LISTS = ["site/both:1", "site/docker:1"]
+NAMES = ["site/app:1", "site/app:stable", *LISTS, "tool:2"]
+PART_BYTES = 600_000
+
+
+@pytest.fixture
+def filled(importer: Importer, client: RegistryClient) -> RegistryClient:
+    fill(importer)
+    return client
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    directory = tmp_path / "stick"
+    directory.mkdir()
+    return directory
+
+
+def test_every_name_can_be_copied_out_of_it_by_skopeo(
+    filled: RegistryClient, address: str, out: Path, tmp_path: Path
+) -> None:
+    """Though most are of Docker's media types, which skopeo passes over in an OCI archive."""
+    path = written(backup_of(filled, out))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with fresh_registry(elsewhere) as other:
+        for name in NAMES:
+            source, target = f"oci-archive:{path}:{name}", f"docker://{other}/{name}"
+            everything = ["--all"] if name in LISTS else []
+            tls = ["--dest-tls-verify=false"]
+            subprocess.run(["skopeo", "copy", "-q", *everything, *tls, source, target], check=True)
+        for name in NAMES:
+            here, there = raw(f"docker://{address}/{name}"), raw(f"docker://{other}/{name}")
+            if name == "site/docker:1":  # becomes a list of OCI's type
+                assert json.loads(here)["manifests"] == json.loads(there)["manifests"]
+            else:
+                assert here == there
+
+
+def test_it_is_a_bundle(filled: RegistryClient, out: Path, tmp_path: Path) -> None:
+    """Another site imports it, and has the same names and digests; a list stays as it was."""
+    path = written(backup_of(filled, out))
+    assert set(NAMES) == names_in(path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with fresh_registry(elsewhere) as other:
+        client = RegistryClient(other)
+        Importer(client, elsewhere).put(path)
+        assert snapshot_of(filled).tags == snapshot_of(client).tags
+        client.close()
+
+
+def names_in(path: Path) -> set[str]:
+    """Return the names that the images of a bundle get on a site."""
+    return {
+        f"{name.site_repository}:{name.tag}"
+        for image in verify_bundle(bundle_file(path)).images
+        for name in image.references
+    }
+
+
+def test_its_checksum_lies_beside_it(filled: RegistryClient, out: Path) -> None:
+    path = written(backup_of(filled, out))
+    assert ["backup.tar", "backup.tar.sha256"] == visible(out)
+    assert [] == hidden(out)
+    assert (
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  backup.tar\n"
+        == (out / "backup.tar.sha256").read_text()
+    )
+    subprocess.run(["sha256sum", "-c", "backup.tar.sha256"], cwd=out, check=True)
+    (found,), _ = find_bundles(out)
+    assert "backup.tar" == found.name
+
+
+def test_the_config_lies_in_it(filled: RegistryClient, out: Path) -> None:
+    path = written(backup_of(filled, out, config=b"warm: pull\n"))
+    with tarfile.open(path) as tar:
+        file = tar.extractfile("airferry/airctl-config.yaml")
+        assert file is not None
+        assert b"warm: pull\n" == file.read()
+
+
+def test_the_staging_repository_is_left_out(filled: RegistryClient, out: Path) -> None:
+    assert "airferry/stage" in list(filled.repositories())
+    assert {"site/app", "site/both", "site/docker", "tool"} == {
+        name for name, _ in saved(written(backup_of(filled, out))).snapshot.tags
+    }
+
+
+def test_the_size_is_known_before(filled: RegistryClient, out: Path) -> None:
+    backup = backup_of(filled, out)
+    told: list[int] = []
+    (path,) = backup.run(told.append, lambda _: None)
+    assert backup.size_bytes == path.stat().st_size == told[-1]
+    assert sorted(told) == told
+
+
+@pytest.mark.parametrize("repository", ["library/odd", "k8s.gcr.io/odd", "localhost/odd", "a/b_c"])
+def test_names_that_could_be_read_in_another_way(
+    filled: RegistryClient, address: str, out: Path, repository: str
+) -> None:
+    source, target = f"docker://{address}/tool:2", f"docker://{address}/{repository}:1"
+    tls = ["--src-tls-verify=false", "--dest-tls-verify=false"]
+    subprocess.run(["skopeo", "copy", "-q", *tls, source, target], check=True)
+    path = written(backup_of(filled, out))
+    assert snapshot_of(filled).tags == saved(path).snapshot.tags
+    assert f"{repository}:1" in names_in(path)
+
+
+def test_what_is_pushed_and_deleted_meanwhile_changes_nothing(
+    filled: RegistryClient, importer: Importer, out: Path
+) -> None:
+    """A tag goes after the manifests were read, and another comes."""
+    backup = backup_of(filled, out)
+    before = snapshot_of(filled)
+    importer.put(docker_archive([NEWER]))
+    filled.delete_tag("tool", "2")
+    assert before.tags == saved(written(backup)).snapshot.tags
+
+
+def test_parts_for_a_stick(filled: RegistryClient, out: Path) -> None:
+    path = written(backup_of(filled, out, part_bytes=PART_BYTES))
+    names = [name for name in visible(out) if not name.endswith(".sha256")]
+    assert [f"backup.tar.{number:02}" for number in range(len(names))] == names
+    assert len(names) > 2
+    assert {PART_BYTES} == {(out / name).stat().st_size for name in names[:-1]}
+    for name in names:
+        subprocess.run(["sha256sum", "-c", f"{name}.sha256"], cwd=out, check=True)
+    verify_bundle(bundle_file(path))
+    assert snapshot_of(filled).tags == saved(path).snapshot.tags
+
+
+def test_what_an_earlier_backup_holds_is_left_out(
+    filled: RegistryClient, importer: Importer, out: Path
+) -> None:
+    first = saved(written(backup_of(filled, out, "a.tar")))
+    importer.put(docker_archive([NEWER]))
+    path = written(backup_of(filled, out, "b.tar", earlier=(first,)))
+    second = saved(path)
+    assert snapshot_of(filled).tags == second.snapshot.tags
+    assert ("a.tar",) == second.record.needs
+    new = set(second.snapshot.blobs) - set(first.snapshot.blobs)
+    assert new == set(second.places) & set(second.snapshot.blobs)
+    assert set(first.snapshot.blobs) & set(second.snapshot.blobs) == set(second.record.elsewhere)
+    third = saved(written(backup_of(filled, out, "c.tar", earlier=(second,))))
+    assert (set(), ("b.tar", "a.tar")) == (
+        set(third.places) & set(third.snapshot.blobs),
+        third.record.needs,
+    )
+
+
+def test_a_blob_that_is_damaged_in_the_registry_is_named(
+    filled: RegistryClient, stored: Storage, out: Path
+) -> None:
+    (digest,) = {
+        digest
+        for (name, digest), size in snapshot_of(filled).links.items()
+        if name == "site/app" and size > 100_000
+    }
+    damage(stored.path(digest))
+    with pytest.raises(RegistryError, match=f"a damaged blob: {digest}, of site/app:1"):
+        written(backup_of(filled, out))
+    stored.lose_blob(digest)
+    with pytest.raises(RegistryError, match=f"the blob {digest} not whole"):
+        written(backup_of(filled, out))
+    assert ([], []) == (visible(out), hidden(out))
+
+
+def test_a_manifest_that_is_damaged_in_the_registry(
+    filled: RegistryClient, stored: Storage, out: Path
+) -> None:
+    digest = snapshot_of(filled).tags["tool", "2"]
+    damage(stored.path(digest))
+    with pytest.raises(RegistryError, match=f"damaged manifest: tool, {digest}"):
+        backup_of(filled, out)
+
+
+def test_a_cancel_leaves_nothing(filled: RegistryClient, out: Path) -> None:
+    backup = backup_of(filled, out)
+    with pytest.raises(Cancelled):
+        backup.run(lambda _: backup.stop.set(), lambda _: None)
+    assert ([], []) == (visible(out), hidden(out))
+
+
+def test_a_paused_backup_goes_on(filled: RegistryClient, out: Path) -> None:
+    backup, said, paused = backup_of(filled, out), list[str](), threading.Event()
+
+    def say(words: str) -> None:
+        said.append(words)
+        if words == "paused":
+            paused.set()
+
+    backup.pause.begin()
+    with ThreadPoolExecutor(1, "test") as threads:
+        running = threads.submit(backup.run, lambda _: None, say)
+        assert paused.wait(TIMEOUT_S)
+        assert [] == visible(out)
+        backup.pause.end()
+        (path,) = running.result(TIMEOUT_S)
+    assert ["paused", "writing backup.tar"] == said[:2]
+    assert snapshot_of(filled).tags == saved(path).snapshot.tags
+
+
+def test_a_medium_that_reads_back_something_else(filled: RegistryClient, out: Path) -> None:
+    """A stick that lies cannot be had here: a byte is changed behind the writer's back."""
+    backup = backup_of(filled, out)
+
+    def say(words: str) -> None:
+        if words == "reading it back":
+            damage(out / ".backup.tar.partial")
+
+    with pytest.raises(BackupPlaceUnfit, match="reads back as something else"):
+        backup.run(lambda _: None, say)
+    assert ([], []) == (visible(out), hidden(out))
+
+
+@pytest.mark.parametrize("part_bytes", [0, PART_BYTES])
+def test_names_that_cannot_be_given_leave_nothing(
+    filled: RegistryClient, out: Path, part_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stick goes at the last moment: the first file, which comes last, is not renamed."""
+    renamed = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if target.name in ("backup.tar", "backup.tar.00"):
+            raise OSError(errno.EIO, "Input/output error")
+        return renamed(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(LocalFilesError, match="Input/output error"):
+        written(backup_of(filled, out, part_bytes=part_bytes))
+    assert ([], []) == (visible(out), hidden(out))
+
+
+def test_what_a_killed_run_left_is_removed(filled: RegistryClient, out: Path) -> None:
+    for name in (".old.tar.00.partial", "old.tar.01", "old.tar.00.sha256", "old.tar.01.sha256"):
+        (out / name).write_bytes(b"x")
+    (out / "mine.tar").write_bytes(b"x")
+    written(backup_of(filled, out))
+    assert ["backup.tar", "backup.tar.sha256", "mine.tar"] == visible(out)
+    assert [] == hidden(out)
+
+
+def test_what_another_run_is_writing_is_left_alone(filled: RegistryClient, out: Path) -> None:
+    other = backup_of(filled, out, "other.tar")
+    seen: list[list[str]] = []
+
+    def say(words: str) -> None:
+        if words == "reading it back":
+            written(backup_of(filled, out))
+            seen.append(hidden(out))
+
+    (path,) = other.run(lambda _: None, say)
+    assert [[".other.tar.partial"]] == seen
+    assert path.is_file()
+
+
+def test_a_tag_alone_is_deleted_though_others_stand_for_the_same(
+    filled: RegistryClient, address: str
+) -> None:
+    before = raw(f"docker://{address}/site/app:1")
+    filled.delete_tag("site/app", "stable")
+    assert ["1"] == filled.tags("site/app")
+    assert before == raw(f"docker://{address}/site/app:1")
+
+
+def test_its_names_stand_in_its_index(filled: RegistryClient, out: Path) -> None:
+    with tarfile.open(written(backup_of(filled, out))) as tar:
+        file = tar.extractfile("index.json")
+        assert file is not None
+        index = json.load(file)
+        assert ["oci-layout", "index.json"] == tar.getnames()[:2]
+    names = [
+        entry["annotations"]["org.opencontainers.image.ref.name"] for entry in index["manifests"]
+    ]
+    assert NAMES == list(dict.fromkeys(names))

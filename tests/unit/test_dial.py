@@ -1,0 +1,73 @@
+"""Connecting by short attempts."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from core.hosts import dial as dial_module
+from core.hosts.dial import dial
+
+
+@pytest.fixture
+def full() -> Iterator[socket.socket]:
+    """A listener whose queue is full: the kernel drops the SYNs of who comes now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        filler = [socket.socket() for _ in range(4)]
+        for line in filler:
+            line.setblocking(False)
+            line.connect_ex(listener.getsockname())
+        yield listener
+        for line in filler:
+            line.close()
+
+
+async def test_a_port_that_listens() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        await dial("localhost", server.getsockname()[1], 5) as line,
+    ):
+        assert server.getsockname() == line.getpeername()
+
+
+async def test_a_port_where_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        await dial("127.0.0.1", port, 5)
+
+
+async def test_a_name_that_nobody_knows() -> None:
+    with pytest.raises(socket.gaierror):
+        await dial("no-such-host.invalid", 22, 5)
+
+
+async def test_silence_ends_after_the_time_allowed(
+    full: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial_module, "ATTEMPT_S", 0.05)
+    with pytest.raises(TimeoutError):
+        await dial("127.0.0.1", full.getsockname()[1], 0.3)
+
+
+async def test_a_line_that_is_restored_is_found_by_a_new_attempt(
+    full: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial_module, "ATTEMPT_S", 0.1)
+    dialling = asyncio.create_task(dial("127.0.0.1", full.getsockname()[1], 20))
+    await asyncio.wait([dialling], timeout=0.3)
+    assert not dialling.done()
+    full.settimeout(5)
+    while not dialling.done():
+        await asyncio.wait([dialling], timeout=0.05)
+        full.setblocking(False)
+        try:
+            full.accept()[0].close()
+        except BlockingIOError:
+            continue
+    (await dialling).close()

@@ -1,0 +1,97 @@
+"""What a connection to a host knows without being made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from core.config import HostConfig, SshConfig
+from core.errors import HostSudoRefused
+from core.hosts import key_files
+from core.hosts.connection import HostLink, Links
+from core.hosts.sudo import RootWay
+from core.hosts.trust import Trust
+from core.secrets import Login, Secrets
+
+PHRASE = "phrase-Zk41uV"
+WRONG = "Sorry, try again.\nsudo: no password was provided\nsudo: 1 incorrect password attempt\n"
+
+
+@pytest.fixture(autouse=True)
+def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setattr(key_files, "USERS_KEYS", ())
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(path))
+    return path
+
+
+def link_of(
+    tmp_path: Path, key: Path | None = None, login: Login | None = None, jump: str = ""
+) -> HostLink:
+    ssh = SshConfig(config_file=tmp_path / "none")
+    secrets = Secrets(login or Login())
+    links = Links(ssh, Trust((), tmp_path / "known_hosts"), secrets)
+    return links.link(HostConfig("a", "10.0.0.1", user="tech", key=key, jump=jump))
+
+
+def test_a_plain_key_can_be_used_again(tmp_path: Path, key: Path) -> None:
+    assert link_of(tmp_path, key).can_be_repeated
+
+
+def test_a_key_of_the_user_s_own(
+    tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not link_of(tmp_path).can_be_repeated
+    monkeypatch.setattr(key_files, "USERS_KEYS", (tmp_path / "missing", key))
+    assert link_of(tmp_path).can_be_repeated
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
+    assert not link_of(tmp_path).can_be_repeated
+
+
+def test_what_was_typed_cannot_be_used_again(tmp_path: Path, key: Path) -> None:
+    assert not link_of(tmp_path, key, Login(password=PHRASE)).can_be_repeated
+    locked = tmp_path / "locked"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(locked), "openssh", PHRASE)
+    assert not link_of(tmp_path, locked, Login(passphrase=PHRASE)).can_be_repeated
+
+
+def test_the_hosts_on_the_way(tmp_path: Path) -> None:
+    link = link_of(tmp_path, jump="root@gate:2222,inner")
+    assert ["root@gate:2222", "inner"] == [spec for spec, _ in link.jumps]
+    assert ["gate:2222", "inner:22"] == [jump.route.place for _, jump in link.jumps]
+    assert [(), ("root@gate:2222",)] == [jump.route.jumps for _, jump in link.jumps]
+    assert [jump for _, jump in link.jumps] == [jump for _, jump in link.jumps], "they are shared"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (WRONG, "sudo refuses the password of tech"),
+        ("sudo: a password is required\n", "sudo wants a password"),
+        ("tech is not in the sudoers file.\n", "may not use sudo"),
+    ],
+)
+def test_sudo_that_refuses_in_the_middle_of_a_run(tmp_path: Path, said: str, words: str) -> None:
+    refusal = link_of(tmp_path).sudo_refusal(said)
+    assert isinstance(refusal, HostSudoRefused)
+    assert words in refusal.what
+
+
+async def test_a_password_that_sudo_refused_is_not_sent_again(tmp_path: Path) -> None:
+    link = link_of(tmp_path, login=Login(sudo=PHRASE))
+    link._root = RootWay.ASKED
+    refusal = link.sudo_refusal(WRONG)
+    with pytest.raises(HostSudoRefused) as raised:
+        await link.root_way()
+    assert refusal is raised.value
+
+
+def test_what_a_command_says_of_itself_is_no_refusal(tmp_path: Path) -> None:
+    assert None is link_of(tmp_path).sudo_refusal("docker: not found\n")

@@ -1,0 +1,287 @@
+"""Maintenance: everything beside setting up a site, each line with how it stands now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Static
+
+from core.config import Config, Mode
+from core.engine.report import size
+from core.engine.request import RunKind, RunRequest
+from core.errors import AirferryError
+from tui.places import place_for_files
+from tui.screens.dialogs import Prompt
+from tui.screens.holdings import HoldingsScreen
+from tui.screens.mode import ModeScreen
+from tui.screens.pick import Menu, Picked, PickScreen
+from tui.screens.review import ReviewScreen
+from tui.screens.run import RunScreen
+from tui.screens.saving import SavingScreen
+from tui.screens.services import ServiceScreen
+from tui.screens.tunnels import TunnelsScreen
+from tui.site import Site
+from tui.upkeep import Upkeep, backups_in, look_after, upkeep_rows
+from tui.widgets.line_list import LineList
+
+_OTHER = "another file"
+_PLACE_WIDTH = 14
+_NO_REGISTRY = (
+    "In mode none there is no registry to back up or restore: hosts hold the images themselves.\n"
+    "Keep the bundles; modes du and custom have a registry."
+)
+
+
+class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
+    """A list of what can be done.
+
+    Args:
+        site: The site.
+    """
+
+    STEP: ClassVar[str] = "Start"
+    ENTER: ClassVar[str] = "choose"
+    HELP: ClassVar[str] = (
+        "What looks after a site that is set up. Whatever changes a machine is shown on Review or "
+        "asked about first, with No as the first answer."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "look", "look again", key_display="r"),
+    ]
+
+    class Looked(Message):
+        """Everything was asked how it stands."""
+
+        def __init__(self, upkeep: Upkeep) -> None:
+            super().__init__()
+            self.upkeep = upkeep
+
+    class Begun(Message):
+        """A run was begun, or refused."""
+
+        def __init__(self, run: int = 0, error: AirferryError | None = None) -> None:
+            super().__init__()
+            self.run = run
+            self.error = error
+
+    class Offered(Message):
+        """It was looked where backups go, or lie."""
+
+        def __init__(self, place: Path, backups: list[tuple[Path, int]], *, restore: bool) -> None:
+            super().__init__()
+            self.place = place
+            self.backups = backups
+            self.restore = restore
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._upkeep: Upkeep | None = None
+
+    def body(self) -> ComposeResult:
+        yield Static(Text("Maintenance\n", "bold"), classes="lines")
+        yield LineList(id="upkeep")
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def on_screen_resume(self) -> None:
+        self.action_look()
+
+    def action_look(self) -> None:
+        """Ask again how everything stands."""
+        self.run_worker(self._look(), group="look", exclusive=True)
+
+    def look_again(self) -> None:
+        self.action_look()
+
+    async def _look(self) -> None:
+        self.post_message(self.Looked(await asyncio.to_thread(look_after, self.site)))
+
+    @on(Looked)
+    def _looked(self, message: Looked) -> None:
+        self._upkeep = message.upkeep
+        self._show()
+
+    def _show(self) -> None:
+        self.query_one("#upkeep", LineList).show(upkeep_rows(self._upkeep))
+
+    @on(LineList.Chosen)
+    def _chosen(self, event: LineList.Chosen) -> None:
+        actions: dict[str, Callable[[], None]] = {
+            "backup": lambda: self._offer(restore=False),
+            "restore": lambda: self._offer(restore=True),
+            "mode": lambda: self.ferry.open(ModeScreen(self.site)),
+            "tunnels": lambda: self.ferry.open(TunnelsScreen(self.site)),
+            "registry": self._registry,
+            "held": lambda: self.ferry.open(HoldingsScreen(self.site)),
+            "verify": lambda: self._start(RunRequest(RunKind.VERIFY, self.site.path)),
+            "check": lambda: self._start(RunRequest(RunKind.CHECK, self.site.path)),
+            "clean": self._clean,
+            "support": self.save_support_bundle,
+        }
+        actions[event.key]()
+
+    def _review(self, request: RunRequest) -> None:
+        self.ferry.open(ReviewScreen(self.site, request))
+
+    def _start(self, request: RunRequest) -> None:
+        """Start a run that changes nothing, and show it."""
+        self.run_worker(self._begin(request), group="begin", exclusive=True)
+
+    async def _begin(self, request: RunRequest) -> None:
+        try:
+            run = await asyncio.to_thread(self.site.start, request)
+        except AirferryError as error:
+            self.post_message(self.Begun(error=error))
+            return
+        self.post_message(self.Begun(run))
+
+    @on(Begun)
+    def _begun(self, message: Begun) -> None:
+        if message.error:
+            self.ferry.tell(message.error)
+        else:
+            self.ferry.open(RunScreen(self.site, message.run))
+
+    def _offer(self, *, restore: bool) -> None:
+        if self.site.config.mode is Mode.NONE:
+            self.ferry.say(_NO_REGISTRY)
+            return
+        self.run_worker(self._look_for_backups(restore=restore), group="offer", exclusive=True)
+
+    async def _look_for_backups(self, *, restore: bool) -> None:
+        place, backups = await asyncio.to_thread(_places, self.site, look=restore)
+        self.post_message(self.Offered(place, backups, restore=restore))
+
+    @on(Offered)
+    def _offered(self, message: Offered) -> None:
+        if message.restore:
+            self._pick_backup(message)
+            return
+
+        def answered(directory: str | None) -> None:
+            if directory:
+                path = Path(directory).expanduser().absolute()
+                self._review(RunRequest(RunKind.BACKUP, self.site.path, outdir=path))
+
+        title = "Which directory does the backup go to? (a stick, or another disk)"
+        self.ferry.open(Prompt(title, str(message.place)), answered)
+
+    def _pick_backup(self, message: Offered) -> None:
+        choices = [
+            (str(path), f"{size(total):>9}  {path.name}  {_end_of(path.parent)}")
+            for path, total in message.backups
+        ]
+        menu = Menu(
+            "Which backup is restored?",
+            [*choices, (_OTHER, f"{_OTHER}: type its path")],
+            "Next: Review",
+            option="take away what the backup does not have (else it stays)",
+            help=(
+                "A backup with -changes in its name holds only what an earlier one lacks: pick "
+                "that one as well. Nothing is restored before Review is confirmed."
+            ),
+        )
+        self.ferry.open(PickScreen(self.site, self.STEP, menu), self._backup_picked)
+
+    def _backup_picked(self, picked: Picked | None) -> None:
+        if picked is None:
+            return
+        paths = tuple(Path(key) for key in picked.keys if key != _OTHER)
+        if _OTHER not in picked.keys:
+            self._restore(paths, prune=picked.option)
+            return
+
+        def answered(typed: str | None) -> None:
+            if typed:
+                path = Path(typed).expanduser().absolute()
+                self._restore((*paths, path), prune=picked.option)
+
+        self.ferry.open(Prompt("The path of the backup", ""), answered)
+
+    def _restore(self, paths: tuple[Path, ...], *, prune: bool) -> None:
+        self._review(RunRequest(RunKind.RESTORE, self.site.path, bundles=paths, prune=prune))
+
+    def _clean(self) -> None:
+        hosts = self.site.config.hosts
+        menu = Menu(
+            "Which hosts are cleaned?",
+            [(host.name, f"{host.name:<20} {host.address}") for host in hosts],
+            "Next: Review",
+            option="Docker as well, where Airferry installed it (with all its containers)",
+            help=(
+                "Cleaning takes the tunnel, Docker's settings and the images that Airferry brought "
+                "away from a host. What was there before stays. Review shows what would go."
+            ),
+            nothing="There are no hosts in the config.",
+        )
+
+        def answered(picked: Picked | None) -> None:
+            if picked:
+                self._review(
+                    RunRequest(
+                        RunKind.CLEAN,
+                        self.site.path,
+                        hosts=picked.keys,
+                        remove_docker=picked.option,
+                    )
+                )
+
+        self.ferry.open(PickScreen(self.site, self.STEP, menu), answered)
+
+    def _registry(self) -> None:
+        config = self.site.config
+        status = self._upkeep.registry if self._upkeep else None
+        if status is None:
+            where = config.registry_base if config.mode is Mode.CUSTOM else "asking it.."
+            self.ferry.say(f"The registry is not Airferry's: look after it where it runs.\n{where}")
+        elif status.ours:
+            lines = [
+                f"It runs at {status.address} and stores in {status.directory}.",
+                "Without it no host can pull; what is stored stays. It is started again here, or "
+                "by the next run.",
+            ]
+            self.ask_service("Stop the registry?", lines, "Stop it", _stop_registry)
+        elif config.mode is not Mode.DU:
+            self.ferry.say("Mode none has a registry during runs only: there is nothing to start.")
+        else:
+            lines = [f"At {status.address}, storing in {status.directory}."]
+            self.ask_service("Start the registry?", lines, "Start it", _start_registry)
+
+
+def _end_of(directory: Path) -> str:
+    """Return where a file lies; of a long path its end."""
+    shown = str(directory)
+    return shown if len(shown) <= _PLACE_WIDTH else f"..{shown[2 - _PLACE_WIDTH :]}"
+
+
+def _places(site: Site, *, look: bool) -> tuple[Path, list[tuple[Path, int]]]:
+    """Return where a backup best goes, and those that lie where they may be looked for."""
+    backups: list[tuple[Path, int]] = []
+    if look:
+        runs = (run for run in site.reader.runs() if run.kind == RunKind.BACKUP)
+        earlier = (Path(str(where)) for run in runs if (where := run.options.get("outdir")))
+        sticks = (stick.path for stick in site.media.sticks())
+        places = [*sticks, Path.home(), site.config.images_dir, *earlier]
+        backups = backups_in(places)
+    return place_for_files(site.media), backups
+
+
+def _start_registry(config: Config) -> None:
+    from core.engine.services import start_registry  # SSH takes 0.3 s to import
+
+    start_registry(config)
+
+
+def _stop_registry(config: Config) -> None:
+    from core.engine.services import stop_registry
+
+    stop_registry(config)

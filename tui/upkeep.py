@@ -1,0 +1,227 @@
+"""Maintenance in words: how backups, registry, tunnels and checks stand now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from core.config import Config, Mode
+from core.engine.journal import ENDED_WELL, JournalReader, RunRow, State
+from core.engine.report import count, size, targets_of
+from core.engine.request import RunKind
+from core.errors import AirferryError
+from tui.findings import THIS_MACHINE
+from tui.site import Site
+from tui.text import STYLES, fit, safe, signed, time_of_day, when
+from tui.widgets.line_list import Row
+
+if TYPE_CHECKING:
+    from core.engine.services import RegistryStatus, Tunnels, TunnelStatus
+
+BACKUP_NAMES = "airferry-backup-*.tar*"
+TUNNEL_HEADING = f"    {'host':<16}{'state':<23}{'lost':>5}  last error"
+_WORDS_WIDTH, _NOTE_WIDTH = 26, 48
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one line of Maintenance stands.
+
+    Args:
+        words: In a few words.
+        sign: `=` well, `!` worth a look, `x` not well, nothing for neither.
+    """
+
+    words: str = ""
+    sign: str = " "
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """How everything stands; what cannot be asked says why.
+
+    Args:
+        lines: By the key of the line.
+        registry: The registry of this machine; None where it is not Airferry's or does not answer.
+        tunnels: The tunnels.
+    """
+
+    lines: Mapping[str, Standing] = field(default_factory=dict)
+    registry: RegistryStatus | None = None
+    tunnels: Tunnels | None = None
+
+
+LINES: Mapping[str, str] = {
+    "backup": "Back up the registry",
+    "restore": "Restore the registry",
+    "mode": "Change the mode",
+    "tunnels": "Tunnels",
+    "registry": "Registry",
+    "held": "What the registry holds",
+    "verify": "Verify the site",
+    "check": "Check all hosts",
+    "clean": "Clean hosts",
+    "support": "Support bundle",
+}
+
+
+def look_after(site: Site) -> Upkeep:
+    """Ask how everything stands. Blocks: call it in a thread."""
+    from core.engine import services  # SSH takes 0.3 s to import: not for the first paint
+
+    config, reader = site.config, site.reader
+    runs = reader.runs()
+    lines = {
+        "backup": _last_backup(runs, site, reader),
+        "restore": _last(runs, RunKind.RESTORE, site, reader, "from a file; asked first"),
+        "mode": Standing(f"now {config.mode}"),
+        "verify": _last(runs, RunKind.VERIFY, site, reader, "is every image there? Never done yet"),
+        "check": _last(runs, RunKind.CHECK, site, reader, "never done yet"),
+        "clean": Standing(
+            f"takes away what Airferry put there; {count(len(config.hosts), 'host')}"
+        ),
+        "support": Standing("for whoever helps you; no passwords in it"),
+        "held": Standing("names, sizes, where they came from"),
+    }
+    registry = None
+    try:
+        if config.mode is not Mode.CUSTOM:
+            registry = services.registry_status(config)
+        lines["registry"] = _registry(config, registry)
+    except (AirferryError, OSError) as error:
+        lines["registry"] = Standing(safe(str(error), 80), "x")
+    tunnels = services.tunnels_now(config)
+    lines["tunnels"] = _tunnels(tunnels)
+    return Upkeep(lines, registry, tunnels)
+
+
+def _registry(config: Config, status: RegistryStatus | None) -> Standing:
+    if status is None:
+        return Standing(f"the site's own: {safe(config.registry_base, 40)}")
+    if status.ours:
+        return Standing(f"runs at {status.address}", "=")
+    if status.running:
+        return Standing(f"another program answers at {status.address}", "x")
+    if config.mode is Mode.NONE:
+        return Standing("not running: mode none needs it in runs only")
+    return Standing("not running", "!")
+
+
+def _tunnels(tunnels: Tunnels) -> Standing:
+    wanted = len(tunnels.tunnels)
+    if not wanted:
+        return Standing("none wanted")
+    if not tunnels.service:
+        return Standing(f"service stopped; {count(wanted, 'tunnel')} wanted", "x")
+    return Standing(f"{tunnels.up} up of {wanted} wanted", "=" if tunnels.all_well else "!")
+
+
+def _last(
+    runs: list[RunRow], kind: RunKind, site: Site, reader: JournalReader, never: str
+) -> Standing:
+    whole = (run for run in runs if run.kind == kind and not run.options.get("hosts"))
+    run = next(whole, None)
+    if run is None:
+        return Standing(never)
+    state = site.launcher.true_state(run, site.config.state_dir)
+    sign = {State.DONE: "=", State.RUNNING: ">"}.get(state, "x")
+    words = f"last: {when(run.started)}, {_fared(run, state, reader)}"
+    return Standing(words, sign)
+
+
+def _fared(run: RunRow, state: State, reader: JournalReader) -> str:
+    """Return how a run fared: by its hosts where it has any."""
+    if state is State.RUNNING:
+        return "at work"
+    targets = [t for t in targets_of(reader.tasks(run.id)) if t.name != THIS_MACHINE]
+    if not targets or state not in (State.DONE, State.FAILED):
+        return "all well" if state is State.DONE else state.value
+    good = sum(target.state in ENDED_WELL for target in targets)
+    return f"{good} of {count(len(targets), 'host')} well"
+
+
+def _last_backup(runs: list[RunRow], site: Site, reader: JournalReader) -> Standing:
+    if site.config.mode is Mode.NONE:
+        return Standing("mode none has no registry: keep the bundles")
+    for run in runs:
+        if run.kind == RunKind.BACKUP and run.state is State.DONE:
+            total = sum(task.bytes_done for task in reader.tasks(run.id))
+            where = safe(str(run.options.get("outdir", "")), 40)
+            return Standing(f"last: {when(run.started)}, {size(total)}, in {where}", "=")
+    return Standing("never done yet", "!")
+
+
+def upkeep_rows(upkeep: Upkeep | None) -> list[Row]:
+    """Return the lines of the screen.
+
+    Args:
+        upkeep: How everything stands; None while that is being asked.
+    """
+    rows = []
+    for key, words in LINES.items():
+        standing = upkeep.lines.get(key, Standing()) if upkeep else Standing("asking..")
+        sign = standing.sign
+        line = Text.assemble((sign, STYLES.get(sign, "")), f" {fit(words, _WORDS_WIDTH)} ")
+        line.append(fit(standing.words, _NOTE_WIDTH).rstrip())
+        rows.append(Row(key, line))
+    return rows
+
+
+def tunnel_line(tunnel: TunnelStatus) -> Text:
+    """Return one tunnel's line."""
+    up = f"up since {when(tunnel.up_since)}" if tunnel.up_since else "down"
+    error = ""
+    if tunnel.last_error:
+        error = f"{time_of_day(tunnel.last_error_at)} {safe(tunnel.last_error, 200)}"
+    elif not tunnel.up_since:
+        error = "not opened yet"
+    rest = f"{fit(tunnel.name, 15)} {fit(up, 22)} {tunnel.reconnects:>5}  {error}"
+    return signed("=" if tunnel.up_since else "x", rest)
+
+
+def tunnel_heading(tunnels: Tunnels | None) -> str:
+    """Return the line above the tunnels."""
+    if tunnels is None:
+        return "Asking the tunnel service.."
+    service = "runs" if tunnels.service else "is stopped"
+    wanted = count(len(tunnels.tunnels), "tunnel")
+    return f"{wanted} wanted, {tunnels.up} up.  The service on this machine {service}."
+
+
+def backups_in(places: list[Path]) -> list[tuple[Path, int]]:
+    """Return the backups that lie in directories, the newest first, each with its size in bytes.
+
+    Of one in several files the first is named; the others are found beside it.
+    """
+    found: dict[Path, int] = {}
+    for place in dict.fromkeys(places):
+        try:
+            for path in place.glob(BACKUP_NAMES):
+                if path.is_file() and not path.name.endswith((".sha256", ".part")):
+                    first = path.with_suffix(".00") if path.suffix[1:].isdigit() else path
+                    found[first] = found.get(first, 0) + path.stat().st_size
+        except OSError:
+            continue
+    return sorted(found.items(), key=lambda each: each[0].name, reverse=True)
+
+
+def services_words(config: Config) -> str:
+    """Return how registry and tunnels fare, in a few words for Run: `registry ok  tunnels 11`.
+
+    Empty where the site has none of ours. Blocks as long as the registry takes to answer.
+    """
+    if config.mode is not Mode.DU:
+        return ""
+    from core.engine import services  # SSH takes 0.3 s to import
+
+    try:
+        answers, tunnels = services.registry_status(config).ours, services.tunnels_now(config)
+    except (AirferryError, OSError):
+        return ""
+    wanted = len(tunnels.tunnels)
+    up = f"{tunnels.up}" if tunnels.up == wanted else f"{tunnels.up} of {wanted}"
+    return f"registry {'ok' if answers else 'down'}" + (f"  tunnels {up}" if wanted else "")
