@@ -8,7 +8,7 @@ from core.registry.ingest import Import
 from core.registry.one_pass import STAGE, Ingested, IngestOptions
 from core.registry.publish import Lack, lacks_of_names, lacks_of_stage, publish
 from core.registry.restore import Lacks, Restore
-from core.registry.saved import Saved, open_saved
+from core.registry.saved import Saved, open_saved, record_of
 from core.registry.server import RegistryServer, RegistryStatus, has_program, registry_client
 from core.registry.snapshot import Snapshot, read_snapshot
 
@@ -38,5 +38,6 @@ __all__ = [
     "publish",
     "read_holdings",
     "read_snapshot",
+    "record_of",
     "registry_client",
 ]

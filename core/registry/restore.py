@@ -231,9 +231,9 @@ class Restore:
 
     def _upload(self, digest: str, repository: str, progress: Callable[[int], None]) -> None:
         source = self._sources[digest]
-        found = hashlib.sha256()
 
         def checked() -> Iterator[bytes]:
+            found = hashlib.sha256()
             for piece in source.pieces(digest, self._go_on):
                 found.update(piece)
                 yield piece
