@@ -160,7 +160,7 @@ class RegistryStalled(RegistryError):
 
 
 class RegistryBusy(RegistryError):
-    """The registry says that it cannot take this now (429, 5xx).
+    """The registry says that it cannot take this now (429, 5xx), or lost what it took.
 
     Attributes:
         status: What it answered, where that is known.

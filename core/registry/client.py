@@ -361,6 +361,9 @@ class _Interruptible:
 
 # In its words, or as CNCF distribution writes a system's error into JSON: by number alone.
 _NO_ROOM = re.compile(rf'no space left|quota exceeded|"Err":\s*({errno.ENOSPC}|{errno.EDQUOT})\b')
+# CNCF distribution answers so when its disk was full as the last bytes were to be written, too: it
+# had said that it took them. The next try is told, or finds the room that others gave back.
+_LOST_UPLOAD = re.compile("BLOB_UPLOAD_(INVALID|UNKNOWN)")
 
 
 @contextmanager
@@ -383,7 +386,7 @@ def _refusal(address: str, method: str, path: str, status: int, body: bytes) -> 
     what = f"the registry {address} answered {status} to {method} {path.partition('?')[0]}"
     if _NO_ROOM.search(text):
         return RegistryFull(f"the registry {address} has no room left")
-    if status == 429 or status >= 500:
+    if status == 429 or status >= 500 or (status == 404 and _LOST_UPLOAD.search(text)):
         busy = RegistryBusy(f"{what}: {text[:200]}")
         busy.status = status
         return busy
