@@ -9,6 +9,7 @@ from core.cluster.containerd import containerd_files
 from core.cluster.docker import docker_files
 from core.cluster.kubeadm import cluster_configuration, kubelet_arguments, pause_of
 from core.cluster.names import uses_of
+from core.cluster.place import README_NAME, TABLE_NAME
 from core.cluster.readme import readme_text
 from core.cluster.table import table_text
 from core.config import Config, Mode
@@ -33,7 +34,7 @@ def cluster_files(config: Config, bundles: Iterable[Bundle], ca: str = "") -> Ma
         **({"kubeadm/kubelet-extra-args": kubelet_arguments(pause)} if pause else {}),
     }
     return {
-        "README.txt": readme_text(config, files, len(uses)),
-        "images.txt": table_text(uses),
+        README_NAME: readme_text(config, files, len(uses)),
+        TABLE_NAME: table_text(uses),
         **files,
     }

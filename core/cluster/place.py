@@ -11,10 +11,12 @@ from core.errors import of_local_files
 from core.files import write_atomically
 
 EXPORT_NAME = "airferry-cluster-files"
+README_NAME = "README.txt"
+TABLE_NAME = "images.txt"
 _ABOUT = (
-    ("README.txt", "which file goes where: read this first"),
-    ("images.txt", "all names: original, to use, image ID"),
-    ("containerd/config-", "settings for /etc/containerd/config.toml"),
+    (README_NAME, "which file goes where: read first"),
+    (TABLE_NAME, "all names, and the ones to use"),
+    ("containerd/config-", "for /etc/containerd/config.toml"),
     ("containerd/certs.d/", "below /etc/containerd/certs.d"),
     ("docker/daemon.json", "for /etc/docker/daemon.json"),
     ("docker/ca.crt", "the registry's CA, for Docker"),

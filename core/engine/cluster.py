@@ -8,6 +8,8 @@ from pathlib import Path
 from core.bundle import Catalogue, find_bundles
 from core.cluster.place import (
     EXPORT_NAME,
+    README_NAME,
+    TABLE_NAME,
     about,
     cluster_directory,
     read_files,
@@ -20,13 +22,20 @@ from core.errors import BundleError, UsageError
 LOCK_PATIENCE_S = 1.0
 
 __all__ = [
+    "TABLE_NAME",
     "about",
     "cluster_directory",
     "export_cluster_files",
+    "has_cluster_files",
     "read_files",
     "unread_bundles",
     "write_cluster_files",
 ]
+
+
+def has_cluster_files(config: Config) -> bool:
+    """Whether a run has written them already."""
+    return (cluster_directory(config) / README_NAME).is_file()
 
 
 def write_cluster_files(config: Config) -> Path:

@@ -97,32 +97,40 @@ def test_containerd_pulls_original_names_through_the_tunnel(
 def test_files_are_kept_up_and_taken_along(
     site: Site, installation: Install, tmp_path: Path
 ) -> None:
-    program = installation(hosts=[])
-    program.run("import", str(site.images_dir / "extra-calico.tar"))
+    images, stick = tmp_path / "images", tmp_path / "stick"
+    images.mkdir()
+    stick.mkdir()
+    (images / "extra-calico.tar").symlink_to(site.images_dir / "extra-calico.tar")
+    program = installation(hosts=[], imagesDir=str(images))
+    program.run("install")
     directory = directory_of(program)
     assert [ORIGINAL, OTHER] == sorted(table(directory))
+    assert "Nothing to do" in program.run("plan").stdout
     (directory / "images.txt").unlink()
     (directory / "stale.txt").touch()
     plan = program.run("plan").stdout
-    assert "cluster.files: files for the cluster: images.txt, stale.txt" in plan
+    assert "+ cluster.files: files for the cluster: images.txt, stale.txt" in plan
 
-    program.run("import", str(site.images_dir / "extra-calico.tar"))
+    program.run("import")
     assert [ORIGINAL, OTHER] == sorted(table(directory))
     assert not (directory / "stale.txt").exists()
 
-    said = program.json("cluster-files", "--outdir", str(tmp_path))
-    copy = tmp_path / "airferry-cluster-files"
-    assert (str(copy), ["docker-imgs-v-5.2.0-1549281.tar.gz"]) == (
-        said["directory"],
-        said["unread"],
-    )
+    said = program.json("cluster-files", "--outdir", str(stick))
+    copy = stick / "airferry-cluster-files"
+    assert (str(copy), []) == (said["directory"], said["unread"])
+    assert "README.txt" in said["files"]
     for name in said["files"]:
         assert (directory / name).read_bytes() == (copy / name).read_bytes()
-    # What was imported from elsewhere counts for as long as the registry has it.
-    program.write_config(imagesDir=str(tmp_path))
+    # What came from elsewhere counts for as long as the registry has it.
+    (images / "extra-calico.tar").unlink()
+    assert [ORIGINAL, OTHER] == sorted(_anew(program))
     program.run("registry", "delete", "--yes", "calico/cni:v3.20.0")
+    assert [ORIGINAL] == sorted(_anew(program))
+
+
+def _anew(program: Program) -> dict[str, dict[str, str]]:
     program.run("cluster-files")
-    assert [ORIGINAL] == list(table(directory))
+    return table(directory_of(program))
 
 
 @pytest.mark.parametrize("secure", [True, False], ids=["tls", "http"])
