@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_hosts(commands)
     _add_backups(commands)
     _add_services(commands)
+    _add_cluster(commands)
     _add_views(commands)
     return parser
 
@@ -178,6 +179,18 @@ def _add_services(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _command(actions, "run", "keep the tunnels, in the foreground: what the service does")
     _command(actions, "status", "tell how each tunnel fares")
     _command(actions, "stop", "stop the service that keeps the tunnels")
+
+
+def _add_cluster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    files = _command(
+        commands, "cluster-files", "write what a cluster needs to use the images: files and names"
+    )
+    files.add_argument(
+        "--outdir",
+        type=Path,
+        metavar="DIR",
+        help="a copy goes there as well, into a directory of its own (a stick)",
+    )
 
 
 def _add_bundles(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import TextIO, cast
 
-from core.cli import backup, bundles, controls, hosts, jobs, support, views
+from core.cli import backup, bundles, cluster, controls, hosts, jobs, support, views
 from core.cli.arguments import build_parser
 from core.config import Config, find_config, load_config
 from core.errors import AirferryError, InternalError
@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Command] = {
     "configure-hosts": jobs.configure_hosts,
     "backup": backup.backup,
     "restore": backup.restore,
+    "cluster-files": cluster.cluster_files,
     "host": hosts.host,
     "registry": _registry,
     "tunnels": _tunnels,

@@ -10,6 +10,7 @@ from core.steps.backup import RegistryBackup, RegistryRestore
 from core.steps.base import DU, Need, Step
 from core.steps.bundles import BundleImport, BundleRead, BundleTake
 from core.steps.clean import DockerRemove, DockerRestore, ImagesRemove, TunnelClose
+from core.steps.cluster import ClusterFiles
 from core.steps.docker import DockerConfigure, DockerInstall
 from core.steps.du import (
     DuPreflight,
@@ -27,6 +28,7 @@ from core.steps.work import Work
 _HOST_RUNS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.PLAN)
 _HERE_RUNS = (RunKind.IMPORT, RunKind.TAKE)
 _IMPORT_RUNS = (RunKind.INSTALL, RunKind.IMPORT, RunKind.PLAN)
+_CLUSTER_RUNS = (*_HOST_RUNS, RunKind.IMPORT)
 
 
 def build_plan(request: RunRequest, work: Work) -> list[Step]:
@@ -41,6 +43,8 @@ def build_plan(request: RunRequest, work: Work) -> list[Step]:
     steps = list(_du_steps(request, work))
     last_of_du = steps[-1].id if steps else ""
     needs = [Need(DU, last_of_du)] if last_of_du else []
+    if steps and request.kind in _CLUSTER_RUNS:
+        steps.append(ClusterFiles(work))
     if request.kind not in _HERE_RUNS and not request.here_only:
         for host in work.config.hosts:
             if not request.hosts or host.name in request.hosts:
