@@ -92,7 +92,7 @@ class Work:
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.config.state_dir)
         self.server = RegistryServer(self.config)
-        self.registry = registry_client(self.config)
+        self.registry = registry_client(self.config, self.secrets.registry)
         self.tunnels = TunnelBook(self.config.state_dir)
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
