@@ -76,6 +76,9 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
             "--host", action="append", default=[], metavar="NAME", help="only this host (repeat)"
         )
         _add_login(parser)
+    _add_secrets_fd(importing)
+    for parser in (plan, verify, install, importing, configure):
+        _add_registry_login(parser)
     configure.add_argument(
         "--only-failed", action="store_true", help="only hosts that are not ready since last time"
     )
@@ -117,8 +120,21 @@ def _add_login(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ask-pass", action="store_true", help="ask for the password of the login")
     parser.add_argument("--ask-sudo-pass", action="store_true", help="ask for sudo's password")
     parser.add_argument("--ask-key-pass", action="store_true", help="ask for the key's passphrase")
+    _add_secrets_fd(parser)
+
+
+def _add_secrets_fd(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--secrets-fd", type=int, metavar="N", help="read secrets as JSON from this descriptor"
+    )
+
+
+def _add_registry_login(parser: argparse.ArgumentParser) -> None:
+    """Add what asks for the login to the site's own registry."""
+    parser.add_argument(
+        "--ask-registry-password",
+        action="store_true",
+        help="mode custom: ask for the registry's password (else the environment, docker login)",
     )
 
 
@@ -145,6 +161,8 @@ def _add_backups(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--prune", action="store_true", help="remove tags that the backup does not have"
     )
     for parser in (backup, restore):
+        _add_registry_login(parser)
+        _add_secrets_fd(parser)
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would be done; change nothing"
         )
@@ -170,7 +188,9 @@ def _add_services(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _command(actions, "start", "start the registry")
     _command(actions, "stop", "stop the registry; its content stays")
     _command(actions, "status", "tell whether it runs, and where")
-    _command(actions, "list", "list names, sizes, platforms and the bundles they came from")
+    listing = _command(actions, "list", "list names, sizes, platforms and where they came from")
+    _add_registry_login(listing)
+    _add_secrets_fd(listing)
     deleting = _command(actions, "delete", "delete names; the images on the hosts stay")
     deleting.add_argument("names", nargs="+", metavar="NAME", help="such as calico/node:v3.20")
     deleting.add_argument("--yes", action="store_true", help="do not ask")

@@ -80,7 +80,7 @@ def plan(options: Namespace, config: Config) -> int:
 
 def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
     """Make a dry run, print what it found missing, and return the exit code."""
-    run = start_run(request, asked_secrets(options))
+    run = start_run(request, asked_secrets(options, config))
     follow(config, run, quiet=True)
     reader = JournalReader(config.state_dir)
     tasks = reader.tasks(run)
@@ -122,7 +122,7 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
 
 def run_to_end(request: RunRequest, options: Namespace, config: Config) -> int:
     """Start a run, follow it and print its report; return the exit code."""
-    run = start_run(request, asked_secrets(options))
+    run = start_run(request, asked_secrets(options, config))
     if getattr(options, "detach", False):
         _say(options, {"run": run}, f"run {run} is at work; watch it with: airferry watch {run}")
         return 0

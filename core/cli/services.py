@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
+from core.cli.secrets import asked_secrets
 from core.config import Config, ensure_state_dir
 from core.engine.holdings import Held, chosen, delete_held, held, require_deletable
 from core.engine.report import count, size
@@ -47,7 +48,7 @@ def _stopped(options: Namespace, stopped: bool) -> int:
 
 
 def _list(options: Namespace, config: Config) -> int:
-    found = held(config)
+    found = held(config, asked_secrets(options, config).registry)
     records = [_held_record(entry) for entry in found]
     text = "\n".join(_held_line(entry) for entry in found)
     _print(options, records, text or "the registry is empty")

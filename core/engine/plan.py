@@ -22,6 +22,7 @@ from core.steps.du import (
 )
 from core.steps.images import ImagesLoad, ImagesVerify, ImagesWarm
 from core.steps.reach import Connect, Preflight
+from core.steps.site_registry import DockerLogin, RegistryFromHost
 from core.steps.tunnel import TunnelOpen
 from core.steps.work import Work
 
@@ -53,7 +54,10 @@ def build_plan(request: RunRequest, work: Work) -> list[Step]:
 
 
 def _saving_steps(request: RunRequest, work: Work) -> Iterator[Step]:
-    yield (RegistryReach if work.config.mode is Mode.CUSTOM else RegistryServe)(work)
+    if work.config.mode is Mode.CUSTOM:
+        yield RegistryReach(work, push=request.kind in RESTORES)
+    else:
+        yield RegistryServe(work)
     if request.kind in BACKUPS:
         yield RegistryBackup(work)
     else:
@@ -77,9 +81,10 @@ def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
         yield from (BundleRead(work, file) for file in work.files)
         return
     yield DuPreflight(work)
-    yield {Mode.DU: RegistryServe, Mode.NONE: RegistryForRun, Mode.CUSTOM: RegistryReach}[mode](
-        work
-    )
+    if mode is Mode.CUSTOM:
+        yield RegistryReach(work, push=kind in _IMPORT_RUNS)
+    else:
+        yield (RegistryServe if mode is Mode.DU else RegistryForRun)(work)
     if mode is Mode.DU and kind in _HOST_RUNS and work.config.hosts and not request.here_only:
         yield TunnelsServe(work)
     if kind in _IMPORT_RUNS or mode is Mode.NONE:
@@ -101,11 +106,15 @@ def _host_steps(
         yield from _clean_steps(request, work, host)
         return
     yield Preflight(work, host, images=images, read_bundles=kind is not RunKind.CHECK)
+    if mode is Mode.CUSTOM and not work.loads:
+        yield RegistryFromHost(work, host)
     if kind is RunKind.CHECK:
         return
     yield DockerInstall(work, host)
     if mode is not Mode.NONE or (images and not work.loads):
         yield DockerConfigure(work, host)
+    if mode is Mode.CUSTOM and work.config.registry_host_login:
+        yield DockerLogin(work, host, Need(DU, RegistryReach.step_id))
     if mode is Mode.DU:
         yield TunnelOpen(work, host)
     if not images:

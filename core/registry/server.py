@@ -19,6 +19,8 @@ from core.errors import (
 )
 from core.files import write_atomically
 from core.registry.client import SITE_HEADER, RegistryClient
+from core.registry.credentials import find_login
+from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from core.service import Service
 
 PROGRAMS = ("docker-registry", "registry")
@@ -177,13 +179,23 @@ class RegistryServer:
                 ) from error
 
 
-def registry_client(config: Config) -> RegistryClient:
-    """Return a client of the site's registry: the DU's own, or in mode custom the existing one."""
+def registry_client(config: Config, typed: RegistryLogin = NO_REGISTRY_LOGIN) -> RegistryClient:
+    """Return a client of the site's registry: the DU's own, or in mode custom the existing one.
+
+    Args:
+        config: The site.
+        typed: The login that was typed for the existing one; it may also be known elsewhere.
+    """
     if config.mode is not Mode.CUSTOM:
         return RegistryClient(RegistryServer(config).address)
     address, _, prefix = config.registry_base.partition("/")
     return RegistryClient(
-        address, prefix=prefix, insecure=config.registry_insecure, ca=config.registry_ca
+        address,
+        prefix=prefix,
+        insecure=config.registry_insecure,
+        ca=config.registry_ca,
+        login=lambda: find_login(config, typed),
+        theirs=True,
     )
 
 

@@ -33,7 +33,7 @@ from core.registry import (
     has_program,
     registry_client,
 )
-from core.secrets import NO_SECRETS, Secrets
+from core.secrets import NO_SECRETS, RegistryLogin, Secrets
 from core.threads import in_thread
 
 CONNECTS_AT_ONCE = 8
@@ -92,7 +92,7 @@ class Work:
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.config.state_dir)
         self.server = RegistryServer(self.config)
-        self.registry = registry_client(self.config)
+        self.registry = registry_client(self.config, self.secrets.registry)
         self.tunnels = TunnelBook(self.config.state_dir)
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
@@ -144,6 +144,22 @@ class Work:
                 return work(self.registry)
 
         return await in_thread(guarded, self.stop)
+
+    async def pull_login(self) -> RegistryLogin | None:
+        """Return the login that hosts need to pull; None where the registry asks for none.
+
+        Raises:
+            RegistryError: the registry does not say, or the login is refused.
+        """
+        if self.config.mode is not Mode.CUSTOM:
+            return None
+
+        def ask(client: RegistryClient) -> RegistryLogin | None:
+            if client.login() is None:
+                client.site_id()
+            return client.login()
+
+        return await self.ask_registry(ask)
 
     def known(self, file: BundleFile) -> Bundle | None:
         """Return what is known of a bundle, if anything is."""

@@ -32,7 +32,9 @@ READS = ["bundle.read:x.tar", "bundle.read:y.tar"]
 LOOK = ["connect", "preflight"]
 WARM = ["images.warm", "images.verify"]
 DU_HOST = [*LOOK, "docker.install", "docker.configure", "tunnel.open"]
-NONE_HOST = CUSTOM_HOST = [*LOOK, "docker.install", "docker.configure"]
+NONE_HOST = [*LOOK, "docker.install", "docker.configure"]
+CUSTOM_LOOK = [*LOOK, REACH]
+CUSTOM_HOST = [*CUSTOM_LOOK, "docker.install", "docker.configure"]
 CLEAN = ["connect", "tunnel.close", "images.remove", "docker.restore"]
 VERIFY_HOST = ["connect", "images.verify"]
 
@@ -73,7 +75,7 @@ TABLE: dict[tuple[Mode, RunKind], tuple[list[str], list[str]]] = {
         [HERE, REACH, *IMPORTS, FILES_OUT],
         [*CUSTOM_HOST, "images.warm"],
     ),
-    (Mode.CUSTOM, RunKind.CHECK): ([], LOOK),
+    (Mode.CUSTOM, RunKind.CHECK): ([], CUSTOM_LOOK),
     (Mode.CUSTOM, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
     **{(mode, RunKind.CLEAN): ([], CLEAN) for mode in Mode},
     **{(mode, RunKind.PLAN_CLEAN): ([], CLEAN) for mode in Mode},
