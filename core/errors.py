@@ -8,7 +8,8 @@
     |   +-- BundleTruncated, BundleCorrupt, NotABundle, UnsafeBundle, NameCollision, BundleExists
     +-- RegistryError          the registry refused or lost something
     |   +-- RegistryUnreachable (can pass), RegistryStalled (can pass), RegistryBusy
-    |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken
+    |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken,
+    |       RegistryDamaged
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
@@ -178,6 +179,13 @@ class RegistryFull(RegistryError):
 
     code = "E-REG-FULL"
     remedy_text = "Make room in registryDir, then run the same command again."
+
+
+class RegistryDamaged(RegistryError):
+    """What the registry has stored is not whole any more."""
+
+    code = "E-REG-DAMAGED"
+    remedy_text = "Mend it: airferry registry verify --repair"
 
 
 class RegistryEngineMissing(RegistryError):
