@@ -10,7 +10,8 @@
     |   +-- RegistryUnreachable (can pass), RegistryStalled (can pass), RegistryBusy
     |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken,
     |       RegistryLoginNeeded, RegistryLoginRefused, RegistryDenied, RegistryTokenExpired
-    |       (can pass), RegistryProjectMissing, RegistryReadOnly, RegistryTlsWrong
+    |       (can pass), RegistryProjectMissing, RegistryReadOnly, RegistryTlsWrong,
+    |       RegistryDamaged
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
@@ -245,6 +246,13 @@ class RegistryTlsWrong(RegistryError):
 
     code = "E-REG-TLS"
     remedy_text = "Mend what is named, in the config or in the registry's certificate."
+
+
+class RegistryDamaged(RegistryError):
+    """What the registry has stored is not whole any more."""
+
+    code = "E-REG-DAMAGED"
+    remedy_text = "Mend it: airferry registry verify --repair"
 
 
 class RegistryEngineMissing(RegistryError):

@@ -194,6 +194,7 @@ def _add_services(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     deleting = _command(actions, "delete", "delete names; the images on the hosts stay")
     deleting.add_argument("names", nargs="+", metavar="NAME", help="such as calico/node:v3.20")
     deleting.add_argument("--yes", action="store_true", help="do not ask")
+    _add_upkeep(actions)
     tunnels = commands.add_parser("tunnels", help="the tunnels between this machine and the hosts")
     actions = tunnels.add_subparsers(dest="action", required=True, metavar="ACTION")
     _command(actions, "run", "keep the tunnels, in the foreground: what the service does")
@@ -211,6 +212,32 @@ def _add_cluster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="a copy goes there as well, into a directory of its own (a stick)",
     )
+
+
+def _add_upkeep(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verify = _command(actions, "verify", "read all that is stored and compare it with its digests")
+    verify.add_argument(
+        "--repair", action="store_true", help="mend it from bundles in imagesDir or a backup"
+    )
+    verify.add_argument(
+        "--from",
+        dest="backups",
+        nargs="+",
+        type=Path,
+        metavar="BACKUP",
+        help="backups that may have the parts",
+    )
+    gc = _command(actions, "gc", "give back the room of what no name needs")
+    keep = _command(actions, "keep", "keep the newest generations of bundles, clear the rest")
+    keep.add_argument("generations", type=int, metavar="N", help="how many stay, 1 or more")
+    keep.add_argument("--yes", action="store_true", help="do not ask")
+    for parser in (verify, gc, keep):
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be done; change nothing"
+        )
+        parser.add_argument(
+            "--detach", action="store_true", help="print the run's number and return at once"
+        )
 
 
 def _add_bundles(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.config import HostConfig, Mode
-from core.engine.request import BACKUPS, CLEANS, RESTORES, RunKind, RunRequest
+from core.engine.request import (
+    BACKUPS,
+    CLEANS,
+    KEEPS,
+    REPAIRS,
+    RESTORES,
+    UPKEEP,
+    RunKind,
+    RunRequest,
+)
 from core.steps.backup import RegistryBackup, RegistryRestore
 from core.steps.base import DU, Need, Step
 from core.steps.bundles import BundleImport, BundleRead, BundleTake
 from core.steps.clean import DockerRemove, DockerRestore, ImagesRemove, TunnelClose
+from core.steps.clearing import RegistryGc, RegistryKeep
 from core.steps.cluster import ClusterFiles
 from core.steps.docker import DockerConfigure, DockerInstall
 from core.steps.du import (
@@ -24,6 +34,7 @@ from core.steps.images import ImagesLoad, ImagesVerify, ImagesWarm
 from core.steps.reach import Connect, Preflight
 from core.steps.site_registry import DockerLogin, RegistryFromHost
 from core.steps.tunnel import TunnelOpen
+from core.steps.upkeep import RegistryRepair, RegistryScan
 from core.steps.work import Work
 
 _HOST_RUNS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.PLAN)
@@ -41,6 +52,8 @@ def build_plan(request: RunRequest, work: Work) -> list[Step]:
     """
     if request.kind in (*BACKUPS, *RESTORES):
         return list(_saving_steps(request, work))
+    if request.kind in UPKEEP:
+        return list(_upkeep_steps(request, work))
     steps = list(_du_steps(request, work))
     last_of_du = steps[-1].id if steps else ""
     needs = [Need(DU, last_of_du)] if last_of_du else []
@@ -62,6 +75,21 @@ def _saving_steps(request: RunRequest, work: Work) -> Iterator[Step]:
         yield RegistryBackup(work)
     else:
         yield RegistryRestore(work)
+
+
+def _upkeep_steps(request: RunRequest, work: Work) -> Iterator[Step]:
+    if request.kind is RunKind.REGISTRY_VERIFY:
+        if work.config.mode is Mode.CUSTOM:
+            yield RegistryReach(work, push=False)
+        yield RegistryScan(work)
+        return
+    yield RegistryServe(work)
+    if request.kind in REPAIRS:
+        yield RegistryRepair(work)
+        return
+    if request.kind in KEEPS:
+        yield RegistryKeep(work)
+    yield RegistryGc(work)
 
 
 def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:

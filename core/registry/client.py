@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import urllib3
 
 from core.bundle import sha256_digest
-from core.errors import AirferryError, RegistryError, RegistryTokenExpired
+from core.errors import AirferryError, RegistryBusy, RegistryDamaged, RegistryError, RegistryTokenExpired
 from core.registry.answers import STALL_TIMEOUT_S, Where
 from core.registry.auth import Authorizer, Scopes
 from core.registry.lines import Lines
@@ -45,6 +45,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 # As token servers write it. Looking and writing share a token: both are asked in turns.
 _WRITING, _DELETING = "pull,push", "delete"
+_NOBODY = sha256_digest(b"a manifest that no registry has")
 
 
 class RegistryClient:
@@ -250,7 +251,7 @@ class RegistryClient:
             reference: Its tag or its digest.
 
         Raises:
-            RegistryError: what comes does not have the digest that it should.
+            RegistryDamaged: what comes does not have the digest that it should.
         """
         path = self._path(repository, f"manifests/{reference}")
         answer = self._ask("GET", path, headers={"Accept": _ACCEPT}, want=(200, 404))
@@ -258,7 +259,7 @@ class RegistryClient:
             return None
         filed = reference if ":" in reference else answer.headers.get("Docker-Content-Digest", "")
         if filed.startswith("sha256:") and filed != sha256_digest(answer.data):
-            raise RegistryError(
+            raise RegistryDamaged(
                 f"the registry {self.address} has a damaged manifest: {repository}, {filed}",
                 remedy="Import the bundle that it came from again, or restore an earlier backup.",
             )
@@ -301,8 +302,14 @@ class RegistryClient:
         """Delete one tag; what it stands for keeps its other tags.
 
         The registry takes digests only, and then takes every tag of that digest. So the tag is
-        first made to stand for an empty image that no other tag stands for.
+        first made to stand for an empty image that no other tag stands for. Should the registry
+        refuse to delete that, the tag stands for what it did before.
+
+        Raises:
+            RegistryError: the registry refuses; the tag is as it was.
         """
+        self.delete_manifest(repository, _NOBODY)  # refused where nothing may be deleted at all
+        before = self._document_or_none(repository, tag)
         config = self.upload_bytes(repository, b'{"airferry":"a tag to be deleted"}')
         media_type = "application/vnd.oci.image.manifest.v1+json"
         manifest = json.dumps(
@@ -319,7 +326,19 @@ class RegistryClient:
             }
         )
         self.put_manifest(repository, tag, manifest, media_type)
-        self.delete_manifest(repository, sha256_digest(manifest.encode()))
+        try:
+            self.delete_manifest(repository, sha256_digest(manifest.encode()))
+        except RegistryError:
+            if before is not None:
+                self.put_manifest(repository, tag, before[1].decode(), before[0])
+            raise
+
+    def _document_or_none(self, repository: str, tag: str) -> tuple[str, bytes] | None:
+        """Return what a tag stands for, if that can be read at all."""
+        try:
+            return self.document(repository, tag)
+        except (RegistryDamaged, RegistryBusy):
+            return None
 
     def cancel_upload(self, location: str) -> None:
         """Delete an upload session; abandoned ones would lie in the registry for a week."""

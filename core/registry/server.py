@@ -91,8 +91,12 @@ class RegistryServer:
         except FileNotFoundError:
             return False
 
-    def start(self) -> None:
+    def start(self, *, read_only: bool = False) -> None:
         """Start the registry with the config's settings and wait until it answers.
+
+        Args:
+            read_only: It takes nothing and deletes nothing; `settings_fit` says no then, so that
+                whatever comes next starts it as it should be, also when this process is killed.
 
         Raises:
             RegistryEngineMissing: no registry program is installed.
@@ -103,7 +107,7 @@ class RegistryServer:
         service.stop()
         self._require_free_port()
         self._config.registry_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._settings_path, self._settings())
+        write_atomically(self._settings_path, self._settings(read_only=read_only))
         service.start()
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -145,7 +149,7 @@ class RegistryServer:
             state_dir=self._state_dir,
         )
 
-    def _settings(self) -> str:
+    def _settings(self, *, read_only: bool = False) -> str:
         """Write the registry's own config.
 
         There is no cache of blob descriptors: after garbage collection it would go on saying that
@@ -158,7 +162,10 @@ class RegistryServer:
             "storage": {
                 "filesystem": {"rootdirectory": str(self._config.registry_dir)},
                 "delete": {"enabled": True},
-                "maintenance": {"uploadpurging": purging},
+                "maintenance": {
+                    "uploadpurging": purging,
+                    **({"readonly": {"enabled": True}} if read_only else {}),
+                },
             },
             "http": {
                 "addr": self.address,

@@ -73,6 +73,8 @@ class Work:
         options: How it deals with bundles.
         secrets: What was typed to log in to the hosts.
         saving: How the registry is backed up or restored; then `files` are backups.
+        generations: How many generations of bundles stay in the registry.
+        going: Names of the registry, (repository, tag), that the run is about to delete.
         endings: Called when it is closed, however the run ended.
     """
 
@@ -84,6 +86,8 @@ class Work:
     options: ImportOptions = field(default_factory=ImportOptions)
     secrets: Secrets = NO_SECRETS
     saving: Saving = field(default_factory=Saving)
+    generations: int = 0
+    going: frozenset[tuple[str, str]] = frozenset()
     stop: threading.Event = field(default_factory=threading.Event)
     pause: Pause = field(default_factory=Pause)
     facts: dict[str, Facts] = field(default_factory=dict)
@@ -189,7 +193,9 @@ class Work:
         async with self._listing:
             known = self.known(file)
             if known is None:
-                listed = await in_thread(lambda: list_bundle(file, self._hold_listing), self.stop)
+                listed = await in_thread(
+                    lambda: list_bundle(file, self.go_on_when_resumed), self.stop
+                )
                 # An import may have come to its end meanwhile, and it knows more.
                 known = self.known(file) or self.keep(file, listed)
             return known
@@ -238,7 +244,8 @@ class Work:
         self.go_on()
         return self.pause.wait(self.go_on, say)
 
-    def _hold_listing(self) -> None:
+    def go_on_when_resumed(self) -> None:
+        """Raise Cancelled when the run is to end; wait in a thread while it is held."""
         self.hold()
 
     def go_on(self) -> None:
