@@ -11,6 +11,10 @@ RUN_PAUSED = "the run was paused"
 RUN_RESUMED = "the run was resumed"
 CONTAINERS_STOP = "running containers stop meanwhile"
 CONTAINERS_GO_ON = "Docker reloads its settings, running containers go on"
+RESTARTS = "is to be restarted"
+FOLLOW = "follow the registry"
+IN_PLACE_OF = "in place of the one from port"
+STAYS = "stays"
 _ROOM = re.compile(r"^room left[^:\n]*: \S+ GB in (.+) \((-?[0-9]+) bytes\)$", re.MULTILINE)
 
 
@@ -29,3 +33,17 @@ def room_fact(left_bytes: int, place: str, when: str = "") -> tuple[str, str]:
 def rooms_in(text: str) -> list[tuple[str, int]]:
     """Return the facts about room in an entry of the log: the places, and the bytes left there."""
     return [(place, int(left)) for place, left in _ROOM.findall(text)]
+
+
+def stays_fact(what: str) -> tuple[str, str]:
+    """Return a fact about something that a change of the site leaves as it is."""
+    return STAYS, what
+
+
+def stays_in(text: str) -> list[str]:
+    """Return what an entry of the log says of things that stay."""
+    return [
+        line.removeprefix(f"{STAYS}: ")
+        for line in text.split("\n")
+        if line.startswith(f"{STAYS}: ")
+    ]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from textwrap import wrap
 
 from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
-from core.engine.request import RunKind
+from core.engine.request import HOST_JOBS, RunKind
 
 WIDTH = 100
 # Steps that only look, so that "nothing to do" would be an odd thing to say of them.
@@ -262,7 +262,7 @@ def unfinished_hosts(reader: JournalReader, hosts: Collection[str]) -> list[str]
     for run in reader.runs():
         if len(newest) == len(wanted):
             break
-        if run.kind in (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS):
+        if run.kind in HOST_JOBS:
             for target in targets_of(reader.tasks(run.id)):
                 if target.name in wanted:
                     newest.setdefault(target.name, target.state)

@@ -24,6 +24,8 @@ class RunKind(StrEnum):
     PLAN_BACKUP = "plan-backup"
     PLAN_RESTORE = "plan-restore"
     PLAN_CLEAN = "plan-clean"
+    RECONFIGURE = "reconfigure"
+    PLAN_RECONFIGURE = "plan-reconfigure"
 
     @property
     def changes_things(self) -> bool:
@@ -39,15 +41,26 @@ CHANGING = (
     RunKind.TAKE,
     RunKind.BACKUP,
     RunKind.RESTORE,
+    RunKind.RECONFIGURE,
 )
 BACKUPS = (RunKind.BACKUP, RunKind.PLAN_BACKUP)
 RESTORES = (RunKind.RESTORE, RunKind.PLAN_RESTORE)
-PLANS = (RunKind.PLAN, RunKind.PLAN_BACKUP, RunKind.PLAN_RESTORE, RunKind.PLAN_CLEAN)
+PLANS = (
+    RunKind.PLAN,
+    RunKind.PLAN_BACKUP,
+    RunKind.PLAN_RESTORE,
+    RunKind.PLAN_CLEAN,
+    RunKind.PLAN_RECONFIGURE,
+)
+RECONFIGURES = (RunKind.RECONFIGURE, RunKind.PLAN_RECONFIGURE)
+HOST_JOBS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.RECONFIGURE)
+"""The runs that make hosts ready: what the newest of them says is how a host fares."""
 CLEANS = (RunKind.CLEAN, RunKind.PLAN_CLEAN)
 _PLANS = {
     RunKind.BACKUP: RunKind.PLAN_BACKUP,
     RunKind.RESTORE: RunKind.PLAN_RESTORE,
     RunKind.CLEAN: RunKind.PLAN_CLEAN,
+    RunKind.RECONFIGURE: RunKind.PLAN_RECONFIGURE,
 }
 
 
@@ -73,6 +86,7 @@ class RunRequest:
         outdir: Where a backup goes.
         since: An earlier backup whose blobs are left out of it.
         split_bytes: The most that one file of it may hold; 0 for one file.
+        remove_registry: Remove what the registry of this machine stores, where the site leaves it.
         prune: Remove what the backup that is restored does not have.
     """
 
@@ -93,6 +107,7 @@ class RunRequest:
     split_bytes: int = 0
     prune: bool = False
     compared_keys: tuple[str, ...] = ()
+    remove_registry: bool = False
 
     def as_plan(self) -> RunRequest:
         """Return the request for the dry run of this one: what it would do, changing nothing."""
