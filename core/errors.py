@@ -11,7 +11,7 @@
     |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken,
     |       RegistryLoginNeeded, RegistryLoginRefused, RegistryDenied, RegistryTokenExpired
     |       (can pass), RegistryProjectMissing, RegistryReadOnly, RegistryTlsWrong,
-    |       RegistryDamaged
+    |       RegistryDamaged, RegistryDirTaken, RegistryMoved, RegistryOnlyCopy
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
@@ -267,6 +267,30 @@ class RegistryPortTaken(RegistryError):
 
     code = "E-REG-PORT"
     remedy_text = "Stop what listens there, or choose another registryPort in the config."
+
+
+class RegistryDirTaken(RegistryError):
+    """The directory that the registry is to move to cannot take it."""
+
+    code = "E-REG-DIR"
+    remedy_text = "Choose another registryDir: an empty or a new one. Nothing was moved."
+
+
+class RegistryMoved(RegistryError):
+    """The config names another directory than the one that holds the registry's content."""
+
+    code = "E-REG-MOVED"
+    remedy_text = "Run: airferry reconfigure (it moves the content), or set registryDir back."
+
+
+class RegistryOnlyCopy(RegistryError):
+    """What is to be removed holds images that no bundle has."""
+
+    code = "E-REG-ONLY-COPY"
+    remedy_text = (
+        "Set privateRegistryType back to du, run: airferry backup --outdir DIR, and put the backup "
+        "into imagesDir; or reconfigure without removing the registry."
+    )
 
 
 class HostError(AirferryError):

@@ -59,11 +59,15 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     importing.add_argument(
         "--recompress", choices=["gzip"], help="turn zstd layers into gzip, for Docker before 23"
     )
+    changing = _command(
+        commands, "reconfigure", "make the site what the config says now, and leave what it was"
+    )
+    _add_reconfigure(changing)
     for parser in (install, importing):
         parser.add_argument(
             "--keep-going", action="store_true", help="import what is whole of a damaged bundle"
         )
-    for parser in (plan, verify, install, importing, configure):
+    for parser in (plan, verify, install, importing, configure, changing):
         parser.add_argument(
             "--later-wins", action="store_true", help="same name twice: the later bundle has it"
         )
@@ -71,7 +75,7 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         parser.add_argument(
             "--skip-docker-img-import", action="store_true", help="leave the hosts' caches alone"
         )
-    for parser in (check, plan, verify, install, configure):
+    for parser in (check, plan, verify, install, configure, changing):
         parser.add_argument(
             "--host", action="append", default=[], metavar="NAME", help="only this host (repeat)"
         )
@@ -82,10 +86,22 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     configure.add_argument(
         "--only-failed", action="store_true", help="only hosts that are not ready since last time"
     )
-    for parser in (install, importing, configure):
+    for parser in (install, importing, configure, changing):
         parser.add_argument(
             "--detach", action="store_true", help="print the run's number and return at once"
         )
+
+
+def _add_reconfigure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would change and what stays; do nothing"
+    )
+    parser.add_argument(
+        "--remove-registry",
+        action="store_true",
+        help="remove what the registry of this machine stores, where the site leaves mode du",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _add_hosts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

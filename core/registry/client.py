@@ -19,7 +19,13 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import urllib3
 
 from core.bundle import sha256_digest
-from core.errors import AirferryError, RegistryBusy, RegistryDamaged, RegistryError, RegistryTokenExpired
+from core.errors import (
+    AirferryError,
+    RegistryBusy,
+    RegistryDamaged,
+    RegistryError,
+    RegistryTokenExpired,
+)
 from core.registry.answers import STALL_TIMEOUT_S, Where
 from core.registry.auth import Authorizer, Scopes
 from core.registry.lines import Lines

@@ -24,7 +24,7 @@ from core.errors import Cancelled
 from core.hosts.connection import HostLink, Links
 from core.hosts.facts import Facts
 from core.hosts.trust import trust_of
-from core.hosts.tunnels import TunnelBook
+from core.hosts.tunnels import Tunnel, TunnelBook
 from core.pause import Pause
 from core.registry import (
     IngestOptions,
@@ -75,6 +75,7 @@ class Work:
         saving: How the registry is backed up or restored; then `files` are backups.
         generations: How many generations of bundles stay in the registry.
         going: Names of the registry, (repository, tag), that the run is about to delete.
+        reconfigures: What an earlier config left is moved, or taken away, by this run.
         endings: Called when it is closed, however the run ended.
     """
 
@@ -88,6 +89,7 @@ class Work:
     saving: Saving = field(default_factory=Saving)
     generations: int = 0
     going: frozenset[tuple[str, str]] = frozenset()
+    reconfigures: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     pause: Pause = field(default_factory=Pause)
     facts: dict[str, Facts] = field(default_factory=dict)
@@ -108,6 +110,7 @@ class Work:
         )
         self._ways = Links(self.config.ssh, trust, self.secrets, CONNECTS_AT_ONCE)
         self._links = {host.name: self._ways.link(host) for host in self.config.hosts}
+        self._other_ways: list[Links] = []
 
     @property
     def ingest_options(self) -> IngestOptions:
@@ -139,6 +142,22 @@ class Work:
     def link(self, host: HostConfig) -> HostLink:
         """Return the connection to a host."""
         return self._links[host.name]
+
+    def link_along(self, tunnel: Tunnel) -> HostLink:
+        """Return the connection to a host that the config does not have any more."""
+        name = tunnel.host.name
+        if name not in self._links:
+            trust = trust_of(tunnel.ssh, self.config.state_dir)
+            ways = Links(tunnel.ssh, trust, self.secrets, CONNECTS_AT_ONCE)
+            self._other_ways.append(ways)
+            self._links[name] = ways.link(tunnel.host)
+        return self._links[name]
+
+    @property
+    def removed_hosts(self) -> list[Tunnel]:
+        """The tunnels that are still kept to hosts which the config does not have any more."""
+        known = {host.name for host in self.config.hosts}
+        return [t for name, t in sorted(self.tunnels.wanted().items()) if name not in known]
 
     async def ask_registry(self, work: Callable[[RegistryClient], T]) -> T:
         """Run something with the registry in a thread; a cancel ends it, whatever it waits for."""
@@ -259,7 +278,9 @@ class Work:
             await in_thread(ending)
         for link in self._links.values():
             await link.close()
-        await self._ways.close()
+        for ways in (self._ways, *self._other_ways):
+            await ways.close()
         self.registry.close()
-        if self.for_this_run_only and not self.dry:
+        # One that mode du left running is not ours to stop: hosts may still pull from it.
+        if self.for_this_run_only and not self.dry and self.server.is_for_one_run:
             await in_thread(self.server.stop)
