@@ -130,6 +130,16 @@ class HostEngine:
 
         await self._call(work)
 
+    async def registry_digest(self, name: str) -> str:
+        """Return what a registry has under a name, asked by the engine as for a pull.
+
+        Raises:
+            DockerFailed: the engine does not get an answer.
+        """
+        inspect: Callable[[str], dict[str, Any]] = self._client.inspect_distribution
+        found = await self._call(lambda: inspect(name))
+        return str(found["Descriptor"]["digest"])
+
     async def pull(self, name: str, told: Callable[[str, int | None], None]) -> None:
         """Pull an image.
 
