@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from core.errors import AirferryError, DockerFailed, DockerGone, HostLineLost
+from core.secrets import RegistryLogin
 from core.steps.by_name import wrong_answers
 
 NAMES = {"localhost:5001/a:1": "sha256:a", "localhost:5001/b:1": "sha256:b"}
@@ -17,8 +18,10 @@ class Engine:
     """An engine that is told what it will be told; which faults come when is not up to a test."""
 
     answers: dict[str, str | AirferryError] = field(default_factory=dict)
+    login: RegistryLogin | None = None
 
-    async def registry_digest(self, name: str) -> str:
+    async def registry_digest(self, name: str, login: RegistryLogin | None = None) -> str:
+        assert self.login == login
         answer = self.answers.get(name, NAMES[name])
         if isinstance(answer, AirferryError):
             raise answer
@@ -27,6 +30,8 @@ class Engine:
 
 async def test_all_is_as_it_should_be() -> None:
     assert None is await wrong_answers(Engine(), NAMES)
+    login = RegistryLogin("alice", "secret")
+    assert None is await wrong_answers(Engine(login=login), NAMES, login)
 
 
 async def test_any_answer_will_do_where_nothing_is_known() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from core.bundle import BundleFile
-from core.config import Config, HostConfig, Mode, Warm
+from core.config import Config, HostConfig, Mode, SshConfig, Warm
 from core.engine.plan import build_plan
-from core.engine.request import BACKUPS, RESTORES, RunKind, RunRequest
+from core.engine.request import BACKUPS, RECONFIGURES, RESTORES, RunKind, RunRequest
+from core.hosts.tunnels import Tunnel, TunnelBook
 from core.steps.base import DU, Need, Step
 from core.steps.images import ImagesLoad, ImagesWarm
 from core.steps.work import Work
@@ -32,9 +33,13 @@ READS = ["bundle.read:x.tar", "bundle.read:y.tar"]
 LOOK = ["connect", "preflight"]
 WARM = ["images.warm", "images.verify"]
 DU_HOST = [*LOOK, "docker.install", "docker.configure", "tunnel.open"]
-NONE_HOST = CUSTOM_HOST = [*LOOK, "docker.install", "docker.configure"]
+NONE_HOST = [*LOOK, "docker.install", "docker.configure"]
+CUSTOM_LOOK = [*LOOK, REACH]
+CUSTOM_HOST = [*CUSTOM_LOOK, "docker.install", "docker.configure"]
 CLEAN = ["connect", "tunnel.close", "images.remove", "docker.restore"]
 VERIFY_HOST = ["connect", "images.verify"]
+MOVE, LEAVE = "registry.move", ["tunnel.close", "docker.leave"]
+STOP = ["tunnels.stop", "registry.stop"]
 
 TABLE: dict[tuple[Mode, RunKind], tuple[list[str], list[str]]] = {
     (Mode.DU, RunKind.INSTALL): (
@@ -73,8 +78,32 @@ TABLE: dict[tuple[Mode, RunKind], tuple[list[str], list[str]]] = {
         [HERE, REACH, *IMPORTS, FILES_OUT],
         [*CUSTOM_HOST, "images.warm"],
     ),
-    (Mode.CUSTOM, RunKind.CHECK): ([], LOOK),
+    (Mode.CUSTOM, RunKind.CHECK): ([], CUSTOM_LOOK),
     (Mode.CUSTOM, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
+    (Mode.DU, RunKind.RECONFIGURE): (
+        [MOVE, HERE, SERVE, TUNNELS, *IMPORTS, VERIFY, FILES_OUT],
+        [*DU_HOST, *WARM, "docker.leave"],
+    ),
+    (Mode.DU, RunKind.PLAN_RECONFIGURE): (
+        [MOVE, HERE, SERVE, TUNNELS, *IMPORTS, FILES_OUT],
+        [*DU_HOST, "images.warm", "docker.leave"],
+    ),
+    (Mode.NONE, RunKind.RECONFIGURE): (
+        [MOVE, HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT, *STOP],
+        [*NONE_HOST, *WARM, *LEAVE],
+    ),
+    (Mode.NONE, RunKind.PLAN_RECONFIGURE): (
+        [MOVE, HERE, SERVE, *IMPORTS, FILES_OUT, *STOP],
+        [*NONE_HOST, "images.warm", *LEAVE],
+    ),
+    (Mode.CUSTOM, RunKind.RECONFIGURE): (
+        [HERE, REACH, *IMPORTS, VERIFY, FILES_OUT, *STOP],
+        [*CUSTOM_HOST, *WARM, *LEAVE],
+    ),
+    (Mode.CUSTOM, RunKind.PLAN_RECONFIGURE): (
+        [HERE, REACH, *IMPORTS, FILES_OUT, *STOP],
+        [*CUSTOM_HOST, "images.warm", *LEAVE],
+    ),
     **{(mode, RunKind.CLEAN): ([], CLEAN) for mode in Mode},
     **{(mode, RunKind.PLAN_CLEAN): ([], CLEAN) for mode in Mode},
     **{(mode, RunKind.TAKE): (TAKES, []) for mode in Mode},
@@ -153,6 +182,32 @@ def test_the_dry_run_of_an_import_asks_no_host(tmp_path: Path) -> None:
     request = RunRequest(RunKind.PLAN, CONFIG, here_only=True)
     steps = build_plan(request, Work(config, FILES, dry=True))
     assert [HERE, SERVE, *IMPORTS, FILES_OUT] == [step.id for step in steps]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_a_change_leaves_waits_for_every_host(mode: Mode, tmp_path: Path) -> None:
+    steps = plan(mode, RunKind.RECONFIGURE, tmp_path, only=("b",))
+    leaving = [step for step in steps if step.id in STOP]
+    assert (0 if mode is Mode.DU else 2) == len(leaving)
+    assert all(step.needs == (Need("b", "docker.leave"),) for step in leaving)
+
+
+@pytest.mark.parametrize("kind", RECONFIGURES)
+def test_a_host_that_left_the_config_loses_its_tunnel(kind: RunKind, tmp_path: Path) -> None:
+    for name in ("a", "gone"):
+        host = HostConfig(name, "10.0.0.9")
+        TunnelBook(tmp_path).want(Tunnel(host, SshConfig(), 5001, 5100))
+    assert ["tunnel.drop:gone"] == ids(plan(Mode.DU, kind, tmp_path), DU)[-1:]
+    without_hosts = ids(plan(Mode.DU, kind, tmp_path, hosts=()), DU)
+    assert ["tunnel.drop:a", "tunnel.drop:gone", "tunnels.stop"] == without_hosts[-3:]
+    assert ["tunnel.drop:gone", *STOP] == ids(plan(Mode.NONE, kind, tmp_path), DU)[-3:]
+
+
+def test_content_is_removed_where_that_is_asked(tmp_path: Path) -> None:
+    config = Config(CONFIG, mode=Mode.NONE, hosts=HOSTS, state_dir=tmp_path)
+    request = RunRequest(RunKind.RECONFIGURE, CONFIG, remove_registry=True)
+    steps = ids(build_plan(request, Work(config, FILES)), DU)
+    assert [*STOP, "registry.remove"] == steps[-3:]
 
 
 def test_without_hosts_only_the_du_s_part_is_done(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_every_field_is_handed_on() -> None:
         split_bytes=1,
         prune=True,
         compared_keys=("SHA256:a",),
+        remove_registry=True,
     )
     assert all(asdict(request).values())
     assert request == RunRequest.from_json(request.to_json())
@@ -67,6 +68,7 @@ def test_there_and_back_in_one_line(request: RunRequest) -> None:
 def test_which_kinds_change_things() -> None:
     only_look = {RunKind.PLAN, RunKind.CHECK, RunKind.VERIFY}
     only_look |= {RunKind.PLAN_BACKUP, RunKind.PLAN_RESTORE, RunKind.PLAN_CLEAN}
+    only_look |= {RunKind.PLAN_RECONFIGURE}
     assert only_look == {kind for kind in RunKind if not kind.changes_things}
 
 

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from core.engine.journal import ENDED_WELL, LogLine, State
+from core.engine.report import nothing_words
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from tui.costview import Cost, cost_of
@@ -155,9 +156,7 @@ class ReviewScreen(HouseScreen[None]):
             self._headline("Nothing can be done as things are.")
             bar.show("Start all the same?", answers)
         elif nothing_to_do(snapshot.tasks):
-            clean = self._request.kind is RunKind.CLEAN
-            what = "nothing of Airferry's is there" if clean else "everything is there already"
-            self._headline(f"Nothing to do: {what}.")
+            self._headline(f"Nothing to do: {nothing_words(self._request.kind)}.")
             bar.show("Check everything once more?", answers)
         else:
             self._headline(f"{'This is what will be done.':<49}Nothing is done yet.")
