@@ -18,6 +18,7 @@ WIDTH = 76
 _DU_WORDS = {
     "registry.serve": "start the registry",
     "tunnels.serve": "start the tunnel service",
+    "cluster.files": "write the files for the cluster",
 }
 _HOST_WORDS = {
     "docker.install": "install Docker",
