@@ -89,6 +89,14 @@ class RegistryServer:
         except FileNotFoundError:
             return False
 
+    def reads_only(self) -> bool:
+        """Whether the registry was started for reading only, by a run that was killed since."""
+        try:
+            settings = json.loads(self._settings_path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return False
+        return "readonly" in settings["storage"]["maintenance"]
+
     def start(self, *, read_only: bool = False) -> None:
         """Start the registry with the config's settings and wait until it answers.
 
