@@ -18,6 +18,7 @@ from typing import Any
 
 from core.errors import AirferryError
 from core.files import write_atomically
+from core.secrets import without_secrets
 
 UNIT_DIR = Path("/etc/systemd/system")
 STOP_TIMEOUT_S = 10.0
@@ -84,6 +85,22 @@ class Service:
                 continue
         return None
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether it runs, or is to come back after a reboot."""
+        if under_systemd():
+            return self._unit_path.exists()
+        return self.pid() is not None
+
+    def foreign_state(self) -> str:
+        """Return the command of a unit of this name that belongs to another state directory."""
+        if not under_systemd() or not self._unit_path.exists():
+            return ""
+        text = self._unit_path.read_text(encoding="utf-8")
+        command = next((x for x in text.splitlines() if x.startswith("ExecStart=")), "")
+        ours = _quoted(str(self.state_dir)).strip('"')
+        return "" if f'"{ours}"' in command or f'"{ours}/' in command else command
+
     def start(self) -> None:
         """Start it, anew if it runs already.
 
@@ -102,6 +119,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
+                env=without_secrets(os.environ),
             )
         let_go(process)
         record = {"pid": process.pid, "start_time": start_time_of(process.pid)}
@@ -115,7 +133,7 @@ class Service:
         """
         pid = self.pid()
         if under_systemd():
-            unit = UNIT_DIR / f"{self.name}.service"
+            unit = self._unit_path
             if unit.exists():
                 _systemctl("disable", "--now", self.name)
                 unit.unlink()
@@ -125,6 +143,10 @@ class Service:
             _end(pid, self.name)
         self._pid_path.unlink(missing_ok=True)
         return pid is not None
+
+    @property
+    def _unit_path(self) -> Path:
+        return UNIT_DIR / f"{self.name}.service"
 
     @property
     def _pid_path(self) -> Path:
@@ -139,8 +161,7 @@ class Service:
             f"[Service]\nExecStart={command}\nRestart=always\nRestartSec=1\n\n"
             "[Install]\nWantedBy=multi-user.target\n"
         )
-        path = UNIT_DIR / f"{self.name}.service"
-        write_atomically(path, unit)
+        write_atomically(self._unit_path, unit)
         _systemctl("daemon-reload")
         _systemctl("enable", self.name)
         _systemctl("restart", self.name)

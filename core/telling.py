@@ -17,6 +17,10 @@ CONTAINERS_GO_ON = "Docker reloads its settings, running containers go on"
 PARTICULAR = "particular"
 """The level of those entries of the log that hold particulars."""
 MOST_PARTICULARS = 500
+RESTARTS = "is to be restarted"
+FOLLOW = "follow the registry"
+IN_PLACE_OF = "in place of the one from port"
+STAYS = "stays"
 _ROOM = re.compile(r"^room left[^:\n]*: \S+ GB in (.+) \((-?[0-9]+) bytes\)$", re.MULTILINE)
 
 
@@ -65,3 +69,17 @@ def particulars_in(text: str) -> list[Particular]:
     """Read an entry of the log back."""
     found = (json.loads(line) for line in text.splitlines())
     return [Particular(**{**values, "names": tuple(values["names"])}) for values in found]
+
+
+def stays_fact(what: str) -> tuple[str, str]:
+    """Return a fact about something that a change of the site leaves as it is."""
+    return STAYS, what
+
+
+def stays_in(text: str) -> list[str]:
+    """Return what an entry of the log says of things that stay."""
+    return [
+        line.removeprefix(f"{STAYS}: ")
+        for line in text.split("\n")
+        if line.startswith(f"{STAYS}: ")
+    ]

@@ -54,6 +54,8 @@ def retry_of(snapshot: Snapshot, config: Config, host: str = "") -> RunRequest |
         return replace(_same(snapshot, kind, config), hosts=(host,))
     if failed and kind is RunKind.CLEAN:
         return replace(_same(snapshot, kind, config), hosts=failed)
+    if kind is RunKind.RECONFIGURE and (failed or du_failed):
+        return _same(snapshot, kind, config)  # what it leaves goes when all hosts are well
     if host and not du_failed:
         return RunRequest(RunKind.CONFIGURE_HOSTS, config.path, hosts=(host,))
     damaged = any(task.error_code == RegistryDamaged.code for task in snapshot.tasks)

@@ -88,7 +88,7 @@ def plan(options: Namespace, config: Config) -> int:
 
 def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
     """Make a dry run, print what it found missing, and return the exit code."""
-    run = start_run(request, asked_secrets(options))
+    run = start_run(request, asked_secrets(options, config))
     follow(config, run, quiet=True)
     reader = JournalReader(config.state_dir)
     tasks = reader.tasks(run)
@@ -109,7 +109,9 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
         for particular in particulars_of(reader.log(run, level=PARTICULAR)):
             print(f"    {particular_text(particular)}")
         for line in reader.log(run, level="warning"):
-            print(f"  ! {line.text}")
+            if line.step != "run":
+                print(f"  ! {line.text}")
+    _warn_of_left_over(config, run)
     found = reader.run(run)
     return EXIT_CODES[true_state(found, config.state_dir)] if found else 1
 
@@ -132,13 +134,21 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
 
 def run_to_end(request: RunRequest, options: Namespace, config: Config) -> int:
     """Start a run, follow it and print its report; return the exit code."""
-    run = start_run(request, asked_secrets(options))
+    run = start_run(request, asked_secrets(options, config))
     if getattr(options, "detach", False):
         _say(options, {"run": run}, f"run {run} is at work; watch it with: airferry watch {run}")
         return 0
     state = follow(config, run, quiet=options.json)
     print_report(config, run, as_json=options.json, with_log=options.verbose)
+    _warn_of_left_over(config, run)
     return EXIT_CODES[state]
+
+
+def _warn_of_left_over(config: Config, run: int) -> None:
+    """Say what an earlier config left on the site, and what takes it away."""
+    for line in JournalReader(config.state_dir).log(run, level="warning"):
+        if line.step == "run":
+            print(f"airferry: {line.text}", file=sys.stderr)
 
 
 def _say(options: Namespace, record: dict[str, object], text: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from core.cli import upkeep
+from core.cli.secrets import asked_secrets
 from core.config import Config, ensure_state_dir
 from core.engine.holdings import Held, chosen, delete_held, held, require_deletable
 from core.engine.report import count, size
@@ -52,7 +53,7 @@ def _stopped(options: Namespace, stopped: bool) -> int:
 
 
 def _list(options: Namespace, config: Config) -> int:
-    found = held(config)
+    found = held(config, asked_secrets(options, config).registry)
     records = [_held_record(entry) for entry in found]
     text = "\n".join(_held_line(entry) for entry in found)
     _print(options, records, text or "the registry is empty")

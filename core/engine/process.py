@@ -15,19 +15,22 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
 from core.bundle import BundleFile, bundle_file, find_bundles, parse_reference
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
 from core.engine.asked import Asked
-from core.engine.journal import Journal, State
+from core.engine.differs import LEFT_OVER, differences
+from core.engine.journal import Journal, LogLine, State
 from core.engine.lock import engine_lock, note_holder
 from core.engine.plan import build_plan
 from core.engine.request import (
     BACKUPS,
     CHANGING,
     CLEANS,
+    RECONFIGURES,
     RESTORES,
     UPKEEP,
     RunKind,
@@ -44,6 +47,7 @@ from core.errors import (
     of_local_files,
 )
 from core.secrets import Secrets
+from core.steps.base import DU
 from core.steps.work import ImportOptions, Saving, Work
 
 LOCK_PATIENCE_S = 1.0
@@ -93,6 +97,7 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
         if asked:
             asked.open()
             stack.callback(asked.close)
+        _note_left_over(config, request, journal, run)
         _answer({"run": run})
         # Not asyncio.run: what the run left behind (a channel to a host that says nothing any
         # more) is waited for by nobody, because the process ends now.
@@ -107,9 +112,20 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
             secrets=secrets,
             saving=saving,
             generations=request.generations,
+            reconfigures=request.kind in RECONFIGURES,
         )
         state = loop.run_until_complete(_carry_out(request, work, journal, run, asked))
     return {State.DONE: 0, State.CANCELLED: 130}.get(state, 1)
+
+
+def _note_left_over(config: Config, request: RunRequest, journal: Journal, run: int) -> None:
+    """Warn where a run adds a new way of serving hosts and leaves an earlier one as it is."""
+    if request.kind not in (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.PLAN):
+        return
+    found = differences(config)
+    if found:
+        text = f"the site differs from its config ({'; '.join(found)}): {LEFT_OVER}"
+        journal.save(run, [], [LogLine(0, time.time(), DU, "run", "warning", text)])
 
 
 def _require_files(config: Config, request: RunRequest) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from textwrap import wrap
 
 from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
-from core.engine.request import CLEANS, GCS, KEEPS, REPAIRS, RunKind
+from core.engine.request import CLEANS, GCS, HOST_JOBS, KEEPS, REPAIRS, RunKind
 from core.telling import PARTICULAR, Particular, particulars_in
 
 WIDTH = 100
@@ -301,7 +301,7 @@ def unfinished_hosts(reader: JournalReader, hosts: Collection[str]) -> list[str]
     for run in reader.runs():
         if len(newest) == len(wanted):
             break
-        if run.kind in (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS):
+        if run.kind in HOST_JOBS:
             for target in targets_of(reader.tasks(run.id)):
                 if target.name in wanted:
                     newest.setdefault(target.name, target.state)

@@ -31,6 +31,8 @@ class RunKind(StrEnum):
     PLAN_REPAIR = "plan-repair"
     PLAN_GC = "plan-gc"
     PLAN_KEEP = "plan-keep"
+    RECONFIGURE = "reconfigure"
+    PLAN_RECONFIGURE = "plan-reconfigure"
 
     @property
     def changes_things(self) -> bool:
@@ -49,6 +51,7 @@ CHANGING = (
     RunKind.REPAIR,
     RunKind.GC,
     RunKind.KEEP,
+    RunKind.RECONFIGURE,
 )
 BACKUPS = (RunKind.BACKUP, RunKind.PLAN_BACKUP)
 RESTORES = (RunKind.RESTORE, RunKind.PLAN_RESTORE)
@@ -64,7 +67,11 @@ PLANS = (
     RunKind.PLAN_REPAIR,
     RunKind.PLAN_GC,
     RunKind.PLAN_KEEP,
+    RunKind.PLAN_RECONFIGURE,
 )
+RECONFIGURES = (RunKind.RECONFIGURE, RunKind.PLAN_RECONFIGURE)
+HOST_JOBS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.RECONFIGURE)
+"""The runs that make hosts ready: what the newest of them says is how a host fares."""
 CLEANS = (RunKind.CLEAN, RunKind.PLAN_CLEAN)
 _PLANS = {
     RunKind.BACKUP: RunKind.PLAN_BACKUP,
@@ -73,6 +80,7 @@ _PLANS = {
     RunKind.REPAIR: RunKind.PLAN_REPAIR,
     RunKind.GC: RunKind.PLAN_GC,
     RunKind.KEEP: RunKind.PLAN_KEEP,
+    RunKind.RECONFIGURE: RunKind.PLAN_RECONFIGURE,
 }
 
 
@@ -98,6 +106,7 @@ class RunRequest:
         outdir: Where a backup goes.
         since: An earlier backup whose blobs are left out of it.
         split_bytes: The most that one file of it may hold; 0 for one file.
+        remove_registry: Remove what the registry of this machine stores, where the site leaves it.
         prune: Remove what the backup that is restored does not have.
         generations: How many generations of bundles stay in the registry.
     """
@@ -120,6 +129,7 @@ class RunRequest:
     prune: bool = False
     compared_keys: tuple[str, ...] = ()
     generations: int = 0
+    remove_registry: bool = False
 
     def as_plan(self) -> RunRequest:
         """Return the request for the dry run of this one: what it would do, changing nothing."""

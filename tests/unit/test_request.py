@@ -30,7 +30,8 @@ requests = st.builds(
     split_bytes=st.integers(0, 1 << 40),
     prune=st.booleans(),
     compared_keys=st.lists(st.text(), max_size=3).map(tuple),
-    generations=st.integers(0, 99),
+    remove_registry=st.booleans(),
+    generations=st.integers(0, 9),
 )
 
 
@@ -53,6 +54,7 @@ def test_every_field_is_handed_on() -> None:
         split_bytes=1,
         prune=True,
         compared_keys=("SHA256:a",),
+        remove_registry=True,
         generations=2,
     )
     assert all(asdict(request).values())
@@ -69,7 +71,8 @@ def test_there_and_back_in_one_line(request: RunRequest) -> None:
 def test_which_kinds_change_things() -> None:
     only_look = {RunKind.PLAN, RunKind.CHECK, RunKind.VERIFY}
     only_look |= {RunKind.PLAN_BACKUP, RunKind.PLAN_RESTORE, RunKind.PLAN_CLEAN}
-    only_look |= {RunKind.REGISTRY_VERIFY, RunKind.PLAN_REPAIR, RunKind.PLAN_GC, RunKind.PLAN_KEEP}
+    only_look |= {RunKind.PLAN_RECONFIGURE, RunKind.REGISTRY_VERIFY}
+    only_look |= {RunKind.PLAN_REPAIR, RunKind.PLAN_GC, RunKind.PLAN_KEEP}
     assert only_look == {kind for kind in RunKind if not kind.changes_things}
 
 

@@ -1,0 +1,131 @@
+"""What a change of the site does, in words, for commands and screens: from its dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.engine.journal import LogLine, State, TaskRow
+from core.telling import FOLLOW, IN_PLACE_OF, RESTARTS, stays_in
+
+DU = "du"
+
+
+class ChangeKind(StrEnum):
+    """What becomes of a thing, in the order in which it is told."""
+
+    STARTED = "started"
+    RESTARTED = "restarted"
+    CHANGED = "changed"
+    BROUGHT = "brought"
+    STOPPED = "stopped"
+    REMOVED = "removed"
+    STAYS = "stays"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that changes, or stays.
+
+    Args:
+        kind: What becomes of it.
+        what: The thing, in a technician's words.
+        targets: On which hosts; `du` for this machine.
+        size_bytes: What it moves at most.
+    """
+
+    kind: ChangeKind
+    what: str
+    targets: tuple[str, ...]
+    size_bytes: int = 0
+
+
+_SERVICES = {
+    "registry.serve": "the registry on this machine",
+    "tunnels.serve": "the tunnel service on this machine",
+    "tunnel.open": "the tunnel of",
+}
+_HOSTS: Mapping[str, tuple[ChangeKind, str]] = {
+    "docker.install": (ChangeKind.BROUGHT, "Docker to"),
+    "docker.configure": (ChangeKind.CHANGED, "Docker's settings on"),
+    "images.warm": (ChangeKind.BROUGHT, "images to"),
+    "tunnel.close": (ChangeKind.STOPPED, "the tunnel of"),
+}
+_ALWAYS_STAYS = "containers that run on hosts, and every image under every name that it has"
+
+
+def changes_of(tasks: Iterable[TaskRow], facts: Iterable[LogLine]) -> list[Change]:
+    """Return what a change of the site does and what it leaves, grouped.
+
+    Args:
+        tasks: The tasks of its dry run.
+        facts: The entries of level `fact` in the log of that.
+    """
+    tasks = list(tasks)
+    found: dict[tuple[ChangeKind, str], list[TaskRow]] = {}
+    for task in tasks:
+        known = _change(task)
+        if known:
+            found.setdefault(known, []).append(task)
+    changes = [
+        Change(kind, what, tuple(task.target for task in rows), sum(t.bytes_total for t in rows))
+        for (kind, what), rows in found.items()
+    ]
+    changes += _stays(facts) if any(c.kind is not ChangeKind.STAYS for c in changes) else []
+    return sorted(changes, key=lambda change: tuple(ChangeKind).index(change.kind))
+
+
+def _change(task: TaskRow) -> tuple[ChangeKind, str] | None:
+    """Return what becomes of the thing that a step is about; None for what only looks."""
+    step = task.step.partition(":")[0]
+    if task.state is State.PRESENT and step in _SERVICES:
+        return ChangeKind.STAYS, _SERVICES[step]
+    if task.state is not State.MISSING:
+        return None
+    if step in _HOSTS:
+        return _HOSTS[step]
+    if step in _SERVICES:
+        return _service(step, task.message)
+    if step in ("bundle.import", "bundle.read"):
+        return ChangeKind.BROUGHT, "bundles to the registry" if "import" in step else "bundles"
+    if step == "registry.move":
+        return ChangeKind.CHANGED, f"where the registry stores: {task.message}"
+    removes = step in ("registry.remove", "docker.leave")
+    return ChangeKind.REMOVED if removes else ChangeKind.STOPPED, task.message
+
+
+def _service(step: str, message: str) -> tuple[ChangeKind, str]:
+    if RESTARTS in message:
+        return ChangeKind.RESTARTED, message.replace(f" {RESTARTS}", "")
+    if FOLLOW in message:
+        return ChangeKind.CHANGED, message
+    if IN_PLACE_OF in message:
+        port = message.partition("from port ")[2].partition(" ")[0]
+        before = message.rpartition(" ")[2]
+        return ChangeKind.RESTARTED, f"from port {port} in place of {before}, the tunnel of"
+    return ChangeKind.STARTED, _SERVICES[step]
+
+
+def _stays(facts: Iterable[LogLine]) -> Iterator[Change]:
+    """Yield what the steps say of things that stay, each once with the hosts that it is about."""
+    grouped: dict[str, list[str]] = {}
+    for line in facts:
+        for what in stays_in(line.text):
+            grouped.setdefault(what, []).append(line.target)
+    for what, targets in grouped.items():
+        yield Change(ChangeKind.STAYS, what, tuple(dict.fromkeys(targets)))
+    yield Change(ChangeKind.STAYS, _ALWAYS_STAYS, (DU,))
+
+
+def changes_record(changes: Iterable[Change]) -> list[dict[str, object]]:
+    """Return the changes as JSON data."""
+    return [
+        {
+            "change": change.kind.value,
+            "what": change.what,
+            "targets": list(change.targets),
+            "bytes": change.size_bytes,
+        }
+        for change in changes
+    ]
