@@ -15,9 +15,10 @@ from textual.message import Message
 from textual.widgets import Static
 
 from core.engine.journal import ENDED_WELL, LogLine, State
-from core.engine.report import nothing_words
+from core.engine.report import nothing_words, particulars_of
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
+from core.telling import PARTICULAR
 from tui.costview import Cost, cost_of
 from tui.follow import follow
 from tui.logins import asking_hosts
@@ -28,6 +29,7 @@ from tui.screens.plan_table import PlanTableScreen
 from tui.screens.run import RunScreen
 from tui.site import Site, Snapshot
 from tui.text import wrapped
+from tui.verdict import particular_lines
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 
@@ -57,10 +59,17 @@ class ReviewScreen(HouseScreen[None]):
     class Looked(Message):
         """The dry run has come so far."""
 
-        def __init__(self, snapshot: Snapshot, warnings: list[LogLine], cost: Cost | None) -> None:
+        def __init__(
+            self,
+            snapshot: Snapshot,
+            warnings: list[LogLine],
+            particulars: list[LogLine],
+            cost: Cost | None,
+        ) -> None:
             super().__init__()
             self.snapshot = snapshot
             self.warnings = warnings
+            self.particulars = particulars
             self.cost = cost
 
     class Refused(Message):
@@ -118,7 +127,8 @@ class ReviewScreen(HouseScreen[None]):
             warnings = await asyncio.to_thread(self.site.reader.log, run, level="warning")
             asked = self._about(snapshot)
             cost = await asyncio.to_thread(cost_of, self.site, asked) if asked.ended else None
-            self.post_message(self.Looked(asked, warnings, cost))
+            told = await asyncio.to_thread(self.site.reader.log, run, level=PARTICULAR)
+            self.post_message(self.Looked(asked, warnings, told, cost))
 
     def _about(self, snapshot: Snapshot) -> Snapshot:
         """Leave out what a dry run looks at, but this request does not do."""
@@ -143,6 +153,8 @@ class ReviewScreen(HouseScreen[None]):
             cost,
             with_hosts=self._request.kind is RunKind.INSTALL,
         )
+        told = particular_lines(particulars_of(message.particulars))
+        lines += [Text(), *told] if told else []
         self.query_one("#plan", LineList).show([Row("", line) for line in lines])
         self._offer(snapshot)
         self.refresh_bindings()
