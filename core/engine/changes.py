@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.engine.journal import LogLine, State, TaskRow
+from core.engine.report import count, size
 from core.telling import FOLLOW, IN_PLACE_OF, RESTARTS, stays_in
 
 DU = "du"
+NOTHING = "Nothing to change: the site is as the config says."
+_MOST_HOSTS = 6
 
 
 class ChangeKind(StrEnum):
@@ -116,6 +119,20 @@ def _stays(facts: Iterable[LogLine]) -> Iterator[Change]:
     for what, targets in grouped.items():
         yield Change(ChangeKind.STAYS, what, tuple(dict.fromkeys(targets)))
     yield Change(ChangeKind.STAYS, _ALWAYS_STAYS, (DU,))
+
+
+def change_words(change: Change) -> str:
+    """Return what changes, on which hosts, and how much that moves."""
+    moved = f" (up to {size(change.size_bytes)})" if change.size_bytes else ""
+    hosts = [target for target in change.targets if target != DU]
+    if not hosts:
+        many = f"{len(change.targets)} " if change.kind is ChangeKind.BROUGHT else ""
+        return f"{many}{change.what}{moved}"
+    joint = " " if change.what.endswith((" of", " on", " to")) else ": "
+    more = len(hosts) - _MOST_HOSTS
+    number = f"{count(len(hosts), 'host')}: " if more > 0 else ""
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{change.what}{joint}{number}{', '.join(hosts[:_MOST_HOSTS])}{rest}{moved}"
 
 
 def changes_record(changes: Iterable[Change]) -> list[dict[str, object]]:
