@@ -18,6 +18,7 @@ from typing import Any
 
 from core.errors import AirferryError
 from core.files import write_atomically
+from core.secrets import without_secrets
 
 UNIT_DIR = Path("/etc/systemd/system")
 STOP_TIMEOUT_S = 10.0
@@ -100,6 +101,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
+                env=without_secrets(os.environ),
             )
         let_go(process)
         record = {"pid": process.pid, "start_time": start_time_of(process.pid)}

@@ -22,6 +22,7 @@ _DU_WORDS = {
 _HOST_WORDS = {
     "docker.install": "install Docker",
     "docker.configure": "set up Docker",
+    "docker.login": "keep the login",
     "tunnel.open": "open the tunnel",
     "images.warm": "images",
     "tunnel.close": "close the tunnel",
@@ -70,7 +71,7 @@ def plan_lines(
     du = [task for target in targets if target.name == THIS_MACHINE for task in target.tasks]
     hosts = [target for target in targets if target.name != THIS_MACHINE]
     if changes is None:
-        lines = [Text(line) for line in _du_lines(du, machine)]
+        lines = [Text(line) for line in (*_du_lines(du, machine), *_registry_lines(du))]
         lines += [Text(line) for line in _host_lines(hosts)] if hosts or with_hosts else []
     else:
         lines = list(changes)
@@ -117,6 +118,12 @@ def _du_lines(du: list[TaskRow], machine: str) -> list[str]:
         failed = any(task.error_code for task in du)
         return [f"{label:<19}{'cannot be done' if failed else 'nothing to do'}"]
     return [f"{label if not n else '':<19}{part}" for n, part in enumerate(parts)]
+
+
+def _registry_lines(du: list[TaskRow]) -> list[str]:
+    """Return what the site's own registry (mode custom) said of the login."""
+    reached = [t for t in du if t.step == "registry.reach" and t.state is State.PRESENT]
+    return [fit(f"{'Registry':<19}{safe(task.message)}", WIDTH).rstrip() for task in reached]
 
 
 def _said(task: TaskRow) -> str:

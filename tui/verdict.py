@@ -23,6 +23,7 @@ _READY = {
     RunKind.CLEAN: "what Airferry brought there is gone",
     RunKind.CHECK: "every host can take part; nothing was changed",
 }
+LINE = 76
 _WORDS = {RunKind.CLEAN: "clean", RunKind.CHECK: "fit"}
 
 
@@ -52,11 +53,17 @@ def _of_hosts(good: int, every: int, word: str) -> str:
     return f"All hosts are {word}." if every > 1 else f"The host is {word}."
 
 
-def verdict_lines(snapshot: Snapshot, config: Config) -> list[Text]:
-    """Return everything below the headline."""
+def verdict_lines(snapshot: Snapshot, config: Config, *, files: bool = False) -> list[Text]:
+    """Return everything below the headline.
+
+    Args:
+        snapshot: The run as it ended.
+        config: The site.
+        files: There are files for the cluster, which a key shows.
+    """
     run = snapshot.run
     lines = [Text(f"run {run.id}, {run.kind}, mode {safe(run.mode)}, {clock(run.seconds)}"), Text()]
-    lines += [Text(line) for line in _achieved(snapshot, config)]
+    lines += [Text(line) for line in _achieved(snapshot, config, files=files)]
     if run.message:
         lines += [Text(), Text(safe(run.message), "bold")]
     causes = causes_of(snapshot.tasks)
@@ -70,7 +77,7 @@ def verdict_lines(snapshot: Snapshot, config: Config) -> list[Text]:
     return lines
 
 
-def _achieved(snapshot: Snapshot, config: Config) -> list[str]:
+def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
     hosts = _hosts(snapshot)
     ready = [host for host in hosts if host.state in ENDED_WELL]
     kind = RunKind(snapshot.run.kind)
@@ -101,9 +108,19 @@ def _achieved(snapshot: Snapshot, config: Config) -> list[str]:
         lines += left_lines(snapshot.tasks)
     if config.mode is Mode.DU and _serves(snapshot):  # in mode none it was there for the run only
         lines.append(f"running      registry on 127.0.0.1:{config.registry_port} of this machine")
-    if config.mode is not Mode.NONE and snapshot.state is State.DONE:
-        lines.append(f"names        {safe(config.name_prefix)}/<image>")
+    if snapshot.state is State.DONE:
+        lines += _names(config, files=files)
     return lines
+
+
+def _names(config: Config, *, files: bool) -> list[str]:
+    """Return how images are called on this site, and where that is told to others."""
+    more = "files for the cluster: e" if files else ""
+    if config.mode is Mode.NONE:
+        return [f"names        the original ones     {more}".rstrip()]
+    name = f"names        {safe(config.name_prefix)}/<image>"
+    together = f"{name}     {more}".rstrip()
+    return [together] if len(together) <= LINE else [name, f"             {more}"]
 
 
 def _taken(snapshot: Snapshot) -> list[str]:

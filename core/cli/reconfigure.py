@@ -62,7 +62,7 @@ def _ask(request: RunRequest, options: Namespace, config: Config) -> None:
 
 
 def _show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
-    run = start_run(request.as_plan(), asked_secrets(options))
+    run = start_run(request.as_plan(), asked_secrets(options, config))
     follow(config, run, quiet=True)
     reader = JournalReader(config.state_dir)
     tasks, row = reader.tasks(run), reader.run(run)

@@ -52,8 +52,16 @@ _SERVICES = {
 _HOSTS: Mapping[str, tuple[ChangeKind, str]] = {
     "docker.install": (ChangeKind.BROUGHT, "Docker to"),
     "docker.configure": (ChangeKind.CHANGED, "Docker's settings on"),
+    "docker.login": (ChangeKind.CHANGED, "the registry's login on"),
     "images.warm": (ChangeKind.BROUGHT, "images to"),
     "tunnel.close": (ChangeKind.STOPPED, "the tunnel of"),
+}
+_OWN_WORDS: Mapping[str, ChangeKind] = {
+    "docker.leave": ChangeKind.REMOVED,
+    "registry.remove": ChangeKind.REMOVED,
+    "tunnel.drop": ChangeKind.STOPPED,
+    "tunnels.stop": ChangeKind.STOPPED,
+    "registry.stop": ChangeKind.STOPPED,
 }
 _ALWAYS_STAYS = "containers that run on hosts, and every image under every name that it has"
 
@@ -94,8 +102,7 @@ def _change(task: TaskRow) -> tuple[ChangeKind, str] | None:
         return ChangeKind.BROUGHT, "bundles to the registry" if "import" in step else "bundles"
     if step == "registry.move":
         return ChangeKind.CHANGED, f"where the registry stores: {task.message}"
-    removes = step in ("registry.remove", "docker.leave")
-    return ChangeKind.REMOVED if removes else ChangeKind.STOPPED, task.message
+    return _OWN_WORDS.get(step, ChangeKind.CHANGED), task.message
 
 
 def _service(step: str, message: str) -> tuple[ChangeKind, str]:

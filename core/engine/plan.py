@@ -8,9 +8,12 @@ from core.config import HostConfig, Mode
 from core.engine.request import (
     BACKUPS,
     CLEANS,
+    KEEPS,
     PLANS,
     RECONFIGURES,
+    REPAIRS,
     RESTORES,
+    UPKEEP,
     RunKind,
     RunRequest,
 )
@@ -18,6 +21,8 @@ from core.steps.backup import RegistryBackup, RegistryRestore
 from core.steps.base import DU, Need, Step
 from core.steps.bundles import BundleImport, BundleRead, BundleTake
 from core.steps.clean import DockerRemove, DockerRestore, ImagesRemove, TunnelClose
+from core.steps.clearing import RegistryGc, RegistryKeep
+from core.steps.cluster import ClusterFiles
 from core.steps.docker import DockerConfigure, DockerInstall
 from core.steps.du import (
     DuPreflight,
@@ -38,12 +43,15 @@ from core.steps.leave import (
     leaving_hosts,
 )
 from core.steps.reach import Connect, Preflight
+from core.steps.site_registry import DockerLogin, RegistryFromHost
 from core.steps.tunnel import TunnelOpen
+from core.steps.upkeep import RegistryRepair, RegistryScan
 from core.steps.work import Work
 
 _HOST_RUNS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.PLAN, *RECONFIGURES)
 _HERE_RUNS = (RunKind.IMPORT, RunKind.TAKE)
 _IMPORT_RUNS = (RunKind.INSTALL, RunKind.IMPORT, RunKind.PLAN, *RECONFIGURES)
+_CLUSTER_RUNS = (*_HOST_RUNS, RunKind.IMPORT)
 
 
 def build_plan(request: RunRequest, work: Work) -> list[Step]:
@@ -56,9 +64,13 @@ def build_plan(request: RunRequest, work: Work) -> list[Step]:
     """
     if request.kind in (*BACKUPS, *RESTORES):
         return list(_saving_steps(request, work))
+    if request.kind in UPKEEP:
+        return list(_upkeep_steps(request, work))
     steps = list(_du_steps(request, work))
     last_of_du = steps[-1].id if steps else ""
     needs = [Need(DU, last_of_du)] if last_of_du else []
+    if steps and request.kind in _CLUSTER_RUNS:
+        steps.append(ClusterFiles(work))
     hosts: list[HostConfig] = []
     if request.kind not in _HERE_RUNS and not request.here_only:
         hosts = [h for h in work.config.hosts if not request.hosts or h.name in request.hosts]
@@ -72,11 +84,29 @@ def build_plan(request: RunRequest, work: Work) -> list[Step]:
 
 
 def _saving_steps(request: RunRequest, work: Work) -> Iterator[Step]:
-    yield (RegistryReach if work.config.mode is Mode.CUSTOM else RegistryServe)(work)
+    if work.config.mode is Mode.CUSTOM:
+        yield RegistryReach(work, push=request.kind in RESTORES)
+    else:
+        yield RegistryServe(work)
     if request.kind in BACKUPS:
         yield RegistryBackup(work)
     else:
         yield RegistryRestore(work)
+
+
+def _upkeep_steps(request: RunRequest, work: Work) -> Iterator[Step]:
+    if request.kind is RunKind.REGISTRY_VERIFY:
+        if work.config.mode is Mode.CUSTOM:
+            yield RegistryReach(work, push=False)
+        yield RegistryScan(work)
+        return
+    yield RegistryServe(work)
+    if request.kind in REPAIRS:
+        yield RegistryRepair(work)
+        return
+    if request.kind in KEEPS:
+        yield RegistryKeep(work)
+    yield RegistryGc(work)
 
 
 def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
@@ -98,9 +128,10 @@ def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
         yield from (BundleRead(work, file) for file in work.files)
         return
     yield DuPreflight(work)
-    yield {Mode.DU: RegistryServe, Mode.NONE: RegistryForRun, Mode.CUSTOM: RegistryReach}[mode](
-        work
-    )
+    if mode is Mode.CUSTOM:
+        yield RegistryReach(work, push=kind in _IMPORT_RUNS)
+    else:
+        yield (RegistryServe if mode is Mode.DU else RegistryForRun)(work)
     if mode is Mode.DU and kind in _HOST_RUNS and work.config.hosts and not request.here_only:
         yield TunnelsServe(work)
     if kind in _IMPORT_RUNS or mode is Mode.NONE:
@@ -135,11 +166,15 @@ def _host_steps(
         yield from _clean_steps(request, work, host)
         return
     yield Preflight(work, host, images=images, read_bundles=kind is not RunKind.CHECK)
+    if mode is Mode.CUSTOM and not work.loads:
+        yield RegistryFromHost(work, host)
     if kind is RunKind.CHECK:
         return
     yield DockerInstall(work, host)
     if mode is not Mode.NONE or (images and not work.loads):
         yield DockerConfigure(work, host)
+    if mode is Mode.CUSTOM and work.config.registry_host_login:
+        yield DockerLogin(work, host, Need(DU, RegistryReach.step_id))
     if mode is Mode.DU:
         yield TunnelOpen(work, host)
     if images:

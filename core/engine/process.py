@@ -32,6 +32,7 @@ from core.engine.request import (
     CLEANS,
     RECONFIGURES,
     RESTORES,
+    UPKEEP,
     RunKind,
     RunRequest,
 )
@@ -110,6 +111,7 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
             options=imports,
             secrets=secrets,
             saving=saving,
+            generations=request.generations,
             reconfigures=request.kind in RECONFIGURES,
         )
         state = loop.run_until_complete(_carry_out(request, work, journal, run, asked))
@@ -143,6 +145,8 @@ def _require_files(config: Config, request: RunRequest) -> None:
             "mode none has no registry to back up or restore: hosts hold the images themselves",
             remedy="Keep the bundles in imagesDir. Modes du and custom have a registry.",
         )
+    if request.kind in UPKEEP:
+        _require_registry(config, request)
     unknown = set(request.hosts) - {host.name for host in config.hosts}
     if unknown:
         raise UsageError(f"no such host in the config: {', '.join(sorted(unknown))}")
@@ -155,7 +159,7 @@ def _require_files(config: Config, request: RunRequest) -> None:
         problems = [problem for problem in problems if problem.key != "imagesDir"]
     if request.kind in CLEANS:
         problems = [problem for problem in problems if problem.key != "dockerRepo"]
-    if request.kind in (*BACKUPS, *RESTORES):
+    if request.kind in (*BACKUPS, *RESTORES, *UPKEEP):
         problems = [problem for problem in problems if problem.key == "privateRegistryCA"]
     if request.kind is RunKind.IMPORT:
         problems = [p for p in problems if p.key in ("imagesDir", "privateRegistryCA")]
@@ -163,12 +167,36 @@ def _require_files(config: Config, request: RunRequest) -> None:
         raise ConfigError("\n".join(f"{config.path}:{problem}" for problem in problems))
 
 
+def _require_registry(config: Config, request: RunRequest) -> None:
+    """Refuse to look after a registry that is not there, or not Airferry's.
+
+    Raises:
+        UsageError: with what can be done instead.
+    """
+    if config.mode is Mode.NONE:
+        raise UsageError(
+            "mode none has no registry to look after: hosts hold the images themselves",
+            remedy=f"What runs have left in {config.registry_dir} may be deleted while none is "
+            "at work; the next run makes it anew.",
+        )
+    if config.mode is Mode.CUSTOM and request.kind is not RunKind.REGISTRY_VERIFY:
+        raise UsageError(
+            "in mode custom the registry's storage is not Airferry's: nothing is changed there",
+            remedy=f"Have it looked after where it runs: {config.registry_base}. What it lacks "
+            "comes again with: airferry import",
+        )
+    if request.kind in (RunKind.KEEP, RunKind.PLAN_KEEP) and request.generations < 1:
+        raise UsageError(
+            "at least one generation stays", remedy="Name how many: airferry registry keep 2"
+        )
+
+
 def _bundle_files(config: Config, request: RunRequest) -> tuple[BundleFile, ...]:
     if request.bundles:
         return tuple(dict.fromkeys(bundle_file(path) for path in request.bundles))
     if request.kind in RESTORES:
         raise UsageError("no backup is named", remedy="Name one: airferry restore FILE")
-    if request.kind in (*CLEANS, *BACKUPS) or not config.images_dir.is_dir():
+    if request.kind in (*CLEANS, *BACKUPS, *UPKEEP) or not config.images_dir.is_dir():
         return ()  # who needs the directory was told already
     found, _ = find_bundles(config.images_dir)
     if not found and request.kind in (RunKind.INSTALL, RunKind.IMPORT):

@@ -30,6 +30,8 @@ class Conveyor:
         self._queue: queue.Queue[Piece] = queue.Queue(LENGTH)
         self._stop = stop
         self._broken = threading.Event()
+        self.is_whole = False
+        """Whether the end was put on it: what is still there is all that is missing."""
 
     def put(self, piece: Piece) -> bool:
         """Put a piece on the belt, None for the end; False when nobody takes pieces any more.
@@ -37,7 +39,9 @@ class Conveyor:
         Raises:
             Cancelled: the run is cancelled.
         """
-        return put_unless(self._queue, piece, self._is_over)
+        taken = put_unless(self._queue, piece, self._is_over)
+        self.is_whole = self.is_whole or (taken and piece is None)
+        return taken
 
     def _is_over(self) -> bool:
         if self._broken.is_set():

@@ -31,7 +31,7 @@ from core.bundle import (
     contents_of,
     sha256_digest,
 )
-from core.errors import BundleCorrupt, BundleError, Cancelled
+from core.errors import BundleCorrupt, BundleError, Cancelled, RegistryFull
 from core.pause import PAUSED, Pause
 from core.registry import pack
 from core.registry.client import RegistryClient
@@ -148,18 +148,25 @@ class Pass:
         return pending.with_layers({name: layer.result() for name, layer in pending.layers.items()})
 
     def break_down(self) -> None:
+        """End the uploads; those whose layer was read to its end are let finish.
+
+        (A few MiB at most are missing of each. What is stored then need not be sent again, and
+        the sessions that are deleted meanwhile give back the room that one of them may lack.)
+        """
         for belt in self.belts:
-            belt.break_down()
+            if not belt.is_whole:
+                belt.break_down()
         for upload in self.uploads:
             upload.exception()
 
     def root_cause(self, error: BaseException) -> BaseException:
-        """Return what went wrong first: a broken upload stops the reader, whose error says less."""
+        """Return what went wrong: a broken upload stops the reader, whose error says less."""
         if not isinstance(error, _UploadBroken):
             return error
         causes = [cause for upload in self.uploads if (cause := upload.exception())]
         lasting = [cause for cause in causes if not isinstance(cause, Cancelled)]
-        return (lasting or causes or [error])[0]
+        full = [cause for cause in lasting if isinstance(cause, RegistryFull)]
+        return (full or lasting or causes or [error])[0]
 
     def finish(self, members: Members[Layer]) -> Ingested:
         contents = contents_of(members, self.problems)

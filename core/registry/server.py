@@ -20,7 +20,9 @@ from core.errors import (
 )
 from core.files import write_atomically
 from core.registry.client import SITE_HEADER, RegistryClient
+from core.registry.credentials import find_login
 from core.registry.relocate import Move, holds_content, noted_move
+from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from core.service import Service
 
 PROGRAMS = ("docker-registry", "registry")
@@ -141,8 +143,12 @@ class RegistryServer:
         ensure_state_dir(self._config)
         self._start(for_one_run=True)
 
-    def start(self) -> None:
+    def start(self, *, read_only: bool = False) -> None:
         """Start the registry with the config's settings and wait until it answers.
+
+        Args:
+            read_only: It takes nothing and deletes nothing; `settings_fit` says no then, so that
+                whatever comes next starts it as it should be, also when this process is killed.
 
         Raises:
             RegistryMoved: what it stored is in another directory than the config says.
@@ -150,9 +156,9 @@ class RegistryServer:
             RegistryPortTaken: something else listens on the port.
             RegistryError: it does not come up; the end of its log is in the message.
         """
-        self._start(for_one_run=False)
+        self._start(for_one_run=False, read_only=read_only)
 
-    def _start(self, *, for_one_run: bool) -> None:
+    def _start(self, *, for_one_run: bool, read_only: bool = False) -> None:
         self.require_in_place()
         service = self._service(find_program())
         if self._changes_port():
@@ -164,7 +170,7 @@ class RegistryServer:
         else:
             self._one_run_path.unlink(missing_ok=True)
         self._config.registry_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._settings_path, self._settings())
+        write_atomically(self._settings_path, self._settings(read_only=read_only))
         service.start()
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -233,7 +239,7 @@ class RegistryServer:
             state_dir=self._state_dir,
         )
 
-    def _settings(self, directory: Path | None = None) -> str:
+    def _settings(self, directory: Path | None = None, *, read_only: bool = False) -> str:
         """Write the registry's own config.
 
         There is no cache of blob descriptors: after garbage collection it would go on saying that
@@ -246,7 +252,10 @@ class RegistryServer:
             "storage": {
                 "filesystem": {"rootdirectory": str(directory or self._config.registry_dir)},
                 "delete": {"enabled": True},
-                "maintenance": {"uploadpurging": purging},
+                "maintenance": {
+                    "uploadpurging": purging,
+                    **({"readonly": {"enabled": True}} if read_only else {}),
+                },
             },
             "http": {
                 "addr": self.address,
@@ -267,13 +276,23 @@ class RegistryServer:
                 ) from error
 
 
-def registry_client(config: Config) -> RegistryClient:
-    """Return a client of the site's registry: the DU's own, or in mode custom the existing one."""
+def registry_client(config: Config, typed: RegistryLogin = NO_REGISTRY_LOGIN) -> RegistryClient:
+    """Return a client of the site's registry: the DU's own, or in mode custom the existing one.
+
+    Args:
+        config: The site.
+        typed: The login that was typed for the existing one; it may also be known elsewhere.
+    """
     if config.mode is not Mode.CUSTOM:
         return RegistryClient(RegistryServer(config).address)
     address, _, prefix = config.registry_base.partition("/")
     return RegistryClient(
-        address, prefix=prefix, insecure=config.registry_insecure, ca=config.registry_ca
+        address,
+        prefix=prefix,
+        insecure=config.registry_insecure,
+        ca=config.registry_ca,
+        login=lambda: find_login(config, typed),
+        theirs=True,
     )
 
 

@@ -13,11 +13,13 @@ from core.files import nearest_directory
 from core.hosts.preflight import release_findings
 from core.hosts.tunnel_service import is_running
 from core.hosts.tunnels import Tunnel
-from core.registry import lacks_of_names
+from core.registry import STAGE, RegistryClient, lacks_of_names
+from core.secrets import RegistryLogin
 from core.service import Service, ServiceFailed
 from core.steps.base import Missing, Teller, VerifyStep, some_of
 from core.steps.room import registry_bytes
 from core.steps.targets import DuStep, comes_true
+from core.steps.work import Work
 from core.telling import FOLLOW, RESTARTS, room_fact
 from core.threads import in_thread
 from core.versions import newest, release_in
@@ -166,15 +168,34 @@ class RegistryForRun(RegistryServe):
 
 
 class RegistryReach(DuStep, VerifyStep):
-    """The site's own registry (mode custom) answers."""
+    """The site's own registry (mode custom) answers, and the login may do what is to be done.
+
+    Args:
+        work: The run.
+        push: Something is to be put into it.
+    """
 
     step_id = "registry.reach"
     title = "registry"
 
+    def __init__(self, work: Work, *, push: bool) -> None:
+        super().__init__(work)
+        self._push = push
+
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"asking {self._work.registry.address}")
-        await self._work.ask_registry(lambda client: client.site_id())
+        login = await self._work.ask_registry(self._look)
+        if login is None:
+            tell.found("asks for no login")
+        else:
+            who = login.user or "an identity token"
+            tell.found(f"login of {who} ({login.source}), may pull{' and push' * self._push}")
         return None
+
+    def _look(self, client: RegistryClient) -> RegistryLogin | None:
+        client.site_id()
+        client.require_rights(STAGE, push=self._push)
+        return client.login()
 
 
 class RegistryVerify(DuStep, VerifyStep):

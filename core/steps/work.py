@@ -33,7 +33,7 @@ from core.registry import (
     has_program,
     registry_client,
 )
-from core.secrets import NO_SECRETS, Secrets
+from core.secrets import NO_SECRETS, RegistryLogin, Secrets
 from core.threads import in_thread
 
 CONNECTS_AT_ONCE = 8
@@ -73,6 +73,8 @@ class Work:
         options: How it deals with bundles.
         secrets: What was typed to log in to the hosts.
         saving: How the registry is backed up or restored; then `files` are backups.
+        generations: How many generations of bundles stay in the registry.
+        going: Names of the registry, (repository, tag), that the run is about to delete.
         reconfigures: What an earlier config left is moved, or taken away, by this run.
         endings: Called when it is closed, however the run ended.
     """
@@ -85,6 +87,8 @@ class Work:
     options: ImportOptions = field(default_factory=ImportOptions)
     secrets: Secrets = NO_SECRETS
     saving: Saving = field(default_factory=Saving)
+    generations: int = 0
+    going: frozenset[tuple[str, str]] = frozenset()
     reconfigures: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     pause: Pause = field(default_factory=Pause)
@@ -94,7 +98,7 @@ class Work:
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.config.state_dir)
         self.server = RegistryServer(self.config)
-        self.registry = registry_client(self.config)
+        self.registry = registry_client(self.config, self.secrets.registry)
         self.tunnels = TunnelBook(self.config.state_dir)
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
@@ -164,6 +168,22 @@ class Work:
 
         return await in_thread(guarded, self.stop)
 
+    async def pull_login(self) -> RegistryLogin | None:
+        """Return the login that hosts need to pull; None where the registry asks for none.
+
+        Raises:
+            RegistryError: the registry does not say, or the login is refused.
+        """
+        if self.config.mode is not Mode.CUSTOM:
+            return None
+
+        def ask(client: RegistryClient) -> RegistryLogin | None:
+            if client.login() is None:
+                client.site_id()
+            return client.login()
+
+        return await self.ask_registry(ask)
+
     def known(self, file: BundleFile) -> Bundle | None:
         """Return what is known of a bundle, if anything is."""
         if file not in self._known:
@@ -192,7 +212,9 @@ class Work:
         async with self._listing:
             known = self.known(file)
             if known is None:
-                listed = await in_thread(lambda: list_bundle(file, self._hold_listing), self.stop)
+                listed = await in_thread(
+                    lambda: list_bundle(file, self.go_on_when_resumed), self.stop
+                )
                 # An import may have come to its end meanwhile, and it knows more.
                 known = self.known(file) or self.keep(file, listed)
             return known
@@ -241,7 +263,8 @@ class Work:
         self.go_on()
         return self.pause.wait(self.go_on, say)
 
-    def _hold_listing(self) -> None:
+    def go_on_when_resumed(self) -> None:
+        """Raise Cancelled when the run is to end; wait in a thread while it is held."""
         self.hold()
 
     def go_on(self) -> None:

@@ -26,35 +26,59 @@ HERE, SERVE, REACH, TUNNELS, VERIFY = (
     "tunnels.serve",
     "registry.verify",
 )
+FILES_OUT = "cluster.files"
 IMPORTS = ["bundle.import:x.tar", "bundle.import:y.tar"]
 TAKES = ["bundle.take:x.tar", "bundle.take:y.tar"]
 READS = ["bundle.read:x.tar", "bundle.read:y.tar"]
 LOOK = ["connect", "preflight"]
 WARM = ["images.warm", "images.verify"]
 DU_HOST = [*LOOK, "docker.install", "docker.configure", "tunnel.open"]
-NONE_HOST = CUSTOM_HOST = [*LOOK, "docker.install", "docker.configure"]
+NONE_HOST = [*LOOK, "docker.install", "docker.configure"]
+CUSTOM_LOOK = [*LOOK, REACH]
+CUSTOM_HOST = [*CUSTOM_LOOK, "docker.install", "docker.configure"]
 CLEAN = ["connect", "tunnel.close", "images.remove", "docker.restore"]
 VERIFY_HOST = ["connect", "images.verify"]
 MOVE, LEAVE = "registry.move", ["tunnel.close", "docker.leave"]
 STOP = ["tunnels.stop", "registry.stop"]
 
 TABLE: dict[tuple[Mode, RunKind], tuple[list[str], list[str]]] = {
-    (Mode.DU, RunKind.INSTALL): ([HERE, SERVE, TUNNELS, *IMPORTS, VERIFY], [*DU_HOST, *WARM]),
-    (Mode.DU, RunKind.IMPORT): ([HERE, SERVE, *IMPORTS, VERIFY], []),
-    (Mode.DU, RunKind.CONFIGURE_HOSTS): ([HERE, SERVE, TUNNELS, VERIFY], [*DU_HOST, *WARM]),
-    (Mode.DU, RunKind.PLAN): ([HERE, SERVE, TUNNELS, *IMPORTS], [*DU_HOST, "images.warm"]),
+    (Mode.DU, RunKind.INSTALL): (
+        [HERE, SERVE, TUNNELS, *IMPORTS, VERIFY, FILES_OUT],
+        [*DU_HOST, *WARM],
+    ),
+    (Mode.DU, RunKind.IMPORT): ([HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT], []),
+    (Mode.DU, RunKind.CONFIGURE_HOSTS): (
+        [HERE, SERVE, TUNNELS, VERIFY, FILES_OUT],
+        [*DU_HOST, *WARM],
+    ),
+    (Mode.DU, RunKind.PLAN): (
+        [HERE, SERVE, TUNNELS, *IMPORTS, FILES_OUT],
+        [*DU_HOST, "images.warm"],
+    ),
     (Mode.DU, RunKind.CHECK): ([], LOOK),
     (Mode.DU, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
-    (Mode.NONE, RunKind.INSTALL): ([HERE, SERVE, *IMPORTS, VERIFY], [*NONE_HOST, *WARM]),
-    (Mode.NONE, RunKind.CONFIGURE_HOSTS): ([HERE, SERVE, *IMPORTS, VERIFY], [*NONE_HOST, *WARM]),
-    (Mode.NONE, RunKind.PLAN): ([HERE, SERVE, *IMPORTS], [*NONE_HOST, "images.warm"]),
+    (Mode.NONE, RunKind.INSTALL): ([HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT], [*NONE_HOST, *WARM]),
+    (Mode.NONE, RunKind.CONFIGURE_HOSTS): (
+        [HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT],
+        [*NONE_HOST, *WARM],
+    ),
+    (Mode.NONE, RunKind.PLAN): ([HERE, SERVE, *IMPORTS, FILES_OUT], [*NONE_HOST, "images.warm"]),
     (Mode.NONE, RunKind.CHECK): ([], LOOK),
     (Mode.NONE, RunKind.VERIFY): ([], VERIFY_HOST),
-    (Mode.CUSTOM, RunKind.INSTALL): ([HERE, REACH, *IMPORTS, VERIFY], [*CUSTOM_HOST, *WARM]),
-    (Mode.CUSTOM, RunKind.IMPORT): ([HERE, REACH, *IMPORTS, VERIFY], []),
-    (Mode.CUSTOM, RunKind.CONFIGURE_HOSTS): ([HERE, REACH, VERIFY], [*CUSTOM_HOST, *WARM]),
-    (Mode.CUSTOM, RunKind.PLAN): ([HERE, REACH, *IMPORTS], [*CUSTOM_HOST, "images.warm"]),
-    (Mode.CUSTOM, RunKind.CHECK): ([], LOOK),
+    (Mode.CUSTOM, RunKind.INSTALL): (
+        [HERE, REACH, *IMPORTS, VERIFY, FILES_OUT],
+        [*CUSTOM_HOST, *WARM],
+    ),
+    (Mode.CUSTOM, RunKind.IMPORT): ([HERE, REACH, *IMPORTS, VERIFY, FILES_OUT], []),
+    (Mode.CUSTOM, RunKind.CONFIGURE_HOSTS): (
+        [HERE, REACH, VERIFY, FILES_OUT],
+        [*CUSTOM_HOST, *WARM],
+    ),
+    (Mode.CUSTOM, RunKind.PLAN): (
+        [HERE, REACH, *IMPORTS, FILES_OUT],
+        [*CUSTOM_HOST, "images.warm"],
+    ),
+    (Mode.CUSTOM, RunKind.CHECK): ([], CUSTOM_LOOK),
     (Mode.CUSTOM, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
     (Mode.DU, RunKind.RECONFIGURE): (
         [MOVE, HERE, SERVE, TUNNELS, *IMPORTS, VERIFY],
@@ -157,7 +181,7 @@ def test_the_dry_run_of_an_import_asks_no_host(tmp_path: Path) -> None:
     config = Config(CONFIG, mode=Mode.DU, hosts=HOSTS, state_dir=tmp_path)
     request = RunRequest(RunKind.PLAN, CONFIG, here_only=True)
     steps = build_plan(request, Work(config, FILES, dry=True))
-    assert [HERE, SERVE, *IMPORTS] == [step.id for step in steps]
+    assert [HERE, SERVE, *IMPORTS, FILES_OUT] == [step.id for step in steps]
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -188,7 +212,7 @@ def test_content_is_removed_where_that_is_asked(tmp_path: Path) -> None:
 
 def test_without_hosts_only_the_du_s_part_is_done(tmp_path: Path) -> None:
     steps = plan(Mode.DU, RunKind.INSTALL, tmp_path, hosts=())
-    assert [HERE, SERVE, *IMPORTS, VERIFY] == [step.id for step in steps]
+    assert [HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT] == [step.id for step in steps]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +235,7 @@ def test_how_hosts_are_warmed(mode: Mode, warm: Warm, step: type[Step], tmp_path
 def test_without_a_registry_program_mode_none_loads(tmp_path: Path, registry_program: Path) -> None:
     registry_program.unlink()
     steps = plan(Mode.NONE, RunKind.INSTALL, tmp_path)
-    assert READS == ids(steps, DU)
+    assert [*READS, FILES_OUT] == ids(steps, DU)
     assert ImagesLoad is type(next(s for s in steps if s.id == "images.warm"))
 
 
@@ -235,4 +259,5 @@ def test_files_of_one_name_have_steps_of_their_own(tmp_path: Path) -> None:
         "bundle.import:/v2/x.tar",
         "bundle.import:y.tar",
         VERIFY,
+        FILES_OUT,
     ] == [step.id for step in steps]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from core.bundle import LayerIndex, bundle_file
 from core.errors import (
     AirferryError,
     RegistryBusy,
+    RegistryDenied,
     RegistryError,
     RegistryFull,
     RegistryStalled,
@@ -20,7 +22,14 @@ from core.errors import (
 )
 from core.registry import STAGE, Import, RegistryClient, publish
 from core.registry import client as client_module
-from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar, write_bundle
+from tests.support.archives import (
+    ImageSpec,
+    digest_of,
+    docker_archive,
+    layer_tar,
+    tar_of,
+    write_bundle,
+)
 from tests.support.fakeregistry import FakeRegistry, Refusal, fake_registry
 from tests.support.pipes import fed_pipe
 
@@ -96,7 +105,7 @@ def test_a_registry_that_takes_a_little_at_a_time(open_fake: Open) -> None:
         (502, b"", RegistryBusy),
         (500, b"oops", RegistryBusy),
         (413, b"too large", RegistryError),
-        (403, b"DENIED", RegistryError),
+        (403, b"DENIED", RegistryDenied),
     ],
 )
 def test_refusals(
@@ -133,10 +142,50 @@ def test_a_registry_without_room(run_import: RunImport, method: str, body: bytes
     assert {} == fake.sessions
 
 
+def test_what_was_read_whole_is_stored_though_another_layer_found_no_room(tmp_path: Path) -> None:
+    """The session that is deleted gives back room; who waits for a little of it is not cut off."""
+    begun: list[str] = []
+
+    def fault(method: str, path: str) -> Refusal | None:
+        if method != "PATCH":
+            return None
+        if "session-0" not in path:
+            fake.wait_until_asked("DELETE")
+            return None
+        begun.append(path)  # it is asked before the body is read, and after that
+        return None if len(begun) == 1 else (500, b"no space left on device")
+
+    noise = [
+        tar_of(f"noise/{n}", random.Random(n).randbytes(4 << 20))  # noqa: S311
+        for n in range(2)
+    ]
+    file = bundle_file(write_bundle(tmp_path / "b.tar", [ImageSpec(["c:1"], noise)]))
+    fake = FakeRegistry(fault=fault, hasty=True)
+    index = LayerIndex(tmp_path / "layers.jsonl")
+    with fake_registry(fake), closing(RegistryClient(fake.address)) as client:
+        importing = Import(file, client, index, threading.Event())
+        with pytest.raises(RegistryFull):
+            importing.run(lambda _: None)
+        assert (1, {}) == (len(fake.blobs), fake.sessions)
+        fake.fault = lambda _method, _path: None
+        done = importing.run(lambda _: None)
+    assert (1, 1) == (done.sent_layers, done.kept_layers)
+
+
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
 def test_a_repository_that_is_not_known(run_import: RunImport, method: str) -> None:
     with pytest.raises(RegistryError, match=f"answered 404 to {method}.*NAME_UNKNOWN"):
         run_import(refusing(method, 404, b"NAME_UNKNOWN"))
+
+
+@pytest.mark.parametrize("code", [b"BLOB_UPLOAD_INVALID", b"BLOB_UPLOAD_UNKNOWN"])
+def test_an_upload_that_the_registry_lost_may_be_tried_again(
+    run_import: RunImport, code: bytes
+) -> None:
+    fake = refusing("PUT", 404, b'{"errors":[{"code":"' + code + b'"}]}')
+    with pytest.raises(RegistryBusy, match="answered 404 to PUT") as caught:
+        run_import(fake)
+    assert caught.value.transient
 
 
 @pytest.mark.parametrize("hasty", [False, True])

@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from core.engine.changes import NOTHING
 from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
+from core.engine.report import nothing_words
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from tui.changing import change_lines, leaves_registry
@@ -184,9 +185,8 @@ class ReviewScreen(HouseScreen[None]):
             self._headline("Nothing can be done as things are.")
             bar.show("Start all the same?", answers)
         elif nothing_to_do(snapshot.tasks):
-            clean = self._request.kind is RunKind.CLEAN
-            what = "nothing of Airferry's is there" if clean else "everything is there already"
-            self._headline(NOTHING if self._changes else f"Nothing to do: {what}.")
+            nothing = f"Nothing to do: {nothing_words(self._request.kind)}."
+            self._headline(NOTHING if self._changes else nothing)
             bar.show("Check everything once more?", answers)
         else:
             self._headline(f"{'This is what will be done.':<49}Nothing is done yet.")
