@@ -133,8 +133,10 @@ def change_words(change: Change) -> str:
     moved = f" (up to {size(change.size_bytes)})" if change.size_bytes else ""
     hosts = [target for target in change.targets if target != DU]
     if not hosts:
-        many = f"{len(change.targets)} " if change.kind is ChangeKind.BROUGHT else ""
-        return f"{many}{change.what}{moved}"
+        if change.kind is ChangeKind.BROUGHT:
+            many, rest = len(change.targets), change.what.removeprefix("bundles")
+            return f"{count(many, 'bundle')}{rest}{moved}"
+        return f"{change.what}{moved}"
     joint = " " if change.what.endswith((" of", " on", " to")) else ": "
     more = len(hosts) - _MOST_HOSTS
     number = f"{count(len(hosts), 'host')}: " if more > 0 else ""

@@ -81,27 +81,27 @@ TABLE: dict[tuple[Mode, RunKind], tuple[list[str], list[str]]] = {
     (Mode.CUSTOM, RunKind.CHECK): ([], CUSTOM_LOOK),
     (Mode.CUSTOM, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
     (Mode.DU, RunKind.RECONFIGURE): (
-        [MOVE, HERE, SERVE, TUNNELS, *IMPORTS, VERIFY],
+        [MOVE, HERE, SERVE, TUNNELS, *IMPORTS, VERIFY, FILES_OUT],
         [*DU_HOST, *WARM, "docker.leave"],
     ),
     (Mode.DU, RunKind.PLAN_RECONFIGURE): (
-        [MOVE, HERE, SERVE, TUNNELS, *IMPORTS],
+        [MOVE, HERE, SERVE, TUNNELS, *IMPORTS, FILES_OUT],
         [*DU_HOST, "images.warm", "docker.leave"],
     ),
     (Mode.NONE, RunKind.RECONFIGURE): (
-        [MOVE, HERE, SERVE, *IMPORTS, VERIFY, *STOP],
+        [MOVE, HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT, *STOP],
         [*NONE_HOST, *WARM, *LEAVE],
     ),
     (Mode.NONE, RunKind.PLAN_RECONFIGURE): (
-        [MOVE, HERE, SERVE, *IMPORTS, *STOP],
+        [MOVE, HERE, SERVE, *IMPORTS, FILES_OUT, *STOP],
         [*NONE_HOST, "images.warm", *LEAVE],
     ),
     (Mode.CUSTOM, RunKind.RECONFIGURE): (
-        [HERE, REACH, *IMPORTS, VERIFY, *STOP],
+        [HERE, REACH, *IMPORTS, VERIFY, FILES_OUT, *STOP],
         [*CUSTOM_HOST, *WARM, *LEAVE],
     ),
     (Mode.CUSTOM, RunKind.PLAN_RECONFIGURE): (
-        [HERE, REACH, *IMPORTS, *STOP],
+        [HERE, REACH, *IMPORTS, FILES_OUT, *STOP],
         [*CUSTOM_HOST, "images.warm", *LEAVE],
     ),
     **{(mode, RunKind.CLEAN): ([], CLEAN) for mode in Mode},

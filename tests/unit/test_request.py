@@ -52,6 +52,7 @@ def test_every_field_is_handed_on() -> None:
         split_bytes=1,
         prune=True,
         compared_keys=("SHA256:a",),
+        generations=1,
         remove_registry=True,
     )
     assert all(asdict(request).values())
@@ -68,7 +69,8 @@ def test_there_and_back_in_one_line(request: RunRequest) -> None:
 def test_which_kinds_change_things() -> None:
     only_look = {RunKind.PLAN, RunKind.CHECK, RunKind.VERIFY}
     only_look |= {RunKind.PLAN_BACKUP, RunKind.PLAN_RESTORE, RunKind.PLAN_CLEAN}
-    only_look |= {RunKind.PLAN_RECONFIGURE}
+    only_look |= {RunKind.PLAN_RECONFIGURE, RunKind.PLAN_KEEP, RunKind.PLAN_GC}
+    only_look |= {RunKind.PLAN_REPAIR, RunKind.REGISTRY_VERIFY}
     assert only_look == {kind for kind in RunKind if not kind.changes_things}
 
 
