@@ -54,6 +54,13 @@ def change_lines(tasks: Sequence[TaskRow], facts: Iterable[LogLine]) -> list[Tex
     return lines
 
 
+def option_line(tasks: Iterable[TaskRow], *, removes: bool) -> list[Text]:
+    """Return the line about the registry's content, where a change ends this machine's registry."""
+    if not leaves_registry(tasks):
+        return []
+    return [Text(), Text(f"o: [{'x' if removes else ' '}] remove what the registry stores as well")]
+
+
 def leaves_registry(tasks: Iterable[TaskRow]) -> bool:
     """Whether a change ends the registry of this machine, so that its content may go as well."""
     return any(

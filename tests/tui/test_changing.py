@@ -62,13 +62,14 @@ async def test_start_offers_the_change_and_review_tells_it(
     changed: Path, changer: FakeEngine
 ) -> None:
     async with opened(changed, changer) as driver:
-        await driver.sees("Change what runs to the config", "mode none now, hosts were set up in")
+        await driver.sees("Change what runs to the config", "mode none now, set up in mode du")
         await driver.press("home", "enter")
         await driver.sees("[Review]", "This is what will be done.", "Start?   > No")
         await driver.sees("stopped    the tunnel of worker-01, worker-02, worker-03")
         await driver.sees("the registry at 127.0.0.1:5100", f"stays      {STAYS[:40]}")
+        await driver.sees("o: [ ] remove what the registry stores as well")
         await driver.press("o")
-        await driver.sees("removed    the registry's content (1.2 GB)")
+        await driver.sees("removed    the registry's content (1.2 GB)", "o: [x] remove")
         kind = RunKind.PLAN_RECONFIGURE
         asked = [RunRequest(kind, changed), RunRequest(kind, changed, remove_registry=True)]
         assert asked == changer.requests[-2:]

@@ -120,7 +120,7 @@ def test_a_new_site_differs_in_nothing_and_is_left_alone(tmp_path: Path) -> None
 
 
 def test_an_earlier_mode_is_told_until_a_change_of_all_hosts_was_completed(tmp_path: Path) -> None:
-    config, said = site(tmp_path, Mode.NONE), "mode none now, hosts were set up in mode custom"
+    config, said = site(tmp_path, Mode.NONE), "mode none now, set up in mode custom"
     made(tmp_path, RunKind.INSTALL, Mode.CUSTOM)
     assert [said] == differences(config)
     made(tmp_path, RunKind.INSTALL, Mode.NONE)

@@ -19,7 +19,7 @@ from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
 from core.engine.report import nothing_words
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
-from tui.changing import change_lines, leaves_registry
+from tui.changing import change_lines, leaves_registry, option_line
 from tui.costview import Cost, cost_of
 from tui.follow import follow
 from tui.logins import asking_hosts
@@ -170,11 +170,16 @@ class ReviewScreen(HouseScreen[None]):
             socket.gethostname(),
             cost,
             with_hosts=self._request.kind is RunKind.INSTALL,
-            changes=change_lines(snapshot.tasks, message.facts) if self._changes else None,
+            changes=self._change_lines(message) if self._changes else None,
         )
         self.query_one("#plan", LineList).show([Row("", line) for line in lines])
         self._offer(snapshot)
         self.refresh_bindings()
+
+    def _change_lines(self, message: Looked) -> list[Text]:
+        tasks = message.snapshot.tasks
+        removes = self._request.remove_registry
+        return [*change_lines(tasks, message.facts), *option_line(tasks, removes=removes)]
 
     def _offer(self, snapshot: Snapshot) -> None:
         bar = self.query_one("#start", ChoiceBar)
