@@ -14,6 +14,7 @@ from core.engine.journal import ENDED_WELL, JournalReader, RunRow, State
 from core.engine.report import count, size, targets_of
 from core.engine.request import RunKind
 from core.errors import AirferryError
+from tui.changing import differs
 from tui.findings import THIS_MACHINE
 from tui.site import Site
 from tui.text import STYLES, fit, safe, signed, time_of_day, when
@@ -49,11 +50,13 @@ class Upkeep:
         lines: By the key of the line.
         registry: The registry of this machine; None where it is not Airferry's or does not answer.
         tunnels: The tunnels.
+        differs: In what the site differs from its config.
     """
 
     lines: Mapping[str, Standing] = field(default_factory=dict)
     registry: RegistryStatus | None = None
     tunnels: Tunnels | None = None
+    differs: tuple[str, ...] = ()
 
 
 LINES: Mapping[str, str] = {
@@ -81,7 +84,7 @@ def look_after(site: Site) -> Upkeep:
     lines = {
         "backup": _last_backup(runs, site, reader),
         "restore": _last(runs, RunKind.RESTORE, site, reader, "from a file; asked first"),
-        "mode": Standing(f"now {config.mode}"),
+        "mode": _mode(config, changed := differs(site)),
         "verify": _last(runs, RunKind.VERIFY, site, reader, "is every image there? Never done yet"),
         "check": _last(runs, RunKind.CHECK, site, reader, "never done yet"),
         "clean": Standing(
@@ -100,7 +103,13 @@ def look_after(site: Site) -> Upkeep:
         lines["registry"] = Standing(safe(str(error), 80), "x")
     tunnels = services.tunnels_now(config)
     lines["tunnels"] = _tunnels(tunnels)
-    return Upkeep(lines, registry, tunnels)
+    return Upkeep(lines, registry, tunnels, changed)
+
+
+def _mode(config: Config, changed: tuple[str, ...]) -> Standing:
+    if changed:
+        return Standing(f"differs from the config: {safe(changed[0], 80)}", "!")
+    return Standing(f"now {config.mode}")
 
 
 def _registry(config: Config, status: RegistryStatus | None) -> Standing:

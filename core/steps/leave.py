@@ -16,6 +16,7 @@ from core.hosts import tunnel_service as tunnel_process
 from core.hosts.brought import brought
 from core.hosts.certificates import distrust, trusted
 from core.hosts.daemon_json import reduce_daemon_json, unwanted_in_daemon_json
+from core.hosts.docker_login import given_logins, withdraw_logins
 from core.hosts.tunnels import Tunnel
 from core.registry import STAGE
 from core.registry.relocate import (
@@ -88,7 +89,7 @@ class DockerLeave(HostStep):
         tell.say("looking for settings of earlier modes")
         if self._work.dry:
             await self._tell_names_that_stay(tell)
-        gone = [*await self._entries(), *await self._certificates()]
+        gone = [*await self._entries(), *await self._certificates(), *await self._logins()]
         if not gone:
             return None
         names = some_of(list(dict.fromkeys(gone)))
@@ -97,16 +98,24 @@ class DockerLeave(HostStep):
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("taking old settings away")
         entries, certificates = await self._entries(), await self._certificates()
+        logins = await self._logins()
         if entries:
             await reduce_daemon_json(self._link, entries)
         if certificates:
             await distrust(self._link, certificates)
+        if logins:
+            await withdraw_logins(self._link, logins)
 
     async def _entries(self) -> list[str]:
         config = self._work.config
         custom = config.mode is Mode.CUSTOM
         named = [self._registry] if custom and config.registry_insecure else []
         return await unwanted_in_daemon_json(self._link, named, loopback=not custom)
+
+    async def _logins(self) -> list[str]:
+        config = self._work.config
+        kept = [self._registry] if config.mode is Mode.CUSTOM and config.registry_host_login else []
+        return [name for name in await given_logins(self._link) if name not in kept]
 
     async def _certificates(self) -> list[str]:
         config = self._work.config

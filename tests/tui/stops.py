@@ -95,6 +95,14 @@ FAILED = (
 )
 """A site with a host that cannot be reached."""
 
+CHANGING = (
+    Stop((), ("Change what runs to the config",), "changing-start"),
+    Stop(("home", "enter"), ("[Review]", "Start?", "> No"), "changing-review"),
+    Stop(("o",), ("removed    ", "Start?", "> No"), "changing-review-removed"),
+    Stop(("right", "enter"), ("All hosts are ready.", "ended   "), "changing-done"),
+)
+"""A site that was set up in mode du, whose config says none by now."""
+
 
 async def go(driver: Driver, stop: Stop) -> None:
     """Go to a stop, and wait until it has nothing more to say."""

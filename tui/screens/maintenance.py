@@ -19,7 +19,7 @@ from core.engine.report import size
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from tui.places import place_for_files
-from tui.screens.dialogs import Prompt
+from tui.screens.dialogs import Prompt, Question
 from tui.screens.holdings import HoldingsScreen
 from tui.screens.mode import ModeScreen
 from tui.screens.pick import Menu, Picked, PickScreen
@@ -124,7 +124,7 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
         actions: dict[str, Callable[[], None]] = {
             "backup": lambda: self._offer(restore=False),
             "restore": lambda: self._offer(restore=True),
-            "mode": lambda: self.ferry.open(ModeScreen(self.site)),
+            "mode": self._mode,
             "tunnels": lambda: self.ferry.open(TunnelsScreen(self.site)),
             "registry": self._registry,
             "held": lambda: self.ferry.open(HoldingsScreen(self.site)),
@@ -136,6 +136,23 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
             "support": self.save_support_bundle,
         }
         actions[event.key]()
+
+    def _mode(self) -> None:
+        """Offer the change that the config asks for already, else lead to the modes."""
+        found = self._upkeep.differs if self._upkeep else ()
+
+        def answered(answer: str | None) -> None:
+            if answer == "change":
+                self._review(RunRequest(RunKind.RECONFIGURE, self.site.path))
+            elif answer == "mode":
+                self.ferry.open(ModeScreen(self.site, change=True))
+
+        if not found:
+            answered("mode")
+            return
+        lines = [*found, "", "Review shows first what would be started, stopped and removed."]
+        choices = [("no", "No"), ("change", "Review the change"), ("mode", "Another mode")]
+        self.ferry.open(Question("The site differs from its config", lines, choices), answered)
 
     def _review(self, request: RunRequest) -> None:
         self.ferry.open(ReviewScreen(self.site, request))
