@@ -7,7 +7,7 @@ SECONDS ?= 60
 PROTOTYPE ?= $(wildcard ../shared/import_prototype.py)
 LAB := $(BIN)/python -m tests.lab
 
-.PHONY: setup demo test check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui screenshots lab-up lab-down requirements clean
+.PHONY: setup demo test check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui bench-packages screenshots lab-up lab-down requirements clean
 
 setup: $(VENV)/.complete ## make .venv/bin/airferry
 
@@ -44,13 +44,16 @@ fuzz: setup ## damaged bundles against the readers, for SECONDS
 
 bench: bench-import bench-hosts bench-backup bench-scale bench-tui ## all benches
 
-bench-import: setup ## the import side by side with what a user would pick; PROTOTYPE=path adds a row
+bench-packages: setup
+	@$(LAB) packages
+
+bench-import: bench-packages ## the import side by side with what a user would pick; PROTOTYPE=path adds a row
 	@$(BIN)/python -m tests.bench.imports $(if $(PROTOTYPE),--prototype "$(PROTOTYPE)")
 
 bench-hosts: setup ## warming hosts side by side with what a user would do, on a lab of four hosts
 	@$(BIN)/python -m tests.bench.hosts
 
-bench-backup: setup ## backup and restore side by side with tar and with skopeo sync
+bench-backup: bench-packages ## backup and restore side by side with tar and with skopeo sync
 	@$(BIN)/python -m tests.bench.backups
 
 bench-scale: setup ## 500 hosts served by a fake: time to all facts, memory, writes to the journal

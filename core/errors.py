@@ -8,13 +8,17 @@
     |   +-- BundleTruncated, BundleCorrupt, NotABundle, UnsafeBundle, NameCollision, BundleExists
     +-- RegistryError          the registry refused or lost something
     |   +-- RegistryUnreachable (can pass), RegistryStalled (can pass), RegistryBusy
-    |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken
+    |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken,
+    |       RegistryLoginNeeded, RegistryLoginRefused, RegistryDenied, RegistryTokenExpired
+    |       (can pass), RegistryProjectMissing, RegistryReadOnly, RegistryTlsWrong,
+    |       RegistryDamaged, RegistryDirTaken, RegistryMoved, RegistryOnlyCopy
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
     |       HostDiskFull, HostUnfit, HostPortTaken, HostForwardingForbidden, HostSudoRefused,
-    |       SshConfigWrong, DockerFailed, TunnelDown (can pass)
-    |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass)
+    |       SshConfigWrong, DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
+    |       HostRegistryTlsWrong
+    |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass), PullDenied
     +-- PackagesError          the offline Docker bundle does not serve this host
     +-- StillMissing           a step was applied and its check still finds something missing
     +-- DuUnfit                this machine lacks something that the job needs
@@ -180,6 +184,77 @@ class RegistryFull(RegistryError):
     remedy_text = "Make room in registryDir, then run the same command again."
 
 
+class RegistryLoginNeeded(RegistryError):
+    """The site's registry asks for a login, and none is known here."""
+
+    code = "E-REG-LOGIN"
+    remedy_text = (
+        "Type it (w on the screens, or --ask-registry-password), set AIRFERRY_REGISTRY_USER and "
+        "AIRFERRY_REGISTRY_PASSWORD, or log in with: docker login"
+    )
+
+
+class RegistryLoginRefused(RegistryError):
+    """The site's registry does not take this name with this password; it is not sent again."""
+
+    code = "E-REG-LOGIN-WRONG"
+    remedy_text = (
+        "Type name and password anew (w on the screens, or --ask-registry-password), or mend them "
+        "where they come from. A wrong password is sent once only, for accounts get locked."
+    )
+
+
+class RegistryDenied(RegistryError):
+    """The login is right, but it may not do this."""
+
+    code = "E-REG-DENIED"
+    remedy_text = (
+        "Have whoever keeps the registry give this user the right to pull and to push under the "
+        "path of privateRegistryBase, or log in as another user."
+    )
+
+
+class RegistryTokenExpired(RegistryError):
+    """A login's token ran out while it was being used; the next one will do."""
+
+    code = "E-REG-TOKEN"
+    remedy_text = "Run the same command again: what is there is not sent twice."
+    transient = True
+
+
+class RegistryProjectMissing(RegistryError):
+    """The registry wants a project (namespace, repository) made before anything goes into it."""
+
+    code = "E-REG-PROJECT"
+    remedy_text = (
+        "Have the project made in the registry, or name one that is there: privateRegistryBase."
+    )
+
+
+class RegistryReadOnly(RegistryError):
+    """The registry takes nothing at all at present."""
+
+    code = "E-REG-READONLY"
+    remedy_text = (
+        "Have whoever keeps the registry end its maintenance or read-only mode, then run the same "
+        "command again."
+    )
+
+
+class RegistryTlsWrong(RegistryError):
+    """No safe line to the registry: its certificate is not right, or it speaks TLS or not."""
+
+    code = "E-REG-TLS"
+    remedy_text = "Mend what is named, in the config or in the registry's certificate."
+
+
+class RegistryDamaged(RegistryError):
+    """What the registry has stored is not whole any more."""
+
+    code = "E-REG-DAMAGED"
+    remedy_text = "Mend it: airferry registry verify --repair"
+
+
 class RegistryEngineMissing(RegistryError):
     """No registry program is installed on the DU."""
 
@@ -192,6 +267,30 @@ class RegistryPortTaken(RegistryError):
 
     code = "E-REG-PORT"
     remedy_text = "Stop what listens there, or choose another registryPort in the config."
+
+
+class RegistryDirTaken(RegistryError):
+    """The directory that the registry is to move to cannot take it."""
+
+    code = "E-REG-DIR"
+    remedy_text = "Choose another registryDir: an empty or a new one. Nothing was moved."
+
+
+class RegistryMoved(RegistryError):
+    """The config names another directory than the one that holds the registry's content."""
+
+    code = "E-REG-MOVED"
+    remedy_text = "Run: airferry reconfigure (it moves the content), or set registryDir back."
+
+
+class RegistryOnlyCopy(RegistryError):
+    """What is to be removed holds images that no bundle has."""
+
+    code = "E-REG-ONLY-COPY"
+    remedy_text = (
+        "Set privateRegistryType back to du, run: airferry backup --outdir DIR, and put the backup "
+        "into imagesDir; or reconfigure without removing the registry."
+    )
 
 
 class HostError(AirferryError):
@@ -344,6 +443,35 @@ class PullFailed(DockerFailed):
     code = "E-DOCKER-PULL"
     remedy_text = "Check 'airferry tunnels status' and 'airferry registry status'; run it again."
     transient = True
+
+
+class PullDenied(DockerFailed):
+    """The registry does not let this host's Docker pull."""
+
+    code = "E-DOCKER-DENIED"
+    remedy_text = (
+        "The login may not pull this image: have whoever keeps the registry give it the right, "
+        "then run it again."
+    )
+
+
+class HostRegistryGone(HostError):
+    """The site's registry does not answer when it is asked from the host."""
+
+    code = "E-HOST-REG"
+    remedy_text = (
+        "Mend the host's way to the registry (name service, route, firewall), then: "
+        "airferry configure-hosts --only-failed"
+    )
+    transient = True
+    patience_s = 30.0
+
+
+class HostRegistryTlsWrong(HostError):
+    """What answers the host at the registry's address is not what its Docker will trust."""
+
+    code = "E-HOST-REG-TLS"
+    remedy_text = "Mend what is named; does the host reach another machine under that name?"
 
 
 class PackagesError(AirferryError):

@@ -18,6 +18,7 @@ from typing import Any
 
 from core.errors import AirferryError
 from core.files import write_atomically
+from core.secrets import without_secrets
 
 UNIT_DIR = Path("/etc/systemd/system")
 STOP_TIMEOUT_S = 10.0
@@ -62,9 +63,43 @@ class Service:
             record = json.loads(self._pid_path.read_bytes())
             pid, started = int(record["pid"]), str(record["start_time"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
+            return self._unnoted()
         # Of a process that ended at once no start time could be noted.
-        return pid if started and start_time_of(pid) == started else None
+        return pid if started and start_time_of(pid) == started else self._unnoted()
+
+    def _unnoted(self) -> int | None:
+        """Return the pid of a process that was started, but not noted: its starter was killed.
+
+        It is told by its arguments, where those name something in the state directory.
+        """
+        arguments = self.argv[1:]
+        if not any(Path(argument).is_relative_to(self.state_dir) for argument in arguments):
+            return None
+        wanted = [os.fsencode(argument) for argument in arguments]
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                found = (place / "cmdline").read_bytes().removesuffix(b"\0").split(b"\0")[1:]
+                if found == wanted and place.stat().st_uid == os.geteuid():
+                    return int(place.name)
+            except OSError:  # it has gone
+                continue
+        return None
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it runs, or is to come back after a reboot."""
+        if under_systemd():
+            return self._unit_path.exists()
+        return self.pid() is not None
+
+    def foreign_state(self) -> str:
+        """Return the command of a unit of this name that belongs to another state directory."""
+        if not under_systemd() or not self._unit_path.exists():
+            return ""
+        text = self._unit_path.read_text(encoding="utf-8")
+        command = next((x for x in text.splitlines() if x.startswith("ExecStart=")), "")
+        ours = _quoted(str(self.state_dir)).strip('"')
+        return "" if f'"{ours}"' in command or f'"{ours}/' in command else command
 
     def start(self) -> None:
         """Start it, anew if it runs already.
@@ -84,6 +119,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
+                env=without_secrets(os.environ),
             )
         let_go(process)
         record = {"pid": process.pid, "start_time": start_time_of(process.pid)}
@@ -97,7 +133,7 @@ class Service:
         """
         pid = self.pid()
         if under_systemd():
-            unit = UNIT_DIR / f"{self.name}.service"
+            unit = self._unit_path
             if unit.exists():
                 _systemctl("disable", "--now", self.name)
                 unit.unlink()
@@ -107,6 +143,10 @@ class Service:
             _end(pid, self.name)
         self._pid_path.unlink(missing_ok=True)
         return pid is not None
+
+    @property
+    def _unit_path(self) -> Path:
+        return UNIT_DIR / f"{self.name}.service"
 
     @property
     def _pid_path(self) -> Path:
@@ -121,8 +161,7 @@ class Service:
             f"[Service]\nExecStart={command}\nRestart=always\nRestartSec=1\n\n"
             "[Install]\nWantedBy=multi-user.target\n"
         )
-        path = UNIT_DIR / f"{self.name}.service"
-        write_atomically(path, unit)
+        write_atomically(self._unit_path, unit)
         _systemctl("daemon-reload")
         _systemctl("enable", self.name)
         _systemctl("restart", self.name)
@@ -157,10 +196,18 @@ def _end(pid: int, name: str) -> None:
             return
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while time.monotonic() < deadline:
-            if start_time_of(pid) != started:
+            if start_time_of(pid) != started and not _has_threads(pid):
                 return
             time.sleep(_POLL_S)
     raise ServiceFailed(f"{name} (process {pid}) does not end")
+
+
+def _has_threads(pid: int) -> bool:
+    """Whether threads of a process that counts as gone still end, and hold its port meanwhile."""
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except OSError:
+        return False
 
 
 def _quoted(argument: str) -> str:

@@ -5,12 +5,22 @@ Steps write them and whoever looks at a run reads them; neither knows the other.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 RUN_PAUSED = "the run was paused"
 RUN_RESUMED = "the run was resumed"
 CONTAINERS_STOP = "running containers stop meanwhile"
 CONTAINERS_GO_ON = "Docker reloads its settings, running containers go on"
+PARTICULAR = "particular"
+"""The level of those entries of the log that hold particulars."""
+MOST_PARTICULARS = 500
+RESTARTS = "is to be restarted"
+FOLLOW = "follow the registry"
+IN_PLACE_OF = "in place of the one from port"
+STAYS = "stays"
 _ROOM = re.compile(r"^room left[^:\n]*: \S+ GB in (.+) \((-?[0-9]+) bytes\)$", re.MULTILINE)
 
 
@@ -29,3 +39,47 @@ def room_fact(left_bytes: int, place: str, when: str = "") -> tuple[str, str]:
 def rooms_in(text: str) -> list[tuple[str, int]]:
     """Return the facts about room in an entry of the log: the places, and the bytes left there."""
     return [(place, int(left)) for place, left in _ROOM.findall(text)]
+
+
+@dataclass(frozen=True)
+class Particular:
+    """One of many things that a step found, or would do, with no room for it in a sentence.
+
+    Args:
+        what: What it is: `damaged`, `missing`, `link`, `tag`, `goes`, `comes back`, `stays`.
+        subject: A digest, or the name of an image.
+        size_bytes: How large.
+        names: The images that it concerns.
+        note: Where it can be had from, or why.
+    """
+
+    what: str
+    subject: str
+    size_bytes: int = 0
+    names: tuple[str, ...] = ()
+    note: str = ""
+
+
+def particulars_text(found: Iterable[Particular]) -> str:
+    """Return particulars as an entry of the log."""
+    return "\n".join(json.dumps(asdict(one)) for one in found)
+
+
+def particulars_in(text: str) -> list[Particular]:
+    """Read an entry of the log back."""
+    found = (json.loads(line) for line in text.splitlines())
+    return [Particular(**{**values, "names": tuple(values["names"])}) for values in found]
+
+
+def stays_fact(what: str) -> tuple[str, str]:
+    """Return a fact about something that a change of the site leaves as it is."""
+    return STAYS, what
+
+
+def stays_in(text: str) -> list[str]:
+    """Return what an entry of the log says of things that stay."""
+    return [
+        line.removeprefix(f"{STAYS}: ")
+        for line in text.split("\n")
+        if line.startswith(f"{STAYS}: ")
+    ]

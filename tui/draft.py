@@ -23,7 +23,9 @@ NUMBERS = frozenset(
         "ssh.port",
     }
 )
-FLAGS = frozenset({"laterBundleWins", "privateRegistryInsecure", "verifyRun"})
+FLAGS = frozenset(
+    {"laterBundleWins", "privateRegistryHostLogin", "privateRegistryInsecure", "verifyRun"}
+)
 
 
 @lru_cache(maxsize=8)

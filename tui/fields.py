@@ -57,7 +57,19 @@ FIELDS = (
         (Mode.CUSTOM,),
         YES_NO,
     ),
-    Field("privateRegistryUser", "registry user", "The name to log in with.", (Mode.CUSTOM,)),
+    Field(
+        "privateRegistryUser",
+        "registry user",
+        "The name to log in with; the password is asked for at Review.",
+        (Mode.CUSTOM,),
+    ),
+    Field(
+        "privateRegistryHostLogin",
+        "login on hosts",
+        "true: hosts keep it in /root/.docker; root can read it.",
+        (Mode.CUSTOM,),
+        YES_NO,
+    ),
     Field(
         "registryDir",
         "registryDir",
@@ -148,6 +160,7 @@ def default_of(key: str, config: Config) -> str:
         "registryPort": config.registry_port,
         "hostRegistryPort": config.host_registry_port,
         "privateRegistryInsecure": "false",
+        "privateRegistryHostLogin": "false",
         "laterBundleWins": "false",
         "warm": config.warm.value,
         "verifyRun": "false",

@@ -18,10 +18,12 @@ WIDTH = 76
 _DU_WORDS = {
     "registry.serve": "start the registry",
     "tunnels.serve": "start the tunnel service",
+    "cluster.files": "write the files for the cluster",
 }
 _HOST_WORDS = {
     "docker.install": "install Docker",
     "docker.configure": "set up Docker",
+    "docker.login": "keep the login",
     "tunnel.open": "open the tunnel",
     "images.warm": "images",
     "tunnel.close": "close the tunnel",
@@ -54,6 +56,7 @@ def plan_lines(
     cost: Cost | None = None,
     *,
     with_hosts: bool = True,
+    changes: Sequence[Text] | None = None,
 ) -> list[Text]:
     """Return what Review shows.
 
@@ -63,12 +66,16 @@ def plan_lines(
         machine: This machine's name.
         cost: What it will cost, if there is anything to do.
         with_hosts: Whether it is about hosts at all; a backup, say, is not.
+        changes: What stands in the place of this machine's and the hosts' lines.
     """
     targets = targets_of(tasks)
     du = [task for target in targets if target.name == THIS_MACHINE for task in target.tasks]
     hosts = [target for target in targets if target.name != THIS_MACHINE]
-    lines = [Text(line) for line in _du_lines(du, machine)]
-    lines += [Text(line) for line in _host_lines(hosts)] if hosts or with_hosts else []
+    if changes is None:
+        lines = [Text(line) for line in (*_du_lines(du, machine), *_registry_lines(du))]
+        lines += [Text(line) for line in _host_lines(hosts)] if hosts or with_hosts else []
+    else:
+        lines = list(changes)
     lines += cost_lines(cost, WIDTH) if cost else []
     causes = causes_of(tasks)
     if causes or warnings:
@@ -111,7 +118,14 @@ def _du_lines(du: list[TaskRow], machine: str) -> list[str]:
     if not missing:
         failed = any(task.error_code for task in du)
         return [f"{label:<19}{'cannot be done' if failed else 'nothing to do'}"]
-    return [f"{label if not n else '':<19}{part}" for n, part in enumerate(parts)]
+    folded = [line for part in parts for line in wrapped(part, WIDTH - 19, "  ")]
+    return [f"{label if not n else '':<19}{line}" for n, line in enumerate(folded)]
+
+
+def _registry_lines(du: list[TaskRow]) -> list[str]:
+    """Return what the site's own registry (mode custom) said of the login."""
+    reached = [t for t in du if t.step == "registry.reach" and t.state is State.PRESENT]
+    return [fit(f"{'Registry':<19}{safe(task.message)}", WIDTH).rstrip() for task in reached]
 
 
 def _said(task: TaskRow) -> str:
@@ -120,7 +134,12 @@ def _said(task: TaskRow) -> str:
     moved = f" ({size(task.bytes_total)})" if task.bytes_total else ""
     if task.step == "registry.backup":
         return f"write a backup of {words.removeprefix('no backup of ')}{moved}"
-    return f"restore: {words}{moved}" if task.step == "registry.restore" else words
+    if task.step == "registry.gc":
+        return f"give back {words}"
+    if task.step == "registry.keep":
+        return f"delete {words}"
+    verb = {"registry.restore": "restore", "registry.repair": "mend"}.get(task.step)
+    return f"{verb}: {words}{moved}" if verb else words
 
 
 def _host_lines(hosts: list[Target]) -> list[str]:

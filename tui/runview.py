@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
-from core.engine.report import LOOKS, Target, clock, count, sign, size, targets_of
+from core.engine.report import LOOKS, Target, clock, count, said_in, sign, size, targets_of
 from tui.findings import THIS_MACHINE
 from tui.progress import Progress, progress_of, seconds_left, tally
 from tui.site import Snapshot
@@ -138,7 +138,7 @@ def log_rows(lines: Sequence[LogLine]) -> list[Text]:
     for line in lines:
         style = {"warning": "yellow", "error": "red"}.get(line.level, "")
         mark = {"warning": "! ", "error": "x "}.get(line.level, "  ")
-        for number, part in enumerate(wrapped(line.text, LOG_WIDTH, "  ")[:MAX_LOG_ROWS]):
+        for number, part in enumerate(wrapped(said_in(line), LOG_WIDTH, "  ")[:MAX_LOG_ROWS]):
             at = time_of_day(line.at) if number == 0 else " " * 8
             found.append(Text.assemble(at, " ", (mark + part, style)))
             mark = "  "

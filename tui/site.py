@@ -14,7 +14,7 @@ from core.engine.journal import JournalReader, RunRow, State, TaskRow
 from core.engine.report import is_paused
 from core.engine.request import RunRequest
 from core.errors import BusyError, ConfigError
-from core.secrets import NO_SECRETS, Login, Secrets
+from core.secrets import NO_REGISTRY_LOGIN, NO_SECRETS, Login, RegistryLogin, Secrets
 from tui.draft import Draft
 from tui.launch import EngineLauncher, Launcher
 
@@ -59,6 +59,7 @@ class Site:
         self.listed: dict[str, Bundle] = {}
         self.secrets: Secrets = NO_SECRETS
         self.half_typed = Login()
+        self.half_typed_registry = NO_REGISTRY_LOGIN
         self.text = read_text(path) if path.exists() else ""
         self.config: Config
         self.problems: list[Problem]
@@ -176,6 +177,11 @@ class Site:
             self.secrets = replace(kept, hosts={**kept.hosts, **own})
         else:
             self.secrets = replace(kept, everywhere=login.over(kept.everywhere))
+
+    def keep_registry(self, login: RegistryLogin) -> None:
+        """Keep the login to the site's registry in memory, until the screens are closed."""
+        self.half_typed_registry = NO_REGISTRY_LOGIN
+        self.secrets = replace(self.secrets, registry=login)
 
     @property
     def reader(self) -> JournalReader:

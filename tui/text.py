@@ -131,3 +131,8 @@ def _some(every: Sequence[str], shown: int) -> str:
     rest = len(every) - shown
     more = f" and {rest} more" if rest > 0 else ""
     return ", ".join(every[:shown]) + more
+
+
+def sendable(typed: str) -> str:
+    """Return what was typed without what no login can take: NUL, halves of characters."""
+    return typed.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")

@@ -13,6 +13,7 @@ from core.engine.journal import ENDED_WELL, JournalReader, RunRow, State
 from core.engine.report import count, size, targets_of
 from core.engine.request import RunKind
 from core.errors import AirferryError
+from tui.changing import differs
 from tui.findings import THIS_MACHINE
 from tui.site import Site
 from tui.text import STYLES, fit, safe, signed, time_of_day, when
@@ -21,6 +22,7 @@ from tui.widgets.line_list import Row
 if TYPE_CHECKING:
     from core.engine.services import RegistryStatus, Tunnels, TunnelStatus
 
+_NO_REGISTRY = "mode none has no registry"
 TUNNEL_HEADING = f"    {'host':<16}{'state':<23}{'lost':>5}  last error"
 _WORDS_WIDTH, _NOTE_WIDTH = 26, 48
 
@@ -46,11 +48,13 @@ class Upkeep:
         lines: By the key of the line.
         registry: The registry of this machine; None where it is not Airferry's or does not answer.
         tunnels: The tunnels.
+        differs: In what the site differs from its config.
     """
 
     lines: Mapping[str, Standing] = field(default_factory=dict)
     registry: RegistryStatus | None = None
     tunnels: Tunnels | None = None
+    differs: tuple[str, ...] = ()
 
 
 LINES: Mapping[str, str] = {
@@ -61,6 +65,8 @@ LINES: Mapping[str, str] = {
     "registry": "Registry",
     "held": "What the registry holds",
     "verify": "Verify the site",
+    "rot": "Check the registry",
+    "old": "Clear old bundles",
     "check": "Check all hosts",
     "clean": "Clean hosts",
     "support": "Support bundle",
@@ -76,14 +82,15 @@ def look_after(site: Site) -> Upkeep:
     lines = {
         "backup": _last_backup(runs, site, reader),
         "restore": _last(runs, RunKind.RESTORE, site, reader, "from a file; asked first"),
-        "mode": Standing(f"now {config.mode}"),
+        "mode": _mode(config, changed := differs(site)),
         "verify": _last(runs, RunKind.VERIFY, site, reader, "is every image there? Never done yet"),
         "check": _last(runs, RunKind.CHECK, site, reader, "never done yet"),
         "clean": Standing(
             f"takes away what Airferry put there; {count(len(config.hosts), 'host')}"
         ),
         "support": Standing("for whoever helps you; no passwords in it"),
-        "held": Standing("names, sizes, where they came from"),
+        "rot": _rot(runs, site, reader),
+        **_stored(config),
     }
     registry = None
     try:
@@ -94,7 +101,13 @@ def look_after(site: Site) -> Upkeep:
         lines["registry"] = Standing(safe(str(error), 80), "x")
     tunnels = services.tunnels_now(config)
     lines["tunnels"] = _tunnels(tunnels)
-    return Upkeep(lines, registry, tunnels)
+    return Upkeep(lines, registry, tunnels, changed)
+
+
+def _mode(config: Config, changed: tuple[str, ...]) -> Standing:
+    if changed:
+        return Standing(f"differs from the config: {safe(changed[0], 80)}", "!")
+    return Standing(f"now {config.mode}")
 
 
 def _registry(config: Config, status: RegistryStatus | None) -> Standing:
@@ -107,6 +120,36 @@ def _registry(config: Config, status: RegistryStatus | None) -> Standing:
     if config.mode is Mode.NONE:
         return Standing("not running: mode none needs it in runs only")
     return Standing("not running", "!")
+
+
+def _rot(runs: list[RunRow], site: Site, reader: JournalReader) -> Standing:
+    if site.config.mode is Mode.NONE:
+        return Standing(_NO_REGISTRY)
+    kinds = (RunKind.REGISTRY_VERIFY, RunKind.REPAIR)
+    kind = next((RunKind(run.kind) for run in runs if run.kind in kinds), kinds[0])
+    return _last(runs, kind, site, reader, "is all that it stores whole? Never done yet")
+
+
+def _stored(config: Config) -> dict[str, Standing]:
+    """Return what the registry of this machine could give back."""
+    if config.mode is not Mode.DU:
+        own = "the site's own: cleared up where it runs"
+        words = own if config.mode is Mode.CUSTOM else _NO_REGISTRY
+        return {"held": Standing("names, sizes, where they came from"), "old": Standing(words)}
+    from core.engine.upkeep import generations_now, room_of_deleted  # imports SSH, too
+
+    try:
+        room_bytes, known = room_of_deleted(config), generations_now(config)
+    except (AirferryError, OSError) as error:
+        damaged = Standing(safe(str(error), 80), "!")
+        return {"held": damaged, "old": damaged}
+    held = "names, sizes, where they came from"
+    if room_bytes:
+        held = f"room of deleted images: {size(room_bytes)} (g there)"
+    old = f"{count(len(known.titles), 'generation')} known"
+    if known.room_bytes:
+        old += f"; only the newest: {size(known.room_bytes)} less"
+    return {"held": Standing(held), "old": Standing(old if known.titles else "no bundle known")}
 
 
 def _tunnels(tunnels: Tunnels) -> Standing:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.text import Text
 
 from core.config import Config, Mode
 from core.engine.journal import ENDED_WELL, State
-from core.engine.report import Target, causes_of, clock, count, size, targets_of
-from core.engine.request import RunKind
+from core.engine.report import (
+    Target,
+    causes_of,
+    clock,
+    count,
+    size,
+    targets_of,
+)
+from core.engine.request import UPKEEP, RunKind
+from core.telling import Particular
+from tui.changing import left_lines
 from tui.findings import THIS_MACHINE
 from tui.planview import cause_lines
 from tui.site import Snapshot
-from tui.text import fit, names, safe, wrapped
+from tui.text import fit, names, safe, signed, wrapped
 
 _READY = {
     RunKind.VERIFY: "registry and hosts have every image of the bundles",
@@ -20,8 +31,13 @@ _READY = {
     RunKind.BACKUP: "the backup was written, read back and compared",
     RunKind.RESTORE: "the registry holds what the backup says, part by part",
     RunKind.CLEAN: "what Airferry brought there is gone",
+    RunKind.REGISTRY_VERIFY: "all that the registry has stored is whole",
+    RunKind.REPAIR: "all that the registry has stored is whole again",
+    RunKind.GC: "the registry holds nothing that no image needs",
+    RunKind.KEEP: "the registry holds the newest bundles only",
     RunKind.CHECK: "every host can take part; nothing was changed",
 }
+LINE = 76
 _WORDS = {RunKind.CLEAN: "clean", RunKind.CHECK: "fit"}
 
 
@@ -51,11 +67,17 @@ def _of_hosts(good: int, every: int, word: str) -> str:
     return f"All hosts are {word}." if every > 1 else f"The host is {word}."
 
 
-def verdict_lines(snapshot: Snapshot, config: Config) -> list[Text]:
-    """Return everything below the headline."""
+def verdict_lines(snapshot: Snapshot, config: Config, *, files: bool = False) -> list[Text]:
+    """Return everything below the headline.
+
+    Args:
+        snapshot: The run as it ended.
+        config: The site.
+        files: There are files for the cluster, which a key shows.
+    """
     run = snapshot.run
     lines = [Text(f"run {run.id}, {run.kind}, mode {safe(run.mode)}, {clock(run.seconds)}"), Text()]
-    lines += [Text(line) for line in _achieved(snapshot, config)]
+    lines += [Text(line) for line in _achieved(snapshot, config, files=files)]
     if run.message:
         lines += [Text(), Text(safe(run.message), "bold")]
     causes = causes_of(snapshot.tasks)
@@ -69,7 +91,7 @@ def verdict_lines(snapshot: Snapshot, config: Config) -> list[Text]:
     return lines
 
 
-def _achieved(snapshot: Snapshot, config: Config) -> list[str]:
+def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
     hosts = _hosts(snapshot)
     ready = [host for host in hosts if host.state in ENDED_WELL]
     kind = RunKind(snapshot.run.kind)
@@ -82,8 +104,12 @@ def _achieved(snapshot: Snapshot, config: Config) -> list[str]:
         return [*lines, *_taken(snapshot)]
     if kind in (RunKind.BACKUP, RunKind.RESTORE):
         said = [task.message for task in snapshot.tasks if task.step == f"registry.{kind}"]
-        folded = wrapped(f"{kind:<13}{' '.join(said)}", 76, " " * 13) if any(said) else []
-        return [*lines, *folded]
+        return [*lines, *(_folded(kind, " ".join(said)) if any(said) else [])]
+    if kind in UPKEEP:
+        said = [
+            task.message for task in snapshot.tasks if task.state in ENDED_WELL and task.message
+        ]
+        return [*lines, *(line for words in said for line in _folded("registry", words))]
     if hosts:
         word = _WORDS.get(kind, "ready")
         lines.append(f"hosts        {len(ready)} of {len(hosts)} {word}")
@@ -96,11 +122,41 @@ def _achieved(snapshot: Snapshot, config: Config) -> list[str]:
     there = sum(host.bytes_done for host in hosts)
     if here or there:
         lines.append(f"moved        {size(here)} read here, {size(there)} sent to hosts")
+    if kind is RunKind.RECONFIGURE:
+        lines += left_lines(snapshot.tasks)
     if config.mode is Mode.DU and _serves(snapshot):  # in mode none it was there for the run only
         lines.append(f"running      registry on 127.0.0.1:{config.registry_port} of this machine")
-    if config.mode is not Mode.NONE and snapshot.state is State.DONE:
-        lines.append(f"names        {safe(config.name_prefix)}/<image>")
+    if snapshot.state is State.DONE:
+        lines += _names(config, files=files)
     return lines
+
+
+def _folded(label: str, words: str) -> list[str]:
+    return wrapped(f"{label:<13}{safe(words)}", 76, " " * 13)
+
+
+def particular_lines(particulars: Iterable[Particular], width: int = 76) -> list[Text]:
+    """Return what a run told one by one, for Done and Review; digests are one Enter deeper."""
+    signs = {"goes": "-", "stays": "=", "comes back": "!"}
+    lines = []
+    for one in particulars:
+        subject = names(one.names, 40) if one.names else safe(one.subject, 40)
+        sized = f"{size(one.size_bytes):>9}" if one.size_bytes else " " * 9
+        note = f"  ({safe(one.note)})" if one.note else ""
+        words = f"{one.what:<10} {sized}  {subject}{note}"
+        first, *rest = wrapped(words, width - 6, " " * 22)
+        lines += [signed(signs.get(one.what, "x"), first), *(Text(f"   {part}") for part in rest)]
+    return lines
+
+
+def _names(config: Config, *, files: bool) -> list[str]:
+    """Return how images are called on this site, and where that is told to others."""
+    more = "files for the cluster: e" if files else ""
+    if config.mode is Mode.NONE:
+        return [f"names        the original ones     {more}".rstrip()]
+    name = f"names        {safe(config.name_prefix)}/<image>"
+    together = f"{name}     {more}".rstrip()
+    return [together] if len(together) <= LINE else [name, f"             {more}"]
 
 
 def _taken(snapshot: Snapshot) -> list[str]:

@@ -3,6 +3,13 @@
 from core.bundle.catalogue import Catalogue, LayerIndex
 from core.bundle.contents import contents_of
 from core.bundle.decompress import compression_of
+from core.bundle.generations import (
+    Dated,
+    Generation,
+    generations_of,
+    kept_and_old,
+    names_in,
+)
 from core.bundle.images import platform_name
 from core.bundle.layers import CHUNK_BYTES, LayerStream
 from core.bundle.listing import bundle_of, list_bundle, verify_bundle
@@ -47,6 +54,8 @@ __all__ = [
     "BundleFile",
     "Catalogue",
     "Contents",
+    "Dated",
+    "Generation",
     "Ignored",
     "Image",
     "Layer",
@@ -71,9 +80,12 @@ __all__ = [
     "find_bundles",
     "gap_in",
     "gaps_in",
+    "generations_of",
     "is_taken",
+    "kept_and_old",
     "list_bundle",
     "media_of",
+    "names_in",
     "open_bundle",
     "packing_of",
     "parse_reference",

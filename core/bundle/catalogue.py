@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
 from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
 from core.bundle.reference import Reference
@@ -38,10 +39,15 @@ class Catalogue:
 
     def all(self) -> list[Bundle]:
         """Return what is known of any bundle, also of those that are gone."""
+        return [one.bundle for one in self.dated()]
+
+    def dated(self) -> list[Dated]:
+        """Return the same, each with when it was last imported (or listed, before that)."""
         found = []
         for path in sorted(self._directory.glob("*.json")):
             try:
-                found.append(_bundle(json.loads(path.read_bytes())))
+                bundle = _bundle(json.loads(path.read_bytes()))
+                found.append(Dated(bundle, path.stat().st_mtime))
             except (OSError, ValueError, KeyError, TypeError):
                 continue
         return found

@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_hosts(commands)
     _add_backups(commands)
     _add_services(commands)
+    _add_cluster(commands)
     _add_views(commands)
     return parser
 
@@ -58,11 +59,15 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     importing.add_argument(
         "--recompress", choices=["gzip"], help="turn zstd layers into gzip, for Docker before 23"
     )
+    changing = _command(
+        commands, "reconfigure", "make the site what the config says now, and leave what it was"
+    )
+    _add_reconfigure(changing)
     for parser in (install, importing):
         parser.add_argument(
             "--keep-going", action="store_true", help="import what is whole of a damaged bundle"
         )
-    for parser in (plan, verify, install, importing, configure):
+    for parser in (plan, verify, install, importing, configure, changing):
         parser.add_argument(
             "--later-wins", action="store_true", help="same name twice: the later bundle has it"
         )
@@ -70,18 +75,33 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         parser.add_argument(
             "--skip-docker-img-import", action="store_true", help="leave the hosts' caches alone"
         )
-    for parser in (check, plan, verify, install, configure):
+    for parser in (check, plan, verify, install, configure, changing):
         parser.add_argument(
             "--host", action="append", default=[], metavar="NAME", help="only this host (repeat)"
         )
         _add_login(parser)
+    _add_secrets_fd(importing)
+    for parser in (plan, verify, install, importing, configure):
+        _add_registry_login(parser)
     configure.add_argument(
         "--only-failed", action="store_true", help="only hosts that are not ready since last time"
     )
-    for parser in (install, importing, configure):
+    for parser in (install, importing, configure, changing):
         parser.add_argument(
             "--detach", action="store_true", help="print the run's number and return at once"
         )
+
+
+def _add_reconfigure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would change and what stays; do nothing"
+    )
+    parser.add_argument(
+        "--remove-registry",
+        action="store_true",
+        help="remove what the registry of this machine stores, where the site leaves mode du",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _add_hosts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -116,8 +136,21 @@ def _add_login(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ask-pass", action="store_true", help="ask for the password of the login")
     parser.add_argument("--ask-sudo-pass", action="store_true", help="ask for sudo's password")
     parser.add_argument("--ask-key-pass", action="store_true", help="ask for the key's passphrase")
+    _add_secrets_fd(parser)
+
+
+def _add_secrets_fd(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--secrets-fd", type=int, metavar="N", help="read secrets as JSON from this descriptor"
+    )
+
+
+def _add_registry_login(parser: argparse.ArgumentParser) -> None:
+    """Add what asks for the login to the site's own registry."""
+    parser.add_argument(
+        "--ask-registry-password",
+        action="store_true",
+        help="mode custom: ask for the registry's password (else the environment, docker login)",
     )
 
 
@@ -144,6 +177,8 @@ def _add_backups(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--prune", action="store_true", help="remove tags that the backup does not have"
     )
     for parser in (backup, restore):
+        _add_registry_login(parser)
+        _add_secrets_fd(parser)
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would be done; change nothing"
         )
@@ -169,15 +204,56 @@ def _add_services(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _command(actions, "start", "start the registry")
     _command(actions, "stop", "stop the registry; its content stays")
     _command(actions, "status", "tell whether it runs, and where")
-    _command(actions, "list", "list names, sizes, platforms and the bundles they came from")
+    listing = _command(actions, "list", "list names, sizes, platforms and where they came from")
+    _add_registry_login(listing)
+    _add_secrets_fd(listing)
     deleting = _command(actions, "delete", "delete names; the images on the hosts stay")
     deleting.add_argument("names", nargs="+", metavar="NAME", help="such as calico/node:v3.20")
     deleting.add_argument("--yes", action="store_true", help="do not ask")
+    _add_upkeep(actions)
     tunnels = commands.add_parser("tunnels", help="the tunnels between this machine and the hosts")
     actions = tunnels.add_subparsers(dest="action", required=True, metavar="ACTION")
     _command(actions, "run", "keep the tunnels, in the foreground: what the service does")
     _command(actions, "status", "tell how each tunnel fares")
     _command(actions, "stop", "stop the service that keeps the tunnels")
+
+
+def _add_cluster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    files = _command(
+        commands, "cluster-files", "write what a cluster needs to use the images: files and names"
+    )
+    files.add_argument(
+        "--outdir",
+        type=Path,
+        metavar="DIR",
+        help="a copy goes there as well, into a directory of its own (a stick)",
+    )
+
+
+def _add_upkeep(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verify = _command(actions, "verify", "read all that is stored and compare it with its digests")
+    verify.add_argument(
+        "--repair", action="store_true", help="mend it from bundles in imagesDir or a backup"
+    )
+    verify.add_argument(
+        "--from",
+        dest="backups",
+        nargs="+",
+        type=Path,
+        metavar="BACKUP",
+        help="backups that may have the parts",
+    )
+    gc = _command(actions, "gc", "give back the room of what no name needs")
+    keep = _command(actions, "keep", "keep the newest generations of bundles, clear the rest")
+    keep.add_argument("generations", type=int, metavar="N", help="how many stay, 1 or more")
+    keep.add_argument("--yes", action="store_true", help="do not ask")
+    for parser in (verify, gc, keep):
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be done; change nothing"
+        )
+        parser.add_argument(
+            "--detach", action="store_true", help="print the run's number and return at once"
+        )
 
 
 def _add_bundles(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -78,7 +78,7 @@ def _require_yes(request: RunRequest, options: Namespace) -> None:
 
 
 def _facts(request: RunRequest, options: Namespace, config: Config) -> int:
-    run = start_run(request, asked_secrets(options))
+    run = start_run(request, asked_secrets(options, config))
     state = follow(config, run, quiet=True)
     reader = JournalReader(config.state_dir)
     facts = {name: _facts_of(reader.log(run, target=name)) for name in request.hosts}

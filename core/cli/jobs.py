@@ -14,9 +14,17 @@ from core.cli.views import EXIT_CODES, follow, print_report
 from core.config import Config, missing_files
 from core.engine.journal import JournalReader, State
 from core.engine.launcher import start_run, true_state
-from core.engine.report import size, targets_of, unfinished_hosts
-from core.engine.request import CLEANS, RunKind, RunRequest
+from core.engine.report import (
+    nothing_words,
+    particular_text,
+    particulars_of,
+    size,
+    targets_of,
+    unfinished_hosts,
+)
+from core.engine.request import RunKind, RunRequest
 from core.errors import ConfigError, UsageError
+from core.telling import PARTICULAR
 
 
 def install(options: Namespace, config: Config) -> int:
@@ -80,7 +88,7 @@ def plan(options: Namespace, config: Config) -> int:
 
 def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
     """Make a dry run, print what it found missing, and return the exit code."""
-    run = start_run(request, asked_secrets(options))
+    run = start_run(request, asked_secrets(options, config))
     follow(config, run, quiet=True)
     reader = JournalReader(config.state_dir)
     tasks = reader.tasks(run)
@@ -88,9 +96,7 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
     if options.json:
         print_report(config, run, as_json=True)
     elif not missing and all(task.state is State.PRESENT for task in tasks):
-        clean = request.kind in CLEANS
-        what = "nothing of Airferry's is there" if clean else "everything is there already"
-        print(f"Nothing to do: {what}.")
+        print(f"Nothing to do: {nothing_words(request.kind)}.")
     else:
         for target in targets_of(tasks):
             print(f"{target.name}:")
@@ -100,6 +106,12 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
                     print(f"  + {task.step}: {task.message}{moved}")
                 elif task.error_code:
                     print(f"  x {task.step}: {task.error} [{task.error_code}]\n      {task.remedy}")
+        for particular in particulars_of(reader.log(run, level=PARTICULAR)):
+            print(f"    {particular_text(particular)}")
+        for line in reader.log(run, level="warning"):
+            if line.step != "run":
+                print(f"  ! {line.text}")
+    _warn_of_left_over(config, run)
     found = reader.run(run)
     return EXIT_CODES[true_state(found, config.state_dir)] if found else 1
 
@@ -122,13 +134,21 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
 
 def run_to_end(request: RunRequest, options: Namespace, config: Config) -> int:
     """Start a run, follow it and print its report; return the exit code."""
-    run = start_run(request, asked_secrets(options))
+    run = start_run(request, asked_secrets(options, config))
     if getattr(options, "detach", False):
         _say(options, {"run": run}, f"run {run} is at work; watch it with: airferry watch {run}")
         return 0
     state = follow(config, run, quiet=options.json)
     print_report(config, run, as_json=options.json, with_log=options.verbose)
+    _warn_of_left_over(config, run)
     return EXIT_CODES[state]
+
+
+def _warn_of_left_over(config: Config, run: int) -> None:
+    """Say what an earlier config left on the site, and what takes it away."""
+    for line in JournalReader(config.state_dir).log(run, level="warning"):
+        if line.step == "run":
+            print(f"airferry: {line.text}", file=sys.stderr)
 
 
 def _say(options: Namespace, record: dict[str, object], text: str) -> None:

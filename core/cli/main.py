@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import TextIO, cast
 
-from core.cli import backup, bundles, controls, hosts, jobs, support, views
+from core.cli import (
+    backup,
+    bundles,
+    cluster,
+    controls,
+    hosts,
+    jobs,
+    reconfigure,
+    support,
+    views,
+)
 from core.cli.arguments import build_parser
 from core.config import Config, find_config, load_config
 from core.errors import AirferryError, InternalError
@@ -40,8 +50,10 @@ COMMANDS: Mapping[str, Command] = {
     "import": jobs.import_bundles,
     "bundle": jobs.take,
     "configure-hosts": jobs.configure_hosts,
+    "reconfigure": reconfigure.reconfigure,
     "backup": backup.backup,
     "restore": backup.restore,
+    "cluster-files": cluster.cluster_files,
     "host": hosts.host,
     "registry": _registry,
     "tunnels": _tunnels,

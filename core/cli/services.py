@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
+from core.cli import upkeep
+from core.cli.secrets import asked_secrets
 from core.config import Config, ensure_state_dir
 from core.engine.holdings import Held, chosen, delete_held, held, require_deletable
 from core.engine.report import count, size
@@ -31,6 +33,10 @@ def registry(options: Namespace, config: Config) -> int:
         return _list(options, config)
     if options.action == "delete":
         return _delete(options, config)
+    if options.action in ("verify", "gc", "keep"):
+        return {"verify": upkeep.verify, "gc": upkeep.gc, "keep": upkeep.keep}[options.action](
+            options, config
+        )
     require_own_registry(config)
     if options.action == "stop":
         return _stopped(options, stop_registry(config))
@@ -47,7 +53,7 @@ def _stopped(options: Namespace, stopped: bool) -> int:
 
 
 def _list(options: Namespace, config: Config) -> int:
-    found = held(config)
+    found = held(config, asked_secrets(options, config).registry)
     records = [_held_record(entry) for entry in found]
     text = "\n".join(_held_line(entry) for entry in found)
     _print(options, records, text or "the registry is empty")

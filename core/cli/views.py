@@ -16,10 +16,20 @@ from core.config import Config
 from core.engine.export import export_report
 from core.engine.journal import JournalReader, RunRow, State, TaskRow
 from core.engine.launcher import cancel_run, true_state
-from core.engine.report import clock, is_paused, log_text, report_record, report_text, sign, size
+from core.engine.report import (
+    clock,
+    is_paused,
+    log_text,
+    particulars_of,
+    report_record,
+    report_text,
+    sign,
+    size,
+)
 from core.engine.request import CHANGING
 from core.errors import UsageError
 from core.files import write_atomically
+from core.telling import PARTICULAR
 
 EXIT_CODES = {
     State.DONE: 0,
@@ -123,12 +133,13 @@ def _report(config: Config, run: int, *, as_json: bool, with_log: bool) -> str:
     state = true_state(row, config.state_dir)
     tasks = reader.tasks(run)
     lines = reader.log(run) if with_log else []
+    particulars = particulars_of(reader.log(run, level=PARTICULAR))
     if as_json:
-        record = report_record(row, state, tasks)
+        record = report_record(row, state, tasks, particulars)
         if with_log:
             record["log"] = [line.__dict__ for line in lines]
         return json.dumps(record, indent=1)
-    text = report_text(row, state, tasks)
+    text = report_text(row, state, tasks, particulars)
     return "\n".join([text, *map(log_text, lines)])
 
 

@@ -15,10 +15,12 @@ from core.config.compose import composed
 from core.config.model import Config, HostConfig, Mode, SshConfig, Warm
 from core.config.reader import Problem, Reader
 from core.errors import ConfigError
+from core.secrets import PASSWORD_VARIABLE
 
 _JUMP = re.compile(r"(?:[^@\s]+@)?(?:[^@:\s\[\]]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _RELEASE = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?")
+_SECRET_KEY = re.compile(r"privateRegistry(?:Pass|Token|Secret|Auth|Credential)\w*", re.IGNORECASE)
 SEARCH_PATH = (
     Path("~/airctl-config.yaml"),
     Path("/opt/pf9/airctl/conf/airctl-config.yaml"),
@@ -93,6 +95,7 @@ def _build(reader: Reader, path: Path) -> Config:
         reader.report("privateRegistryBase", "is needed in mode custom", "host[:port][/path]")
     if "://" in base:
         reader.report("privateRegistryBase", "has a scheme", "host[:port][/path], no http://")
+    _refuse_secrets(reader)
     ssh = _build_ssh(reader)
     defaults = Config(path)
     return Config(
@@ -109,6 +112,7 @@ def _build(reader: Reader, path: Path) -> Config:
         registry_ca=reader.path("privateRegistryCA", None),
         registry_insecure=reader.flag("privateRegistryInsecure", False),
         registry_user=reader.text("privateRegistryUser", ""),
+        registry_host_login=reader.flag("privateRegistryHostLogin", False),
         later_bundle_wins=reader.flag("laterBundleWins", False),
         warm=Warm(reader.word("warm", tuple(Warm), defaults.warm.value)),
         verify_run=reader.flag("verifyRun", defaults.verify_run),
@@ -117,6 +121,17 @@ def _build(reader: Reader, path: Path) -> Config:
         state_dir=reader.path("stateDir", defaults.state_dir),
         lines=reader.lines,
     )
+
+
+def _refuse_secrets(reader: Reader) -> None:
+    """Note every key that is to hold the registry's password: it never stands in the config."""
+    for key in list(reader.lines):
+        if _SECRET_KEY.fullmatch(key) and reader.has(key):
+            reader.report(
+                key,
+                "a password never stands in the config: take it out, and change it",
+                f"typed (--ask-registry-password), {PASSWORD_VARIABLE}, or docker login",
+            )
 
 
 def _build_ssh(reader: Reader) -> SshConfig:

@@ -82,6 +82,7 @@ class Config:
     registry_ca: Path | None = None
     registry_insecure: bool = False
     registry_user: str = ""
+    registry_host_login: bool = False
     later_bundle_wins: bool = False
     warm: Warm = Warm.PULL
     verify_run: bool = False

@@ -12,7 +12,8 @@ from core.config.compose import composed
 KNOWN_KEYS = frozenset(
     {
         *("privateRegistryType", "privateRegistryBase", "privateRegistryCA"),
-        *("privateRegistryInsecure", "privateRegistryUser", "dockerRepo", "imagesDir", "hosts"),
+        *("privateRegistryInsecure", "privateRegistryUser", "privateRegistryHostLogin"),
+        *("dockerRepo", "imagesDir", "hosts"),
         *("ssh", "registryDir", "registryPort", "hostRegistryPort", "laterBundleWins", "warm"),
         *("verifyRun", "release", "compressionLevel", "stateDir"),
     }

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.engine.journal import LogLine, RunRow, State, TaskRow
-from core.engine.report import log_text, report_record, report_text
+from core.engine.report import log_text, particulars_of, report_record, report_text
 from core.errors import of_local_files
 from core.files import write_atomically
 from core.printable import printable
@@ -46,8 +46,9 @@ def export_report(
         LocalFilesError: they cannot be written; neither is ever half there.
     """
     tasks, log = list(tasks), list(log)
-    record = report_record(run, state, tasks)
-    text = report_text(run, state, tasks)
+    particulars = particulars_of(log)
+    record = report_record(run, state, tasks, particulars)
+    text = report_text(run, state, tasks, particulars)
     if log:
         record["log"] = [asdict(line) for line in log]
         text += "\n\n## Log\n\n" + "\n".join(f"    {log_text(line)}" for line in log)

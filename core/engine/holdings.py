@@ -18,6 +18,7 @@ from core.registry import (
     read_holdings,
     registry_client,
 )
+from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
 LOCK_PATIENCE_S = 1.0
 
@@ -47,13 +48,17 @@ class Held:
     problem: str
 
 
-def held(config: Config) -> list[Held]:
+def held(config: Config, login: RegistryLogin = NO_REGISTRY_LOGIN) -> list[Held]:
     """Return everything that the registry holds under a name, by name. Blocks.
+
+    Args:
+        config: The site.
+        login: The login to its registry that was typed.
 
     Raises:
         RegistryError: it does not answer, or is none.
     """
-    with _client_of(config) as client:
+    with _client_of(config, login) as client:
         return _with_origin(config, read_holdings(client))
 
 
@@ -81,6 +86,8 @@ def delete_held(config: Config, names: Iterable[str]) -> list[Held]:
                 remedy="Stop that program, or choose another registryPort in the config.",
             )
         note_work(state_dir, "a deletion from the registry")
+        if status.ours and RegistryServer(config).reads_only():
+            RegistryServer(config).start()
         holdings = read_holdings(client)
         going = chosen(config, [holding.name for holding in holdings], names)
         found = [entry for entry in _with_origin(config, holdings) if entry.name in going]
@@ -138,8 +145,10 @@ def _as_of_a_bundle(name: str) -> str:
 
 
 @contextmanager
-def _client_of(config: Config) -> Iterator[RegistryClient]:
-    client = registry_client(config)
+def _client_of(
+    config: Config, login: RegistryLogin = NO_REGISTRY_LOGIN
+) -> Iterator[RegistryClient]:
+    client = registry_client(config, login)
     try:
         yield client
     finally:

@@ -19,7 +19,7 @@ from core.engine.journal import JournalReader, RunRow, State
 from core.engine.lock import lock_is_held
 from core.engine.request import CHANGING, RunRequest
 from core.errors import AirferryError, InternalError, kinds_by_code, of_local_files
-from core.secrets import NO_SECRETS, Secrets
+from core.secrets import NO_SECRETS, Secrets, without_secrets
 from core.service import let_go, start_time_of
 
 
@@ -36,6 +36,7 @@ def start_run(request: RunRequest, secrets: Secrets = NO_SECRETS) -> int:
         AirferryError: whatever else keeps the engine from beginning.
     """
     state_dir = ensure_state_dir(load_config(request.config))
+    secrets = secrets.with_environment(os.environ)
     with (state_dir / "engine.log").open("ab") as log, _handed_on(request) as (request, handles):
         process = subprocess.Popen(
             [sys.executable, "-m", "core.engine"],
@@ -44,6 +45,7 @@ def start_run(request: RunRequest, secrets: Secrets = NO_SECRETS) -> int:
             stderr=log,
             start_new_session=True,
             cwd="/",
+            env=without_secrets(os.environ),
             text=True,
             pass_fds=handles,
         )

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.config import HostConfig, Mode
-from core.engine.request import BACKUPS, CLEANS, RESTORES, RunKind, RunRequest
+from core.engine.request import (
+    BACKUPS,
+    CLEANS,
+    KEEPS,
+    PLANS,
+    RECONFIGURES,
+    REPAIRS,
+    RESTORES,
+    UPKEEP,
+    RunKind,
+    RunRequest,
+)
 from core.steps.backup import RegistryBackup, RegistryRestore
 from core.steps.base import DU, Need, Step
 from core.steps.bundles import BundleImport, BundleRead, BundleTake
 from core.steps.clean import DockerRemove, DockerRestore, ImagesRemove, TunnelClose
+from core.steps.clearing import RegistryGc, RegistryKeep
+from core.steps.cluster import ClusterFiles
 from core.steps.docker import DockerConfigure, DockerInstall
 from core.steps.du import (
     DuPreflight,
@@ -20,13 +33,25 @@ from core.steps.du import (
     TunnelsServe,
 )
 from core.steps.images import ImagesLoad, ImagesVerify, ImagesWarm
+from core.steps.leave import (
+    DockerLeave,
+    RegistryMove,
+    RegistryRemove,
+    RegistryStop,
+    TunnelDrop,
+    TunnelsStop,
+    leaving_hosts,
+)
 from core.steps.reach import Connect, Preflight
+from core.steps.site_registry import DockerLogin, RegistryFromHost
 from core.steps.tunnel import TunnelOpen
+from core.steps.upkeep import RegistryRepair, RegistryScan
 from core.steps.work import Work
 
-_HOST_RUNS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.PLAN)
+_HOST_RUNS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.PLAN, *RECONFIGURES)
 _HERE_RUNS = (RunKind.IMPORT, RunKind.TAKE)
-_IMPORT_RUNS = (RunKind.INSTALL, RunKind.IMPORT, RunKind.PLAN)
+_IMPORT_RUNS = (RunKind.INSTALL, RunKind.IMPORT, RunKind.PLAN, *RECONFIGURES)
+_CLUSTER_RUNS = (*_HOST_RUNS, RunKind.IMPORT)
 
 
 def build_plan(request: RunRequest, work: Work) -> list[Step]:
@@ -34,26 +59,54 @@ def build_plan(request: RunRequest, work: Work) -> list[Step]:
 
     Args:
         request: What is asked.
-        work: The site; only its config and list of bundle files are read here.
+        work: The site; only its config and list of bundle files are read here, and, for a change of
+            the site, to which hosts tunnels are kept.
     """
     if request.kind in (*BACKUPS, *RESTORES):
         return list(_saving_steps(request, work))
+    if request.kind in UPKEEP:
+        return list(_upkeep_steps(request, work))
     steps = list(_du_steps(request, work))
     last_of_du = steps[-1].id if steps else ""
     needs = [Need(DU, last_of_du)] if last_of_du else []
+    if steps and request.kind in _CLUSTER_RUNS:
+        steps.append(ClusterFiles(work))
+    hosts: list[HostConfig] = []
     if request.kind not in _HERE_RUNS and not request.here_only:
-        for host in work.config.hosts:
-            if not request.hosts or host.name in request.hosts:
-                steps += _host_steps(request, work, host, needs)
+        hosts = [h for h in work.config.hosts if not request.hosts or h.name in request.hosts]
+    for host in hosts:
+        steps += _host_steps(request, work, host, needs)
+    if request.kind in RECONFIGURES:
+        last = {step.target: step.id for step in steps if step.target != DU}
+        after = [Need(target, step_id) for target, step_id in last.items()]
+        steps += _leaving_steps(request, work, leaving_hosts(work, hosts), after)
     return steps
 
 
 def _saving_steps(request: RunRequest, work: Work) -> Iterator[Step]:
-    yield (RegistryReach if work.config.mode is Mode.CUSTOM else RegistryServe)(work)
+    if work.config.mode is Mode.CUSTOM:
+        yield RegistryReach(work, push=request.kind in RESTORES)
+    else:
+        yield RegistryServe(work)
     if request.kind in BACKUPS:
         yield RegistryBackup(work)
     else:
         yield RegistryRestore(work)
+
+
+def _upkeep_steps(request: RunRequest, work: Work) -> Iterator[Step]:
+    if request.kind is RunKind.REGISTRY_VERIFY:
+        if work.config.mode is Mode.CUSTOM:
+            yield RegistryReach(work, push=False)
+        yield RegistryScan(work)
+        return
+    yield RegistryServe(work)
+    if request.kind in REPAIRS:
+        yield RegistryRepair(work)
+        return
+    if request.kind in KEEPS:
+        yield RegistryKeep(work)
+    yield RegistryGc(work)
 
 
 def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
@@ -69,19 +122,35 @@ def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
         return
     if mode is Mode.NONE and request.skip_images:
         return
+    if kind in RECONFIGURES and mode is not Mode.CUSTOM:
+        yield RegistryMove(work)
     if mode is Mode.NONE and (work.loads or not work.config.hosts):
         yield from (BundleRead(work, file) for file in work.files)
         return
     yield DuPreflight(work)
-    yield {Mode.DU: RegistryServe, Mode.NONE: RegistryForRun, Mode.CUSTOM: RegistryReach}[mode](
-        work
-    )
+    if mode is Mode.CUSTOM:
+        yield RegistryReach(work, push=kind in _IMPORT_RUNS)
+    else:
+        yield (RegistryServe if mode is Mode.DU else RegistryForRun)(work)
     if mode is Mode.DU and kind in _HOST_RUNS and work.config.hosts and not request.here_only:
         yield TunnelsServe(work)
     if kind in _IMPORT_RUNS or mode is Mode.NONE:
         yield from (BundleImport(work, file) for file in work.files)
-    if kind is not RunKind.PLAN:
+    if kind not in PLANS:
         yield RegistryVerify(work)
+
+
+def _leaving_steps(
+    request: RunRequest, work: Work, hosts: list[str], after: list[Need]
+) -> Iterator[Step]:
+    """Yield what ends on the DU when all hosts of the run are well without it."""
+    yield from (TunnelDrop(work, tunnel) for tunnel in work.removed_hosts)
+    if work.config.mode is not Mode.DU or not work.config.hosts:
+        yield TunnelsStop(work, hosts, after)
+    if work.config.mode is not Mode.DU:
+        yield RegistryStop(work, hosts, after, removes=request.remove_registry)
+        if request.remove_registry:
+            yield RegistryRemove(work, hosts, after)
 
 
 def _host_steps(
@@ -97,18 +166,25 @@ def _host_steps(
         yield from _clean_steps(request, work, host)
         return
     yield Preflight(work, host, images=images, read_bundles=kind is not RunKind.CHECK)
+    if mode is Mode.CUSTOM and not work.loads:
+        yield RegistryFromHost(work, host)
     if kind is RunKind.CHECK:
         return
     yield DockerInstall(work, host)
     if mode is not Mode.NONE or (images and not work.loads):
         yield DockerConfigure(work, host)
+    if mode is Mode.CUSTOM and work.config.registry_host_login:
+        yield DockerLogin(work, host, Need(DU, RegistryReach.step_id))
     if mode is Mode.DU:
         yield TunnelOpen(work, host)
-    if not images:
-        return
-    yield (ImagesLoad if work.loads else ImagesWarm)(work, host, *needs)
-    if kind is not RunKind.PLAN:
-        yield ImagesVerify(work, host)
+    if images:
+        yield (ImagesLoad if work.loads else ImagesWarm)(work, host, *needs)
+        if kind not in PLANS:
+            yield ImagesVerify(work, host)
+    if kind in RECONFIGURES:
+        if mode is not Mode.DU:
+            yield TunnelClose(work, host)
+        yield DockerLeave(work, host)
 
 
 def _clean_steps(request: RunRequest, work: Work, host: HostConfig) -> Iterator[Step]:

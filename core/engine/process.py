@@ -15,16 +15,27 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
 from core.bundle import BundleFile, bundle_file, find_bundles, parse_reference
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
 from core.engine.asked import Asked
-from core.engine.journal import Journal, State
+from core.engine.differs import LEFT_OVER, differences
+from core.engine.journal import Journal, LogLine, State
 from core.engine.lock import engine_lock, note_holder
 from core.engine.plan import build_plan
-from core.engine.request import BACKUPS, CHANGING, CLEANS, RESTORES, RunKind, RunRequest
+from core.engine.request import (
+    BACKUPS,
+    CHANGING,
+    CLEANS,
+    RECONFIGURES,
+    RESTORES,
+    UPKEEP,
+    RunKind,
+    RunRequest,
+)
 from core.engine.runner import Runner
 from core.errors import (
     AirferryError,
@@ -36,6 +47,7 @@ from core.errors import (
     of_local_files,
 )
 from core.secrets import Secrets
+from core.steps.base import DU
 from core.steps.work import ImportOptions, Saving, Work
 
 LOCK_PATIENCE_S = 1.0
@@ -85,6 +97,7 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
         if asked:
             asked.open()
             stack.callback(asked.close)
+        _note_left_over(config, request, journal, run)
         _answer({"run": run})
         # Not asyncio.run: what the run left behind (a channel to a host that says nothing any
         # more) is waited for by nobody, because the process ends now.
@@ -98,9 +111,21 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
             options=imports,
             secrets=secrets,
             saving=saving,
+            generations=request.generations,
+            reconfigures=request.kind in RECONFIGURES,
         )
         state = loop.run_until_complete(_carry_out(request, work, journal, run, asked))
     return {State.DONE: 0, State.CANCELLED: 130}.get(state, 1)
+
+
+def _note_left_over(config: Config, request: RunRequest, journal: Journal, run: int) -> None:
+    """Warn where a run adds a new way of serving hosts and leaves an earlier one as it is."""
+    if request.kind not in (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.PLAN):
+        return
+    found = differences(config)
+    if found:
+        text = f"the site differs from its config ({'; '.join(found)}): {LEFT_OVER}"
+        journal.save(run, [], [LogLine(0, time.time(), DU, "run", "warning", text)])
 
 
 def _require_files(config: Config, request: RunRequest) -> None:
@@ -120,6 +145,8 @@ def _require_files(config: Config, request: RunRequest) -> None:
             "mode none has no registry to back up or restore: hosts hold the images themselves",
             remedy="Keep the bundles in imagesDir. Modes du and custom have a registry.",
         )
+    if request.kind in UPKEEP:
+        _require_registry(config, request)
     unknown = set(request.hosts) - {host.name for host in config.hosts}
     if unknown:
         raise UsageError(f"no such host in the config: {', '.join(sorted(unknown))}")
@@ -132,7 +159,7 @@ def _require_files(config: Config, request: RunRequest) -> None:
         problems = [problem for problem in problems if problem.key != "imagesDir"]
     if request.kind in CLEANS:
         problems = [problem for problem in problems if problem.key != "dockerRepo"]
-    if request.kind in (*BACKUPS, *RESTORES):
+    if request.kind in (*BACKUPS, *RESTORES, *UPKEEP):
         problems = [problem for problem in problems if problem.key == "privateRegistryCA"]
     if request.kind is RunKind.IMPORT:
         problems = [p for p in problems if p.key in ("imagesDir", "privateRegistryCA")]
@@ -140,12 +167,36 @@ def _require_files(config: Config, request: RunRequest) -> None:
         raise ConfigError("\n".join(f"{config.path}:{problem}" for problem in problems))
 
 
+def _require_registry(config: Config, request: RunRequest) -> None:
+    """Refuse to look after a registry that is not there, or not Airferry's.
+
+    Raises:
+        UsageError: with what can be done instead.
+    """
+    if config.mode is Mode.NONE:
+        raise UsageError(
+            "mode none has no registry to look after: hosts hold the images themselves",
+            remedy=f"What runs have left in {config.registry_dir} may be deleted while none is "
+            "at work; the next run makes it anew.",
+        )
+    if config.mode is Mode.CUSTOM and request.kind is not RunKind.REGISTRY_VERIFY:
+        raise UsageError(
+            "in mode custom the registry's storage is not Airferry's: nothing is changed there",
+            remedy=f"Have it looked after where it runs: {config.registry_base}. What it lacks "
+            "comes again with: airferry import",
+        )
+    if request.kind in (RunKind.KEEP, RunKind.PLAN_KEEP) and request.generations < 1:
+        raise UsageError(
+            "at least one generation stays", remedy="Name how many: airferry registry keep 2"
+        )
+
+
 def _bundle_files(config: Config, request: RunRequest) -> tuple[BundleFile, ...]:
     if request.bundles:
         return tuple(dict.fromkeys(bundle_file(path) for path in request.bundles))
     if request.kind in RESTORES:
         raise UsageError("no backup is named", remedy="Name one: airferry restore FILE")
-    if request.kind in (*CLEANS, *BACKUPS) or not config.images_dir.is_dir():
+    if request.kind in (*CLEANS, *BACKUPS, *UPKEEP) or not config.images_dir.is_dir():
         return ()  # who needs the directory was told already
     found, _ = find_bundles(config.images_dir)
     if not found and request.kind in (RunKind.INSTALL, RunKind.IMPORT):

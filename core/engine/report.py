@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from textwrap import wrap
 
 from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
-from core.engine.request import RunKind
+from core.engine.request import CLEANS, GCS, HOST_JOBS, KEEPS, REPAIRS, RunKind
+from core.telling import PARTICULAR, Particular, particulars_in
 
 WIDTH = 100
 # Steps that only look, so that "nothing to do" would be an odd thing to say of them.
-LOOKS = frozenset({"connect", "preflight", "registry.reach"})
+LOOKS = frozenset({"connect", "preflight", "registry.reach", "registry.scan"})
 # The first of these that one of its steps is in is the state of a target.
 _TARGET_STATES = (
     State.FAILED,
@@ -102,10 +103,31 @@ def is_paused(run: RunRow, state: State) -> bool:
     return run.paused is not None and state is State.RUNNING
 
 
-def report_record(run: RunRow, state: State, tasks: Iterable[TaskRow]) -> dict[str, object]:
+def particulars_of(lines: Iterable[LogLine]) -> list[Particular]:
+    """Return what the steps of a run last told one by one.
+
+    Args:
+        lines: Its log; those of level `particular` are looked at.
+    """
+    newest = {(line.target, line.step): line.text for line in lines if line.level == PARTICULAR}
+    return [one for text in newest.values() for one in particulars_in(text)]
+
+
+def particular_text(one: Particular) -> str:
+    """Return a particular as a line."""
+    sized = f"  {size(one.size_bytes)}" if one.size_bytes else ""
+    names = f"  in {', '.join(one.names)}" if one.names and one.subject not in one.names else ""
+    return f"{one.what:<10} {one.subject}{sized}{names}{one.note and f'  ({one.note})'}"
+
+
+def report_record(
+    run: RunRow, state: State, tasks: Iterable[TaskRow], particulars: Iterable[Particular] = ()
+) -> dict[str, object]:
     """Return the report as JSON data."""
     tasks = list(tasks)
+    told = [asdict(one) for one in particulars]
     return {
+        **({"particulars": told} if told else {}),
         "run": run.id,
         "kind": run.kind,
         "mode": run.mode,
@@ -142,7 +164,9 @@ def _step_record(task: TaskRow) -> dict[str, object]:
     }
 
 
-def report_text(run: RunRow, state: State, tasks: Iterable[TaskRow]) -> str:
+def report_text(
+    run: RunRow, state: State, tasks: Iterable[TaskRow], particulars: Iterable[Particular] = ()
+) -> str:
     """Return the report in plain words (readable as Markdown)."""
     tasks = list(tasks)
     targets = targets_of(tasks)
@@ -164,7 +188,8 @@ def report_text(run: RunRow, state: State, tasks: Iterable[TaskRow]) -> str:
         for task in target.tasks:
             if task.error_code:
                 lines.append(f"    ! {task.error} [{task.error_code}]")
-    return "\n".join(lines)
+    told = [f"    {particular_text(one)}" for one in particulars]
+    return "\n".join([*lines, *(["", *told] if told else [])])
 
 
 def _cause_lines(cause: Cause) -> list[str]:
@@ -189,6 +214,13 @@ def _verdict(kind: str, targets: list[Target], ready: list[Target]) -> str:
         return "The bundles are in imagesDir." if good else "Not all bundles are in imagesDir."
     if kind == RunKind.CLEAN and len(ready) < len(targets):
         return f"{len(ready)} of {len(targets)} hosts are clean."
+    if kind == RunKind.REGISTRY_VERIFY:
+        whole = targets and len(ready) == len(targets)
+        return "What the registry has stored is whole." if whole else "The registry is not whole."
+    if kind == RunKind.REPAIR and len(ready) == len(targets):
+        return "The registry is whole."
+    if kind in (RunKind.GC, RunKind.KEEP) and len(ready) == len(targets):
+        return "The registry is cleared up."
     if kind == RunKind.BACKUP and len(ready) == len(targets):
         return "The registry is backed up."
     if targets and all(target.nothing_to_do for target in targets):
@@ -215,7 +247,14 @@ def _step_line(task: TaskRow) -> str:
 def log_text(line: LogLine) -> str:
     """Return an entry of the log with its time of day."""
     at = datetime.fromtimestamp(line.at).astimezone()
-    return f"{at:%H:%M:%S} {line.target} {line.step} {line.level}: {line.text}"
+    return f"{at:%H:%M:%S} {line.target} {line.step} {line.level}: {said_in(line)}"
+
+
+def said_in(line: LogLine) -> str:
+    """Return what an entry of the log says, for people to read."""
+    if line.level != PARTICULAR:
+        return line.text
+    return "\n".join(map(particular_text, particulars_in(line.text)))
 
 
 def sign(state: State) -> str:
@@ -262,8 +301,19 @@ def unfinished_hosts(reader: JournalReader, hosts: Collection[str]) -> list[str]
     for run in reader.runs():
         if len(newest) == len(wanted):
             break
-        if run.kind in (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS):
+        if run.kind in HOST_JOBS:
             for target in targets_of(reader.tasks(run.id)):
                 if target.name in wanted:
                     newest.setdefault(target.name, target.state)
     return sorted(name for name, state in newest.items() if state not in ENDED_WELL)
+
+
+def nothing_words(kind: RunKind) -> str:
+    """Return why a dry run of this kind found nothing to do, in words."""
+    if kind in CLEANS:
+        return "nothing of Airferry's is there"
+    if kind in REPAIRS:
+        return "what the registry has stored is whole"
+    if kind in (*GCS, *KEEPS):
+        return "the registry has nothing that could go"
+    return "everything is there already"

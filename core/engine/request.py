@@ -24,6 +24,15 @@ class RunKind(StrEnum):
     PLAN_BACKUP = "plan-backup"
     PLAN_RESTORE = "plan-restore"
     PLAN_CLEAN = "plan-clean"
+    REGISTRY_VERIFY = "registry-verify"
+    REPAIR = "registry-repair"
+    GC = "registry-gc"
+    KEEP = "registry-keep"
+    PLAN_REPAIR = "plan-repair"
+    PLAN_GC = "plan-gc"
+    PLAN_KEEP = "plan-keep"
+    RECONFIGURE = "reconfigure"
+    PLAN_RECONFIGURE = "plan-reconfigure"
 
     @property
     def changes_things(self) -> bool:
@@ -39,15 +48,39 @@ CHANGING = (
     RunKind.TAKE,
     RunKind.BACKUP,
     RunKind.RESTORE,
+    RunKind.REPAIR,
+    RunKind.GC,
+    RunKind.KEEP,
+    RunKind.RECONFIGURE,
 )
 BACKUPS = (RunKind.BACKUP, RunKind.PLAN_BACKUP)
 RESTORES = (RunKind.RESTORE, RunKind.PLAN_RESTORE)
-PLANS = (RunKind.PLAN, RunKind.PLAN_BACKUP, RunKind.PLAN_RESTORE, RunKind.PLAN_CLEAN)
+REPAIRS = (RunKind.REPAIR, RunKind.PLAN_REPAIR)
+GCS = (RunKind.GC, RunKind.PLAN_GC)
+KEEPS = (RunKind.KEEP, RunKind.PLAN_KEEP)
+UPKEEP = (RunKind.REGISTRY_VERIFY, *REPAIRS, *GCS, *KEEPS)
+PLANS = (
+    RunKind.PLAN,
+    RunKind.PLAN_BACKUP,
+    RunKind.PLAN_RESTORE,
+    RunKind.PLAN_CLEAN,
+    RunKind.PLAN_REPAIR,
+    RunKind.PLAN_GC,
+    RunKind.PLAN_KEEP,
+    RunKind.PLAN_RECONFIGURE,
+)
+RECONFIGURES = (RunKind.RECONFIGURE, RunKind.PLAN_RECONFIGURE)
+HOST_JOBS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.RECONFIGURE)
+"""The runs that make hosts ready: what the newest of them says is how a host fares."""
 CLEANS = (RunKind.CLEAN, RunKind.PLAN_CLEAN)
 _PLANS = {
     RunKind.BACKUP: RunKind.PLAN_BACKUP,
     RunKind.RESTORE: RunKind.PLAN_RESTORE,
     RunKind.CLEAN: RunKind.PLAN_CLEAN,
+    RunKind.REPAIR: RunKind.PLAN_REPAIR,
+    RunKind.GC: RunKind.PLAN_GC,
+    RunKind.KEEP: RunKind.PLAN_KEEP,
+    RunKind.RECONFIGURE: RunKind.PLAN_RECONFIGURE,
 }
 
 
@@ -59,7 +92,7 @@ class RunRequest:
         kind: What is to be done.
         config: The config file, absolute.
         bundles: Bundle files to import, empty for all of imagesDir; or those to take from a stick;
-            or the backups to restore.
+            or the backups to restore, or to take parts from.
         hosts: Names of the hosts to include; empty for all.
         skip_images: Do not warm the hosts' caches (`--skip-docker-img-import`).
         accept_new_host_keys: Accept and note host keys never seen before.
@@ -73,7 +106,9 @@ class RunRequest:
         outdir: Where a backup goes.
         since: An earlier backup whose blobs are left out of it.
         split_bytes: The most that one file of it may hold; 0 for one file.
+        remove_registry: Remove what the registry of this machine stores, where the site leaves it.
         prune: Remove what the backup that is restored does not have.
+        generations: How many generations of bundles stay in the registry.
     """
 
     kind: RunKind
@@ -93,6 +128,8 @@ class RunRequest:
     split_bytes: int = 0
     prune: bool = False
     compared_keys: tuple[str, ...] = ()
+    generations: int = 0
+    remove_registry: bool = False
 
     def as_plan(self) -> RunRequest:
         """Return the request for the dry run of this one: what it would do, changing nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.config import Config, Mode
+from core.engine.differs import differences
 from core.errors import UsageError
 from core.hosts import tunnel_service as tunnel_process
 from core.hosts.tunnels import TunnelBook, TunnelStatus
@@ -20,6 +21,7 @@ __all__ = [
     "RegistryStatus",
     "TunnelStatus",
     "Tunnels",
+    "differences",
     "registry_status",
     "require_own_registry",
     "start_registry",

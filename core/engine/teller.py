@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 from core.engine.journal import LogLine, State, TaskRow
 from core.errors import AirferryError
+from core.telling import MOST_PARTICULARS, PARTICULAR, Particular, particulars_text
 
 RATE_WINDOW_S = 5.0
 
@@ -44,6 +46,12 @@ class TaskTeller:
     def facts(self, known: Iterable[tuple[str, str]]) -> None:
         """Add what is so of the target to the log, as one entry: there may be hundreds of hosts."""
         self._add("fact", "\n".join(f"{name}: {value}" for name, value in known))
+
+    def particulars(self, found: Iterable[Particular]) -> None:
+        """Add what was found one by one to the log, as one entry; of very many the first ones."""
+        text = particulars_text(islice(found, MOST_PARTICULARS))
+        if text:
+            self._add(PARTICULAR, text)
 
     def warn(self, text: str) -> None:
         """Add a warning to the log and show it."""

@@ -6,6 +6,7 @@ Docker reads it at every pull, so the engine is not restarted for it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from core.hosts.brought import DIRECTORY, noted
@@ -21,11 +22,14 @@ printf %s "$2" >"{_CERTS}/$1/ca.crt.airferry-new"
 mv "{_CERTS}/$1/ca.crt.airferry-new" "{_CERTS}/$1/ca.crt"
 """
 _REMOVE = f"""
-while read -r registry; do
+set -eu
+for registry in "$@"; do
     rm -f "{_CERTS}/$registry/ca.crt"
     rmdir "{_CERTS}/$registry" 2>/dev/null || true
-done <{_NOTES}
-rm -f {_NOTES}
+    grep -vxF -e "$registry" {_NOTES} >{_NOTES}.new || true
+    mv {_NOTES}.new {_NOTES}
+done
+[ -s {_NOTES} ] || rm -f {_NOTES}
 rmdir {DIRECTORY} 2>/dev/null || true
 """
 
@@ -42,14 +46,11 @@ async def trust(link: HostLink, registry: str, ca: Path) -> None:
     await link.run_root(_WRITE, registry, ca.read_text(encoding="ascii"))
 
 
-async def distrust(link: HostLink, *, dry: bool = False) -> bool:
-    """Take away the CAs that were given; False if none was.
+async def trusted(link: HostLink) -> list[str]:
+    """Return the registries whose CA was given to a host."""
+    return list(dict.fromkeys((await noted(link, _NOTES)).split()))
 
-    Args:
-        link: The host.
-        dry: Only tell whether there is anything to do.
-    """
-    given = (await noted(link, _NOTES)).strip()
-    if given and not dry:
-        await link.run_root(_REMOVE)
-    return bool(given)
+
+async def distrust(link: HostLink, registries: Iterable[str]) -> None:
+    """Take away the CAs that were given for some registries."""
+    await link.run_root(_REMOVE, *registries)

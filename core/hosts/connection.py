@@ -418,17 +418,21 @@ class HostLink:
             listener.close()
 
     @asynccontextmanager
-    async def port(self, port: int) -> AsyncIterator[PortStreams]:
-        """Open a TCP connection to a port on the host's own loopback.
+    async def port(self, port: int, address: str = "127.0.0.1") -> AsyncIterator[PortStreams]:
+        """Open a TCP connection from the host to a port of its own loopback, or of another machine.
+
+        Args:
+            port: The port.
+            address: Where; a name is looked up by the host.
 
         Raises:
             HostForwardingForbidden: sshd does not allow it.
-            ConnectionRefusedError: nothing listens there.
+            ConnectionRefusedError: nothing listens there, or there is no way; it says why.
         """
         connection = await self.connection()
         try:
             with translated(self.where, self.route.user):
-                reader, writer = await connection.open_connection("127.0.0.1", port)
+                reader, writer = await connection.open_connection(address, port)
         except ChannelRefused as error:
             if error.reason_code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
                 raise HostForwardingForbidden(

@@ -48,6 +48,25 @@ def without_insecure(text: str, added: Iterable[str]) -> str:
     return json.dumps(settings, indent=2) + "\n" if settings else ""
 
 
+def no_longer_wanted(
+    text: str, added: Iterable[str], named: Iterable[str], *, loopback: bool
+) -> list[str]:
+    """Return what of the entries that were added nobody needs any more.
+
+    Args:
+        text: The file's text.
+        added: The entries that `with_insecure` added.
+        named: The registries that are still spoken with in plain HTTP.
+        loopback: Whether the engine's own loopback is one of them.
+    """
+    added = list(dict.fromkeys(added))
+    named = set(named)
+    others = [name for name in _insecure(text) if name not in added]
+    # Where nobody sets the key, loopback is what the engine has of its own.
+    wanted = named | (set(LOOPBACK) if named or (others and loopback) else set())
+    return [name for name in added if name not in wanted]
+
+
 async def read_daemon_json(link: HostLink) -> str:
     """Return the file's text; empty where there is none."""
     return await noted(link, PATH)
@@ -77,14 +96,34 @@ async def restore_daemon_json(link: HostLink, *, dry: bool = False) -> bool:
         dry: Only tell whether there is anything to do.
     """
     added = (await noted(link, _ADDED)).split()
-    if not added or dry:
-        return bool(added)
-    final = without_insecure(await read_daemon_json(link), added)
+    if added and not dry:
+        await _take_out(link, added, [])
+    return bool(added)
+
+
+async def unwanted_in_daemon_json(
+    link: HostLink, named: Iterable[str], *, loopback: bool
+) -> list[str]:
+    """Return what was added to the file and is not needed any more; see `no_longer_wanted`."""
+    added = (await noted(link, _ADDED)).split()
+    if not added:
+        return []
+    return no_longer_wanted(await read_daemon_json(link), added, named, loopback=loopback)
+
+
+async def reduce_daemon_json(link: HostLink, gone: Iterable[str]) -> None:
+    """Take some of the entries that were added out of the file again."""
+    gone = list(gone)
+    added = dict.fromkeys((await noted(link, _ADDED)).split())
+    await _take_out(link, gone, [name for name in added if name not in gone])
+
+
+async def _take_out(link: HostLink, gone: list[str], rest: list[str]) -> None:
+    final = without_insecure(await read_daemon_json(link), gone)
     # A reload leaves as it is what the file says nothing about: so it is told first in so many
     # words. Loopback is what an engine has of its own.
     meanwhile = final if _insecure(final) else with_insecure(final, (), link.host.name)
-    await link.run_root(_RESTORE, meanwhile, final, *added)
-    return True
+    await link.run_root(_RESTORE, meanwhile, final, "\n".join(rest), *gone)
 
 
 def _insecure(text: str) -> list[str]:
@@ -116,9 +155,9 @@ systemctl reload docker
 _RESTORE = f"""
 set -eu
 {_WRITE}
-final=$2
+final=$2 rest=$3
 write "$1"
-shift 2
+shift 3
 systemctl reload docker || true
 tries=0 # the engine reads the file a moment later
 for name in "$@"; do
@@ -132,6 +171,11 @@ if [ -n "$final" ]; then
     write "$final"
 else
     rm -f {PATH}
+fi
+if [ -n "$rest" ]; then
+    printf '%s\\n' "$rest" >{_ADDED}.new
+    mv {_ADDED}.new {_ADDED}
+    exit 0
 fi
 rm -f {PATH}.airferry-orig {_ADDED}
 rmdir {DIRECTORY} 2>/dev/null || true

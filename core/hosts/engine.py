@@ -7,6 +7,7 @@ SDK is synchronous: its calls run in threads, and it talks to a local socket tha
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -31,9 +32,11 @@ from core.errors import (
     HostDiskFull,
     HostError,
     HostLineLost,
+    PullDenied,
     PullFailed,
 )
 from core.hosts.connection import NO_SPACE, HostLink
+from core.secrets import RegistryLogin
 
 API_TIMEOUT_S = 120
 # Docker fetches three layers at a time, whatever is asked of it (max-concurrent-downloads); a pull
@@ -42,6 +45,9 @@ PULLS_AT_ONCE = 6
 SESSIONS = 8  # sshd's MaxSessions is 10; a command or two may run beside
 LAST_WORDS_TIMEOUT_S = 2.0
 _COPY_BYTES = 64 << 10
+_DENIED = re.compile(
+    r"unauthorized|no basic auth credentials|denied: requested access|authentication required"
+)
 T = TypeVar("T")
 
 
@@ -130,25 +136,57 @@ class HostEngine:
 
         await self._call(work)
 
-    async def pull(self, name: str, told: Callable[[str, int | None], None]) -> None:
+    async def registry_digest(self, name: str, login: RegistryLogin | None = None) -> str:
+        """Return what a registry has under a name, asked by the engine as for a pull.
+
+        Args:
+            name: `registry/path:tag`.
+            login: What Docker is to log in to the registry with; it keeps it nowhere.
+
+        Raises:
+            DockerFailed: the engine does not get an answer.
+        """
+        auth = _auth_config(login) if login else {}  # as for a pull: never None
+        inspect: Callable[..., dict[str, Any]] = self._client.inspect_distribution
+        found = await self._call(lambda: inspect(name, auth_config=auth))
+        return str(found["Descriptor"]["digest"])
+
+    async def pull(
+        self,
+        name: str,
+        told: Callable[[str, int | None], None],
+        login: RegistryLogin | None = None,
+    ) -> None:
         """Pull an image.
 
         Args:
             name: `registry/path:tag`.
             told: Called from a thread with a layer's short digest and the bytes received of it so
                 far, None when it is complete; never for a layer that was there.
+            login: What Docker is to log in to the registry with; it keeps it nowhere.
 
         Raises:
+            PullDenied: the registry refuses the login, or the login may not pull this.
             PullFailed: the stream ended with an error.
         """
         repository, _, tag = name.rpartition(":")
+        # Never None: the SDK would look for a login of this machine's user, and send it.
+        auth = _auth_config(login) if login else {}
 
         def work() -> None:
-            stream = self._client.pull(repository, tag=tag, stream=True, decode=True)
+            stream = self._client.pull(
+                repository, tag=tag, stream=True, decode=True, auth_config=auth
+            )
             for event in stream:
                 _take_event(self._host_name, name, event, told)
 
         await self._call(work)
+
+
+def _auth_config(login: RegistryLogin) -> dict[str, str]:
+    if login.identity_token:
+        return {"identitytoken": login.identity_token}
+    return {"username": login.user, "password": login.password}
 
 
 def engine_facts(info: dict[str, Any]) -> EngineFacts:
@@ -374,4 +412,6 @@ def translated_sdk(host_name: str) -> Iterator[None]:
 
 def _said_by_docker(what: str, kind: type[DockerFailed]) -> HostError:
     """Return the error that Docker's words mean."""
-    return HostDiskFull(what) if NO_SPACE in what.lower() else kind(what)
+    if NO_SPACE in what.lower():
+        return HostDiskFull(what)
+    return PullDenied(what) if _DENIED.search(what) else kind(what)

@@ -6,15 +6,15 @@ compressing thread's buffer to the socket without an event loop in between.
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
+from itertools import chain
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import urllib3
 
@@ -22,14 +22,15 @@ from core.bundle import sha256_digest
 from core.errors import (
     AirferryError,
     RegistryBusy,
+    RegistryDamaged,
     RegistryError,
-    RegistryFull,
-    RegistryStalled,
-    RegistryUnreachable,
+    RegistryTokenExpired,
 )
+from core.registry.answers import STALL_TIMEOUT_S, Where
+from core.registry.auth import Authorizer, Scopes
 from core.registry.lines import Lines
+from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
-STALL_TIMEOUT_S = 30.0
 _SEND_BYTES = 128 << 10
 _READ_BYTES = 1 << 20
 CONNECTIONS = 8
@@ -44,11 +45,13 @@ _ACCEPT = ", ".join(
 )
 
 
-_TIMEOUTS = (urllib3.exceptions.ReadTimeoutError, TimeoutError)
-_TOO_LARGE_REMEDY = (
-    "Something before the registry (a proxy) limits the size of uploads: raise its limit, in nginx "
-    "client_max_body_size 0, then run the same command again."
-)
+_REPOSITORY = re.compile(r"/v2/(.+)/(?:blobs/uploads/[^/]*|(?:blobs|manifests)/[^/]+|tags/list)")
+_CATALOG = "/v2/_catalog"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 3
+# As token servers write it. Looking and writing share a token: both are asked in turns.
+_WRITING, _DELETING = "pull,push", "delete"
+_NOBODY = sha256_digest(b"a manifest that no registry has")
 
 
 class RegistryClient:
@@ -59,12 +62,23 @@ class RegistryClient:
         prefix: Path that stands before every repository, without slashes at its ends.
         insecure: Speak plain HTTP.
         ca: Certificate authority of the site, for TLS.
+        login: Returns what there is to log in with; asked when the registry asks for a login.
+        theirs: The registry is kept by others: what is to be mended there is said so.
     """
 
     def __init__(
-        self, address: str, *, prefix: str = "", insecure: bool = True, ca: Path | None = None
+        self,
+        address: str,
+        *,
+        prefix: str = "",
+        insecure: bool = True,
+        ca: Path | None = None,
+        login: Callable[[], RegistryLogin] = lambda: NO_REGISTRY_LOGIN,
+        theirs: bool = False,
     ) -> None:
         self.address = address
+        self._where = Where(address, theirs)
+        self._auth = Authorizer(address, login, self._ask_token_server, insecure=insecure)
         self._prefix = f"{prefix}/" if prefix else ""
         self._root = f"{'http' if insecure else 'https'}://{address}"
         self._lines = Lines()
@@ -93,15 +107,31 @@ class RegistryClient:
             RegistryUnreachable: nothing answers.
             RegistryError: what answers is no registry.
         """
-        answer = self._ask("GET", "/v2/", want=(200, 401))
+        answer = self._ask("GET", "/v2/", want=(200,))
         if "registry/2.0" not in answer.headers.get("Docker-Distribution-Api-Version", ""):
             raise RegistryError(f"what answers at {self.address} is not a registry")
-        if answer.status == 401:
-            raise RegistryError(
-                f"the registry {self.address} asks for a login",
-                remedy="This version speaks to registries without a login only.",
-            )
         return str(answer.headers.get(SITE_HEADER, ""))
+
+    def require_rights(self, repository: str, *, push: bool) -> None:
+        """See that what goes into a repository may be put there and pulled from there.
+
+        An upload is begun and given up for it: nothing else tells what a login may do.
+
+        Raises:
+            RegistryError: it may not; which one says why.
+        """
+        if push:
+            self.cancel_upload(self._start_upload(repository))
+        self._ask("GET", self._path(repository, "tags/list"), want=(200, 404))
+
+    def login(self) -> RegistryLogin | None:
+        """Return the login that is used; None if the registry asked for none so far, or needs none.
+
+        Raises:
+            RegistryLoginNeeded: there is a password without a name.
+        """
+        login = self._auth.login if self._auth.is_wanted else NO_REGISTRY_LOGIN
+        return login if login.is_there else None
 
     def blob_size(self, repository: str, digest: str) -> int | None:
         """Return the size of a blob in bytes, or None where the repository lacks it."""
@@ -191,16 +221,13 @@ class RegistryClient:
 
     def copy_blob(self, repository: str, digest: str, source: str) -> None:
         """Send a blob from one repository to another, for registries that cannot mount."""
-        with _translated(self.address):
-            path = self._path(source, f"blobs/{digest}")
-            answer = self._pool.request("GET", self._url(path), preload_content=False)
-            if answer.status != 200:
-                raise _refusal(self.address, "GET", path, answer.status, answer.read())
-            self.upload_stream(repository, answer.stream(1 << 20), lambda: digest)
+        pieces = self.blob(source, digest)
+        first = next(pieces, b"")  # before an upload is begun: the blob may have gone
+        self.upload_stream(repository, chain([first], pieces), lambda: digest)
 
     def repositories(self) -> Iterator[str]:
         """Yield the names of all repositories below the prefix."""
-        path = "/v2/_catalog?n=500"
+        path = f"{_CATALOG}?n=500"
         while path:
             answer = self._ask("GET", path, want=(200,))
             for name in json.loads(answer.data)["repositories"] or []:
@@ -231,7 +258,7 @@ class RegistryClient:
             reference: Its tag or its digest.
 
         Raises:
-            RegistryError: what comes does not have the digest that it should.
+            RegistryDamaged: what comes does not have the digest that it should.
         """
         path = self._path(repository, f"manifests/{reference}")
         answer = self._ask("GET", path, headers={"Accept": _ACCEPT}, want=(200, 404))
@@ -239,7 +266,7 @@ class RegistryClient:
             return None
         filed = reference if ":" in reference else answer.headers.get("Docker-Content-Digest", "")
         if filed.startswith("sha256:") and filed != sha256_digest(answer.data):
-            raise RegistryError(
+            raise RegistryDamaged(
                 f"the registry {self.address} has a damaged manifest: {repository}, {filed}",
                 remedy="Import the bundle that it came from again, or restore an earlier backup.",
             )
@@ -252,11 +279,11 @@ class RegistryClient:
             RegistryError: it is not there, or the registry goes away meanwhile.
         """
         path = self._path(repository, f"blobs/{digest}")
-        with _translated(self.address):
-            answer = self._pool.request("GET", self._url(path), preload_content=False)
+        answer = self._send("GET", path, preload=False)
+        with self._where.translated():
             try:
                 if answer.status != 200:
-                    raise _refusal(self.address, "GET", path, answer.status, answer.read())
+                    raise self._where.refusal("GET", path, answer.status, answer.read())
                 while piece := answer.read(_READ_BYTES):
                     yield piece
             except BaseException:
@@ -282,8 +309,14 @@ class RegistryClient:
         """Delete one tag; what it stands for keeps its other tags.
 
         The registry takes digests only, and then takes every tag of that digest. So the tag is
-        first made to stand for an empty image that no other tag stands for.
+        first made to stand for an empty image that no other tag stands for. Should the registry
+        refuse to delete that, the tag stands for what it did before.
+
+        Raises:
+            RegistryError: the registry refuses; the tag is as it was.
         """
+        self.delete_manifest(repository, _NOBODY)  # refused where nothing may be deleted at all
+        before = self._document_or_none(repository, tag)
         config = self.upload_bytes(repository, b'{"airferry":"a tag to be deleted"}')
         media_type = "application/vnd.oci.image.manifest.v1+json"
         manifest = json.dumps(
@@ -300,7 +333,19 @@ class RegistryClient:
             }
         )
         self.put_manifest(repository, tag, manifest, media_type)
-        self.delete_manifest(repository, sha256_digest(manifest.encode()))
+        try:
+            self.delete_manifest(repository, sha256_digest(manifest.encode()))
+        except RegistryError:
+            if before is not None:
+                self.put_manifest(repository, tag, before[1].decode(), before[0])
+            raise
+
+    def _document_or_none(self, repository: str, tag: str) -> tuple[str, bytes] | None:
+        """Return what a tag stands for, if that can be read at all."""
+        try:
+            return self.document(repository, tag)
+        except (RegistryDamaged, RegistryBusy):
+            return None
 
     def cancel_upload(self, location: str) -> None:
         """Delete an upload session; abandoned ones would lie in the registry for a week."""
@@ -320,7 +365,16 @@ class RegistryClient:
         return f"/v2/{self._prefix}{repository}/{rest}"
 
     def _url(self, path: str) -> str:
-        return urljoin(self._root, path)
+        """Return the address of a path, or of a place that the registry itself named.
+
+        A registry behind a proxy that ends TLS may name itself with `http`, and without its port:
+        it is asked as it is in the config.
+        """
+        url, root = urlsplit(urljoin(self._root, path)), urlsplit(self._root)
+        behind_proxy = url.scheme == "http" and url.netloc == root.hostname
+        if url.netloc == root.netloc or behind_proxy:
+            url = url._replace(scheme=root.scheme, netloc=root.netloc)
+        return url.geturl()
 
     def _ask(
         self,
@@ -331,11 +385,88 @@ class RegistryClient:
         *,
         want: tuple[int, ...],
     ) -> urllib3.BaseHTTPResponse:
-        with _translated(self.address):
-            answer = self._pool.request(method, self._url(path), body=body, headers=headers)
+        answer = self._send(method, path, body, headers)
         if answer.status not in want:
-            raise _refusal(self.address, method, path, answer.status, answer.data)
+            raise self._where.refusal(method, path, answer.status, answer.data)
         return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        preload: bool = True,
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request with the login that the registry asks for, and follow where it points.
+
+        Raises:
+            RegistryError: no line, or the login is refused.
+        """
+        url, is_stream = self._url(path), isinstance(body, _Interruptible)
+        scopes = _scopes(method, path)
+        asked_again = False
+        while True:
+            sent = self._auth.header(scopes, for_upload=is_stream) if self._is_ours(url) else ""
+            own = {"Authorization": sent} if sent else {}
+            with self._where.translated():
+                answer = self._pool.request(
+                    method,
+                    url,
+                    body=body,
+                    headers={**(headers or {}), **own},
+                    preload_content=preload,
+                    redirect=False,
+                )
+            if answer.status != 401 or not self._is_ours(url):
+                if sent:
+                    self._auth.taken()
+                return self._followed(method, url, answer, headers, preload=preload)
+            if not preload:
+                answer.close()
+            challenge = answer.headers.getlist("WWW-Authenticate")
+            self._auth.challenged(challenge, sent, _in_words(method, path), again=asked_again)
+            if is_stream:
+                raise RegistryTokenExpired(
+                    f"the registry {self.address} did not take the login in the middle of an upload"
+                )
+            asked_again = True
+
+    def _followed(
+        self,
+        method: str,
+        url: str,
+        answer: urllib3.BaseHTTPResponse,
+        headers: Mapping[str, str] | None,
+        *,
+        preload: bool,
+    ) -> urllib3.BaseHTTPResponse:
+        """Follow to where a blob is really stored; no other machine gets the login."""
+        for _ in range(_MOST_REDIRECTS):
+            place = answer.headers.get("Location", "")
+            if method not in ("GET", "HEAD") or answer.status not in _REDIRECTS or not place:
+                break
+            if not preload:
+                answer.drain_conn()
+            asked, url = urlsplit(url), urljoin(url, place)
+            if asked.scheme == "http" and url == asked._replace(scheme="https").geturl():
+                raise self._where.wants_tls()
+            with self._where.translated():
+                answer = self._pool.request(
+                    method, url, headers=headers, preload_content=preload, redirect=False
+                )
+        return answer
+
+    def _is_ours(self, url: str) -> bool:
+        asked, root = urlsplit(url), urlsplit(self._root)
+        return (asked.scheme, asked.netloc) == (root.scheme, root.netloc)
+
+    def _ask_token_server(
+        self, method: str, url: str, body: bytes | None, headers: dict[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        with Where(f"{self.address} (its token server {urlsplit(url).netloc})", True).translated():
+            return self._pool.request(method, url, body=body, headers=headers, redirect=False)
 
 
 class _Interruptible:
@@ -359,37 +490,27 @@ class _Interruptible:
             self.interruption = error
 
 
-# In its words, or as CNCF distribution writes a system's error into JSON: by number alone.
-_NO_ROOM = re.compile(rf'no space left|quota exceeded|"Err":\s*({errno.ENOSPC}|{errno.EDQUOT})\b')
-# CNCF distribution answers so when its disk was full as the last bytes were to be written, too: it
-# had said that it took them. The next try is told, or finds the room that others gave back.
-_LOST_UPLOAD = re.compile("BLOB_UPLOAD_(INVALID|UNKNOWN)")
+def _scopes(method: str, path: str) -> Scopes:
+    """Return what a request needs, as token servers write it."""
+    where = urlsplit(path)
+    if where.path == _CATALOG:
+        return ("registry:catalog:*",)
+    found = _REPOSITORY.fullmatch(where.path)
+    if not found:
+        return ()
+    actions = _DELETING if method == "DELETE" else _WRITING
+    sources = parse_qs(where.query).get("from", [])
+    return (
+        f"repository:{found[1]}:{actions}",
+        *(f"repository:{source}:pull" for source in sources),
+    )
 
 
-@contextmanager
-def _translated(address: str) -> Iterator[None]:
-    """Turn the HTTP library's errors into ours."""
-    try:
-        yield
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        # A time-out while sending is an argument of another error.
-        if any(isinstance(cause, _TIMEOUTS) for cause in (error, *error.args)):
-            raise RegistryStalled(
-                f"the registry {address} moved no byte for {STALL_TIMEOUT_S:.0f} s"
-            ) from error
-        reason = str(error.__cause__ or error).rpartition(": ")[2]
-        raise RegistryUnreachable(f"the registry {address} does not answer: {reason}") from error
-
-
-def _refusal(address: str, method: str, path: str, status: int, body: bytes) -> RegistryError:
-    text = body.decode("utf-8", "replace").strip()
-    what = f"the registry {address} answered {status} to {method} {path.partition('?')[0]}"
-    if _NO_ROOM.search(text):
-        return RegistryFull(f"the registry {address} has no room left")
-    if status == 429 or status >= 500 or (status == 404 and _LOST_UPLOAD.search(text)):
-        busy = RegistryBusy(f"{what}: {text[:200]}")
-        busy.status = status
-        return busy
-    if status == 413:
-        return RegistryError(what, remedy=_TOO_LARGE_REMEDY)
-    return RegistryError(f"{what}: {text[:300]}")
+def _in_words(method: str, path: str) -> str:
+    """Return what a request asks for, for who is not allowed to."""
+    where = urlsplit(path).path
+    if where == _CATALOG:
+        return "list what it holds"
+    found = _REPOSITORY.fullmatch(where)
+    verb = {"GET": "pull from", "HEAD": "pull from", "DELETE": "delete in"}.get(method, "push to")
+    return f"{verb} {found[1]}" if found else "in"

@@ -14,11 +14,15 @@ from core.config import Config, Mode, ensure_state_dir
 from core.errors import (
     RegistryEngineMissing,
     RegistryError,
+    RegistryMoved,
     RegistryPortTaken,
     RegistryUnreachable,
 )
 from core.files import write_atomically
 from core.registry.client import SITE_HEADER, RegistryClient
+from core.registry.credentials import find_login
+from core.registry.relocate import Move, holds_content, noted_move
+from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from core.service import Service
 
 PROGRAMS = ("docker-registry", "registry")
@@ -35,6 +39,14 @@ class RegistryStatus:
     ours: bool
     pid: int | None
     directory: str
+
+
+@dataclass(frozen=True)
+class Served:
+    """The settings with which the DU's registry was last started."""
+
+    address: str
+    directory: Path
 
 
 class RegistryServer:
@@ -89,19 +101,84 @@ class RegistryServer:
         except FileNotFoundError:
             return False
 
-    def start(self) -> None:
+    def reads_only(self) -> bool:
+        """Whether the registry was started for reading only, by a run that was killed since."""
+        try:
+            settings = json.loads(self._settings_path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return False
+        return "readonly" in settings["storage"]["maintenance"]
+
+    def served(self) -> Served | None:
+        """Return the settings with which it was last started; None if it never was."""
+        try:
+            found = json.loads(self._settings_path.read_bytes())
+            directory = found["storage"]["filesystem"]["rootdirectory"]
+            return Served(found["http"]["addr"], Path(directory))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def move(self) -> Move | None:
+        """Return what is to be moved before it may start: a move that broke off comes first."""
+        noted, served = noted_move(self._state_dir), self.served()
+        if noted or served is None:
+            return noted
+        old, new = served.directory, self._config.registry_dir
+        if old == new or not holds_content(old) or (new.exists() and old.samefile(new)):
+            return None
+        return Move(old, new)
+
+    def store_in(self, directory: Path) -> None:
+        """Have it store in a directory from its next start on."""
+        write_atomically(self._settings_path, self._settings(directory), durable=True)
+
+    @property
+    def is_for_one_run(self) -> bool:
+        """Whether a run of mode none started it, for its own time only."""
+        return self._one_run_path.exists()
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it runs, or is to come back after a reboot."""
+        return self._service().is_installed
+
+    def foreign_state(self) -> str:
+        """Return what another site's registry on this machine was started with, if there is one."""
+        return self._service().foreign_state()
+
+    def start_for_one_run(self) -> None:
+        """Start it for the time of a run; raises as `start` does."""
+        ensure_state_dir(self._config)
+        self._start(for_one_run=True)
+
+    def start(self, *, read_only: bool = False) -> None:
         """Start the registry with the config's settings and wait until it answers.
 
+        Args:
+            read_only: It takes nothing and deletes nothing; `settings_fit` says no then, so that
+                whatever comes next starts it as it should be, also when this process is killed.
+
         Raises:
+            RegistryMoved: what it stored is in another directory than the config says.
             RegistryEngineMissing: no registry program is installed.
             RegistryPortTaken: something else listens on the port.
             RegistryError: it does not come up; the end of its log is in the message.
         """
+        self._start(for_one_run=False, read_only=read_only)
+
+    def _start(self, *, for_one_run: bool, read_only: bool = False) -> None:
+        self.require_in_place()
         service = self._service(find_program())
+        if self._changes_port():
+            self._require_free_port()  # else what serves hosts now would be stopped for nothing
         service.stop()
         self._require_free_port()
+        if for_one_run:
+            self._one_run_path.touch()
+        else:
+            self._one_run_path.unlink(missing_ok=True)
         self._config.registry_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._settings_path, self._settings())
+        write_atomically(self._settings_path, self._settings(read_only=read_only))
         service.start()
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
@@ -115,6 +192,27 @@ class RegistryServer:
             remedy=f"Look at {service.log_path}.",
         )
 
+    def require_in_place(self) -> None:
+        """Refuse to start it where what it stored is not.
+
+        Raises:
+            RegistryMoved: the content is in another directory than the config says.
+        """
+        move = self.move()
+        if move is not None and noted_move(self._state_dir):
+            raise RegistryMoved(
+                f"moving the registry's content from {move.source} to {move.target} broke off",
+                remedy="Run: airferry reconfigure (it completes the move).",
+            )
+        if move is not None:
+            raise RegistryMoved(
+                f"the registry's content is in {move.source}; registryDir is now {move.target}"
+            )
+
+    def _changes_port(self) -> bool:
+        served = self.served()
+        return served is not None and served.address != self.address
+
     def require_startable(self) -> None:
         """Refuse what would keep it from starting.
 
@@ -123,12 +221,18 @@ class RegistryServer:
             RegistryPortTaken: something else listens on the port.
         """
         find_program()
-        if self._service().pid() is None:
+        if self._service().pid() is None or self._changes_port():
             self._require_free_port()
 
     def stop(self) -> bool:
         """Stop the registry; False if it did not run."""
-        return self._service().stop()
+        stopped = self._service().stop()
+        self._one_run_path.unlink(missing_ok=True)
+        return stopped
+
+    @property
+    def _one_run_path(self) -> Path:
+        return self._state_dir / "registry-for-one-run"
 
     @property
     def _settings_path(self) -> Path:
@@ -143,7 +247,7 @@ class RegistryServer:
             state_dir=self._state_dir,
         )
 
-    def _settings(self) -> str:
+    def _settings(self, directory: Path | None = None, *, read_only: bool = False) -> str:
         """Write the registry's own config.
 
         There is no cache of blob descriptors: after garbage collection it would go on saying that
@@ -154,9 +258,12 @@ class RegistryServer:
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {
-                "filesystem": {"rootdirectory": str(self._config.registry_dir)},
+                "filesystem": {"rootdirectory": str(directory or self._config.registry_dir)},
                 "delete": {"enabled": True},
-                "maintenance": {"uploadpurging": purging},
+                "maintenance": {
+                    "uploadpurging": purging,
+                    **({"readonly": {"enabled": True}} if read_only else {}),
+                },
             },
             "http": {
                 "addr": self.address,
@@ -177,13 +284,23 @@ class RegistryServer:
                 ) from error
 
 
-def registry_client(config: Config) -> RegistryClient:
-    """Return a client of the site's registry: the DU's own, or in mode custom the existing one."""
+def registry_client(config: Config, typed: RegistryLogin = NO_REGISTRY_LOGIN) -> RegistryClient:
+    """Return a client of the site's registry: the DU's own, or in mode custom the existing one.
+
+    Args:
+        config: The site.
+        typed: The login that was typed for the existing one; it may also be known elsewhere.
+    """
     if config.mode is not Mode.CUSTOM:
         return RegistryClient(RegistryServer(config).address)
     address, _, prefix = config.registry_base.partition("/")
     return RegistryClient(
-        address, prefix=prefix, insecure=config.registry_insecure, ca=config.registry_ca
+        address,
+        prefix=prefix,
+        insecure=config.registry_insecure,
+        ca=config.registry_ca,
+        login=lambda: find_login(config, typed),
+        theirs=True,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from core.errors import StillMissing
+from core.telling import Particular
 
 DU = "du"
 
@@ -49,6 +50,9 @@ class Teller(Protocol):
 
     def facts(self, known: Iterable[tuple[str, str]]) -> None:
         """Tell what is so of the target, by name, for whoever looks at it in full."""
+
+    def particulars(self, found: Iterable[Particular]) -> None:
+        """Tell one by one what was found, for whoever looks at it in full."""
 
     def warn(self, text: str) -> None:
         """Tell something that a person should know of, though the step goes on."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from core.config import HostConfig
 from core.hosts.brought import brought, forget_brought
-from core.hosts.certificates import distrust
+from core.hosts.certificates import distrust, trusted
+from core.hosts.connection import HostLink
 from core.hosts.daemon_json import restore_daemon_json
+from core.hosts.docker_login import given_logins, withdraw_logins
 from core.hosts.engine import HostEngine, host_engine
 from core.hosts.packages import docker_answers, docker_is_ours, remove_docker
 from core.hosts.tunnel_keys import JUMP_MARK, has_key, withdraw_key
+from core.hosts.tunnels import TunnelBook
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import HostStep
 from core.steps.work import Work
@@ -35,13 +38,21 @@ class TunnelClose(HostStep):
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("closing the tunnel")
         self._book.forget(self._host.name)
-        await withdraw_key(self._link)
-        still_passed = {
-            spec for tunnel in self._book.wanted().values() for spec in tunnel.own_jumps
-        }
-        for spec, jump in self._link.jumps:
-            if spec not in still_passed:
-                await withdraw_key(jump, JUMP_MARK)
+        await withdraw_keys(self._link, self._book)
+
+
+async def withdraw_keys(link: HostLink, book: TunnelBook) -> None:
+    """Take the tunnel service's keys from a host, and from jump hosts that no other tunnel passes.
+
+    Raises:
+        HostError: one of them does not answer, or refuses.
+    """
+    await withdraw_key(link)
+    others = (tunnel for name, tunnel in book.wanted().items() if name != link.host.name)
+    still_passed = {spec for tunnel in others for spec in tunnel.own_jumps}
+    for spec, jump in link.jumps:
+        if spec not in still_passed:
+            await withdraw_key(jump, JUMP_MARK)
 
 
 class ImagesRemove(HostStep):
@@ -82,13 +93,18 @@ class DockerRestore(HostStep):
     async def check(self, tell: Teller) -> Missing | None:
         tell.say("comparing Docker's settings")
         changed = await restore_daemon_json(self._link, dry=True)
-        if changed or await distrust(self._link, dry=True):
+        if changed or await trusted(self._link):
             return Missing("daemon.json and certificates are to be as they were")
+        if await given_logins(self._link):
+            return Missing("the registry's login is to be taken away")
         return None
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         await restore_daemon_json(self._link)
-        await distrust(self._link)
+        await distrust(self._link, await trusted(self._link))
+        logins = await given_logins(self._link)
+        if logins:
+            await withdraw_logins(self._link, logins)
 
 
 class DockerRemove(HostStep):

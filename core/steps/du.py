@@ -5,18 +5,22 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 from core.config import Config, Mode
 from core.errors import AirferryError, DuUnfit, RegistryError, RegistryFull, RegistryPortTaken
 from core.files import nearest_directory
 from core.hosts.preflight import release_findings
 from core.hosts.tunnel_service import is_running
-from core.registry import lacks_of_names
+from core.hosts.tunnels import Tunnel
+from core.registry import STAGE, RegistryClient, lacks_of_names
+from core.secrets import RegistryLogin
 from core.service import Service, ServiceFailed
 from core.steps.base import Missing, Teller, VerifyStep, some_of
 from core.steps.room import registry_bytes
 from core.steps.targets import DuStep, comes_true
-from core.telling import room_fact
+from core.steps.work import Work
+from core.telling import FOLLOW, RESTARTS, room_fact
 from core.threads import in_thread
 from core.versions import newest, release_in
 
@@ -43,12 +47,30 @@ class DuPreflight(DuStep, VerifyStep):
         return None
 
     def _registry_problems(self) -> Iterator[AirferryError]:
+        yield from self._foreign_services()
         if self._work.config.mode is Mode.CUSTOM:
             return
-        try:
-            self._work.server.require_startable()
-        except RegistryError as error:
-            yield error
+        server = self._work.server
+        required = [server.require_startable]
+        if not self._work.reconfigures:
+            required.append(server.require_in_place)
+        for require in required:
+            try:
+                require()
+            except RegistryError as error:
+                yield error
+
+    def _foreign_services(self) -> Iterator[AirferryError]:
+        """Yield an error where services of this machine belong to another state directory."""
+        config = self._work.config
+        foreign = self._work.server.foreign_state() or tunnel_service(config).foreign_state()
+        if foreign:
+            yield DuUnfit(
+                f"this machine runs the services of another site (stateDir is now "
+                f"{config.state_dir}): {foreign}",
+                remedy="Set stateDir back to what it was. For a new site, end the old one first, "
+                "with its own config: airferry tunnels stop, airferry registry stop.",
+            )
 
     def _room_problems(self, tell: Teller) -> Iterator[AirferryError]:
         """Yield what there is to say of the room for those bundles that were never imported."""
@@ -92,12 +114,21 @@ class RegistryServe(DuStep):
         status = await self._work.ask_registry(self._work.server.status)
         if status.running and not status.ours and status.pid is None:
             raise RegistryPortTaken(f"another program answers at {status.address}")
+        if not status.ours and status.pid is not None and (served := self._work.server.served()):
+            return Missing(
+                f"the registry {RESTARTS}: from {served.address} to {status.address}; hosts cannot "
+                "pull meanwhile"
+            )
         if not status.ours:
             return Missing(f"the registry does not run at {status.address}")
-        if not self._work.server.settings_fit():
-            return Missing(f"the registry at {status.address} runs with other settings")
+        if not self._fits():
+            return Missing(f"the registry at {status.address} {RESTARTS} with other settings")
         tell.found(f"runs at {status.address}")
         return None
+
+    def _fits(self) -> bool:
+        server = self._work.server
+        return server.settings_fit() and not server.is_for_one_run
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("starting the registry")
@@ -115,21 +146,56 @@ class RegistryForRun(RegistryServe):
         if not self._work.dry:
             missing = await super().check(tell)
             if missing is not None:
-                await self.apply(missing, tell)
+                self._require_no_lasting_one()
+                tell.say("starting the registry")
+                await in_thread(self._work.server.start_for_one_run)
         tell.found("for this run only")
         return None
 
+    def _fits(self) -> bool:
+        return self._work.server.settings_fit()
+
+    def _require_no_lasting_one(self) -> None:
+        """Refuse to restart, for one run only, what mode du left running for its hosts."""
+        server = self._work.server
+        served = server.served()
+        if served and server.is_installed and not server.is_for_one_run:
+            raise DuUnfit(
+                f"the registry of mode du still runs at {served.address}, storing in "
+                f"{served.directory}; registryPort or registryDir were changed as well",
+                remedy="Set these two back, run: airferry reconfigure; then change them.",
+            )
+
 
 class RegistryReach(DuStep, VerifyStep):
-    """The site's own registry (mode custom) answers."""
+    """The site's own registry (mode custom) answers, and the login may do what is to be done.
+
+    Args:
+        work: The run.
+        push: Something is to be put into it.
+    """
 
     step_id = "registry.reach"
     title = "registry"
 
+    def __init__(self, work: Work, *, push: bool) -> None:
+        super().__init__(work)
+        self._push = push
+
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"asking {self._work.registry.address}")
-        await self._work.ask_registry(lambda client: client.site_id())
+        login = await self._work.ask_registry(self._look)
+        if login is None:
+            tell.found("no login is needed")
+        else:
+            who = login.user or "an identity token"
+            tell.found(f"login of {who} ({login.source}), may pull{' and push' * self._push}")
         return None
+
+    def _look(self, client: RegistryClient) -> RegistryLogin | None:
+        client.site_id()
+        client.require_rights(STAGE, push=self._push)
+        return client.login()
 
 
 class RegistryVerify(DuStep, VerifyStep):
@@ -178,11 +244,24 @@ class TunnelsServe(DuStep):
     heals = True
 
     async def check(self, tell: Teller) -> Missing | None:  # noqa: ARG002
-        if is_running(self._work.config.state_dir):
-            return None
-        return Missing("the tunnel service does not run")
+        if not is_running(self._work.config.state_dir):
+            return Missing("the tunnel service does not run")
+        stale = self._stale()
+        if stale:
+            names = some_of([tunnel.host.name for tunnel in stale])
+            return Missing(f"tunnels are to {FOLLOW} to its new port: {names}")
+        return None
+
+    def _stale(self) -> list[Tunnel]:
+        """Return the tunnels that lead to a port where the registry was before."""
+        port, wanted = self._work.config.registry_port, self._work.tunnels.wanted()
+        return [tunnel for tunnel in wanted.values() if tunnel.registry_port != port]
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        for tunnel in self._stale():
+            self._work.tunnels.want(replace(tunnel, registry_port=self._work.config.registry_port))
+        if is_running(self._work.config.state_dir):
+            return
         tell.say("starting the tunnel service")
         service = tunnel_service(self._work.config)
         await in_thread(service.start)

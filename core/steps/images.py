@@ -12,14 +12,14 @@ from isal import isal_zlib
 
 from core.bundle import BundleFile, WantedImage, list_bundle, write_docker_archive
 from core.config import Mode
-from core.errors import Cancelled, HostUnfit
+from core.errors import Cancelled, HostUnfit, PullDenied
 from core.hosts.brought import note_brought
 from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
 from core.hosts.feeding import Emit
-from core.hosts.tunnels import registry_behind
 from core.pause import Pause
-from core.registry import SITE_HEADER
+from core.secrets import RegistryLogin
 from core.steps.base import Missing, Teller, VerifyStep
+from core.steps.by_name import lacks_by_name
 from core.steps.room import UNPACKED_RATIO, store_bytes
 from core.steps.targets import HostStep
 from core.steps.wanted import (
@@ -67,11 +67,13 @@ class ImagesWarm(_ImagesStep):
         async with host_engine(self._link) as engine, self._registry() as prefix:
             lacks = await lacking_on(self._work, wanted, engine)
             await note_brought(self._link, lacks.brings)
+            login = await self._work.pull_login()
             pulls = _Pulls(
                 *(engine, tell, missing.size_bytes, lacks.by_image),
                 prefix=prefix,
                 passing=self._work.for_this_run_only,
                 pause=self._work.pause,
+                login=login,
             )
             async with asyncio.TaskGroup() as group:
                 for wants in lacks.by_image.values():
@@ -113,6 +115,7 @@ class _Pulls:
         prefix: Where the host finds the registry.
         passing: The name by which an image is pulled is taken back afterwards.
         pause: What holds the run, between two images.
+        login: What the registry asks for; Docker gets it with each pull and keeps it nowhere.
     """
 
     def __init__(
@@ -125,8 +128,10 @@ class _Pulls:
         prefix: str,
         passing: bool,
         pause: Pause,
+        login: RegistryLogin | None,
     ) -> None:
         self._engine = engine
+        self._login = login
         self._pause = pause
         self._tell = tell
         self._total_bytes = total_bytes
@@ -149,13 +154,22 @@ class _Pulls:
             self._begun += 1
             pull_name = wants[0].reference.at(self._prefix)
             self._tell.say(f"{self._begun} of {self._images}: {wants[0].reference.familiar}")
-            await self._engine.pull(pull_name, self._count)
+            await self._pull(pull_name)
             names = [want.name for want in wants]
             for name in names:
                 if name != pull_name:
                     await self._engine.tag(pull_name, name)
             if self._passing:
                 await self._engine.remove(pull_name)
+
+    async def _pull(self, name: str) -> None:
+        """Pull an image; once more where a token may have run out in the middle of it."""
+        try:
+            await self._engine.pull(name, self._count, self._login)
+        except PullDenied:
+            if self._login is None:
+                raise
+            await self._engine.pull(name, self._count, self._login)
 
     def _count(self, layer: str, received_bytes: int | None) -> None:
         """Note a layer's progress; None says that it is complete."""
@@ -281,20 +295,13 @@ class ImagesVerify(HostStep, VerifyStep):
             missing = missing_of(await lacking_on(self._work, wanted, engine))
             if missing is not None:
                 return missing
+            if config.mode is not Mode.NONE:
+                missing = await lacks_by_name(self._work, self._link, engine, tell)
+                if missing is not None:
+                    return missing
             runs = await self._try_one(wanted, engine, tell) if config.verify_run else ""
-        if config.mode is Mode.DU and not await self._reaches_registry():
-            port = config.host_registry_port
-            return Missing(
-                f"the registry does not answer on port {port} of {self._host.name}",
-                remedy="See: airferry tunnels status, airferry registry status",
-            )
         tell.found(f"{len(wanted)} names, each checked by ID{runs}")
         return None
-
-    async def _reaches_registry(self) -> bool:
-        port = self._work.config.host_registry_port
-        found = await registry_behind(self._link, port, SITE_HEADER)
-        return found == self._work.server.site_id()
 
     async def _try_one(self, wanted: list[WantedName], engine: HostEngine, tell: Teller) -> str:
         """Run the smallest image that can be run, and say so."""

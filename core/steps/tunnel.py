@@ -21,6 +21,7 @@ from core.registry import SITE_HEADER
 from core.steps.base import DU, Missing, Need, Teller
 from core.steps.targets import HostStep, comes_true
 from core.steps.work import Work
+from core.telling import IN_PLACE_OF
 
 TUNNEL_TIMEOUT_S = 30.0
 NO_KEYS_REMEDY = (
@@ -47,7 +48,9 @@ class TunnelOpen(HostStep):
         tell.say(f"asking for the registry on the host's port {self._port}")
         wanted = self._book.wanted().get(self._host.name)
         if wanted is None or replace(wanted, own_key=False, own_jumps=()) != self._plain:
-            return Missing(f"the tunnel from port {self._port} of {self._host.name}")
+            before = wanted.host_port if wanted else self._port
+            instead = "" if before == self._port else f", {IN_PLACE_OF} {before}"
+            return Missing(f"the tunnel from port {self._port} of {self._host.name}{instead}")
         if await self._answers():
             return None
         return Missing(f"the registry does not answer on port {self._port} of {self._host.name}")
@@ -55,14 +58,24 @@ class TunnelOpen(HostStep):
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         own_jumps = tuple(spec for spec, jump in self._link.jumps if not jump.can_be_repeated)
         tunnel = replace(self._plain, own_key=not self._link.can_be_repeated, own_jumps=own_jumps)
+        before = self._book.wanted().get(self._host.name)
         refusal = await self._open(tunnel, tell)
         if isinstance(refusal, HostLoginRefused) and not tunnel.own_key:
             tell.log(f"the service cannot log in as we do: {refusal.what}")
             refusal = await self._open(replace(tunnel, own_key=True), tell)
+        if refusal and before and before.host_port != self._port:
+            await self._back_to(before, tell)
         if isinstance(refusal, HostLoginRefused):
             raise HostLoginRefused(refusal.what, remedy=NO_KEYS_REMEDY)
         if refusal:
             raise refusal
+
+    async def _back_to(self, before: Tunnel, tell: Teller) -> None:
+        """Keep the tunnel from another port that was there: hosts pull through it."""
+        tell.log(f"the tunnel from port {before.host_port} is kept")
+        kept = replace(before, registry_port=self._plain.registry_port)
+        self._book.want(kept)
+        await self._let_in(kept, tell)
 
     async def _open(self, tunnel: Tunnel, tell: Teller) -> AirferryError | None:
         """Have a tunnel opened; return why it is not open in time, or never will be."""
@@ -91,7 +104,7 @@ class TunnelOpen(HostStep):
             tell.log("a key of the tunnel service is let in, for this port only")
             public = keys.public(keys.tunnel, TUNNEL_MARK)
             version = await self._link.server_version()
-            await put_line(self._link, TUNNEL_MARK, tunnel_line(public, self._port, version))
+            await put_line(self._link, TUNNEL_MARK, tunnel_line(public, tunnel.host_port, version))
 
     def _places_behind(self, spec: str) -> list[str]:
         """Return what all hosts of the site need to reach through a jump host."""

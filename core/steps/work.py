@@ -24,7 +24,7 @@ from core.errors import Cancelled
 from core.hosts.connection import HostLink, Links
 from core.hosts.facts import Facts
 from core.hosts.trust import trust_of
-from core.hosts.tunnels import TunnelBook
+from core.hosts.tunnels import Tunnel, TunnelBook
 from core.pause import Pause
 from core.registry import (
     IngestOptions,
@@ -33,7 +33,7 @@ from core.registry import (
     has_program,
     registry_client,
 )
-from core.secrets import NO_SECRETS, Secrets
+from core.secrets import NO_SECRETS, RegistryLogin, Secrets
 from core.threads import in_thread
 
 CONNECTS_AT_ONCE = 8
@@ -73,6 +73,9 @@ class Work:
         options: How it deals with bundles.
         secrets: What was typed to log in to the hosts.
         saving: How the registry is backed up or restored; then `files` are backups.
+        generations: How many generations of bundles stay in the registry.
+        going: Names of the registry, (repository, tag), that the run is about to delete.
+        reconfigures: What an earlier config left is moved, or taken away, by this run.
         endings: Called when it is closed, however the run ended.
     """
 
@@ -84,6 +87,9 @@ class Work:
     options: ImportOptions = field(default_factory=ImportOptions)
     secrets: Secrets = NO_SECRETS
     saving: Saving = field(default_factory=Saving)
+    generations: int = 0
+    going: frozenset[tuple[str, str]] = frozenset()
+    reconfigures: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     pause: Pause = field(default_factory=Pause)
     facts: dict[str, Facts] = field(default_factory=dict)
@@ -92,7 +98,7 @@ class Work:
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.config.state_dir)
         self.server = RegistryServer(self.config)
-        self.registry = registry_client(self.config)
+        self.registry = registry_client(self.config, self.secrets.registry)
         self.tunnels = TunnelBook(self.config.state_dir)
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
@@ -104,6 +110,7 @@ class Work:
         )
         self._ways = Links(self.config.ssh, trust, self.secrets, CONNECTS_AT_ONCE)
         self._links = {host.name: self._ways.link(host) for host in self.config.hosts}
+        self._other_ways: list[Links] = []
 
     @property
     def ingest_options(self) -> IngestOptions:
@@ -136,6 +143,22 @@ class Work:
         """Return the connection to a host."""
         return self._links[host.name]
 
+    def link_along(self, tunnel: Tunnel) -> HostLink:
+        """Return the connection to a host that the config does not have any more."""
+        name = tunnel.host.name
+        if name not in self._links:
+            trust = trust_of(tunnel.ssh, self.config.state_dir)
+            ways = Links(tunnel.ssh, trust, self.secrets, CONNECTS_AT_ONCE)
+            self._other_ways.append(ways)
+            self._links[name] = ways.link(tunnel.host)
+        return self._links[name]
+
+    @property
+    def removed_hosts(self) -> list[Tunnel]:
+        """The tunnels that are still kept to hosts which the config does not have any more."""
+        known = {host.name for host in self.config.hosts}
+        return [t for name, t in sorted(self.tunnels.wanted().items()) if name not in known]
+
     async def ask_registry(self, work: Callable[[RegistryClient], T]) -> T:
         """Run something with the registry in a thread; a cancel ends it, whatever it waits for."""
 
@@ -144,6 +167,22 @@ class Work:
                 return work(self.registry)
 
         return await in_thread(guarded, self.stop)
+
+    async def pull_login(self) -> RegistryLogin | None:
+        """Return the login that hosts need to pull; None where the registry asks for none.
+
+        Raises:
+            RegistryError: the registry does not say, or the login is refused.
+        """
+        if self.config.mode is not Mode.CUSTOM:
+            return None
+
+        def ask(client: RegistryClient) -> RegistryLogin | None:
+            if client.login() is None:
+                client.site_id()
+            return client.login()
+
+        return await self.ask_registry(ask)
 
     def known(self, file: BundleFile) -> Bundle | None:
         """Return what is known of a bundle, if anything is."""
@@ -173,7 +212,9 @@ class Work:
         async with self._listing:
             known = self.known(file)
             if known is None:
-                listed = await in_thread(lambda: list_bundle(file, self._hold_listing), self.stop)
+                listed = await in_thread(
+                    lambda: list_bundle(file, self.go_on_when_resumed), self.stop
+                )
                 # An import may have come to its end meanwhile, and it knows more.
                 known = self.known(file) or self.keep(file, listed)
             return known
@@ -222,7 +263,8 @@ class Work:
         self.go_on()
         return self.pause.wait(self.go_on, say)
 
-    def _hold_listing(self) -> None:
+    def go_on_when_resumed(self) -> None:
+        """Raise Cancelled when the run is to end; wait in a thread while it is held."""
         self.hold()
 
     def go_on(self) -> None:
@@ -236,7 +278,9 @@ class Work:
             await in_thread(ending)
         for link in self._links.values():
             await link.close()
-        await self._ways.close()
+        for ways in (self._ways, *self._other_ways):
+            await ways.close()
         self.registry.close()
-        if self.for_this_run_only and not self.dry:
+        # One that mode du left running is not ours to stop: hosts may still pull from it.
+        if self.for_this_run_only and not self.dry and self.server.is_for_one_run:
             await in_thread(self.server.stop)

@@ -71,6 +71,12 @@ def command_status(_: argparse.Namespace, __: Progress) -> None:
     summarise(Site.load())
 
 
+def command_packages(_: argparse.Namespace, say: Progress) -> None:
+    """Install the packages that the lab and the benches need, and nothing else."""
+    installed = needs.install_missing()
+    say(f"installed {', '.join(installed)}" if installed else "every package is there")
+
+
 def command_bundles(_: argparse.Namespace, say: Progress) -> None:
     """Make the sample bundles, with an engine that is there for this only."""
     directory = bundles.directory_of(cache_directory())
@@ -100,6 +106,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Progress], None]] = {
     "down": command_down,
     "status": command_status,
     "bundles": command_bundles,
+    "packages": command_packages,
 }
 
 
@@ -112,6 +119,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     down = commands.add_parser("down", help="remove the lab")
     down.add_argument("--cache", action="store_true", help="remove the cache as well")
     commands.add_parser("status", help="say what runs")
+    commands.add_parser("packages", help="install what the lab and the benches need")
     commands.add_parser("bundles", help="make the sample bundles and say where they are")
     return parser.parse_args(argv)
 

@@ -32,7 +32,8 @@ class FakeRegistry:
     `fault` is asked before each request is answered, with method and path; `silent` are the methods
     that never get an answer (until the fake is closed), `deaf` those whose body is not even read.
     Where it is `hasty`, a refusal is sent before the body was read, and the connection closed. With
-    `pause_s` it takes bodies in gulps of 64 KiB and pauses after each.
+    `pause_s` it takes bodies in gulps of 64 KiB and pauses after each. `challenge` goes with each
+    401.
     """
 
     fault: Fault = lambda _method, _path: None
@@ -40,6 +41,7 @@ class FakeRegistry:
     deaf: frozenset[str] = frozenset()
     hasty: bool = False
     pause_s: float = 0.0
+    challenge: str = ""
     blobs: dict[str, bytes] = field(default_factory=dict)
     repositories: dict[str, set[str]] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -183,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
         self.send_header(*API_HEADER)
+        if status == 401 and self.registry.challenge:
+            self.send_header("WWW-Authenticate", self.registry.challenge)
         for name, value in headers.items():
             self.send_header(name, value)
         if status != 204:

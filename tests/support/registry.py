@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ class RunningRegistry:
     directory: Path
     certificate: tuple[Path, Path] | None = None
     site_id: str = ""
+    auth: Mapping[str, object] = field(default_factory=dict)
+    read_only: bool = False
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -42,8 +44,10 @@ class RunningRegistry:
             "storage": {
                 "filesystem": {"rootdirectory": str(self.directory)},
                 "delete": {"enabled": True},
+                "maintenance": {"readonly": {"enabled": self.read_only}},
             },
             "http": {"addr": self.address, "secret": "bench", **self._tls(), **self._headers()},
+            **({"auth": self.auth} if self.auth else {}),
         }
         path = self.directory / "settings.yml"
         path.write_text(json.dumps(settings), encoding="utf-8")
@@ -88,11 +92,23 @@ def fresh_registry(
 
 @contextmanager
 def running_registry(
-    base: Path, host: str = "127.0.0.1", certificate: tuple[Path, Path] | None = None
+    base: Path,
+    host: str = "127.0.0.1",
+    certificate: tuple[Path, Path] | None = None,
+    auth: Mapping[str, object] | None = None,
 ) -> Iterator[RunningRegistry]:
-    """Do the same for those who want to look at it or its storage, or stop it for a while."""
+    """Do the same for those who want to look at it or its storage, or stop it for a while.
+
+    Args:
+        base: As above.
+        host: As above.
+        certificate: As above.
+        auth: How it asks for a login: the section `auth` of its settings.
+    """
     with tempfile.TemporaryDirectory(dir=base, prefix="registry-") as directory:
-        registry = RunningRegistry(f"{host}:{free_port(host)}", Path(directory), certificate)
+        registry = RunningRegistry(
+            f"{host}:{free_port(host)}", Path(directory), certificate, auth=auth or {}
+        )
         try:
             registry.start()
             yield registry

@@ -14,7 +14,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from core.config import ensure_state_dir, load_config
+from core.bundle import find_bundles, list_bundle
+from core.cluster import cluster_directory, cluster_files, write_files
+from core.config import Config, ensure_state_dir, load_config
 from core.engine.journal import Journal, State, TaskRow, journal_path
 from core.engine.request import RunKind, RunRequest
 from core.secrets import NO_SECRETS, Secrets
@@ -23,6 +25,7 @@ from tests.tui.fake_engine import FakeEngine
 from tests.tui.recording import RecordedRun, Recording
 
 Clock = Callable[[], float]
+CLUSTER_RUNS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.IMPORT)
 
 
 class RecordedEngine(FakeEngine):
@@ -43,6 +46,7 @@ class RecordedEngine(FakeEngine):
         self._clock = clock
         self._played: list[RecordedRun] = []
         self._begun: dict[int, tuple[RecordedRun, float]] = {}
+        self._configs: dict[int, Config] = {}
 
     def start(self, request: RunRequest, secrets: Secrets = NO_SECRETS) -> int:
         if self.refusal:
@@ -59,6 +63,7 @@ class RecordedEngine(FakeEngine):
         journal.add_tasks(run, recorded.plan)
         journal.close()
         self._begun[run] = recorded, begun
+        self._configs[run] = config
         if held:
             self._play(config.state_dir, run, self._held_at)
         else:
@@ -69,6 +74,8 @@ class RecordedEngine(FakeEngine):
         """Let a run come to its end."""
         recorded, begun = self._begun[run]
         self._play(state_dir, run, 1)
+        if RunKind(recorded.kind) in CLUSTER_RUNS and State(recorded.state) is State.DONE:
+            write_for_cluster(self._configs[run])
         journal = Journal(state_dir)
         journal.end(run, State(recorded.state), recorded.message)
         journal.close()
@@ -127,3 +134,9 @@ def recorded_site(directory: Path, recording: Recording) -> Path:
     config = site_files(directory, recording)
     config.write_text(recording.config, encoding="utf-8")
     return config
+
+
+def write_for_cluster(config: Config) -> None:
+    """Write what a run leaves for the cluster side, from the bundles in imagesDir."""
+    found, _ = find_bundles(config.images_dir)
+    write_files(cluster_directory(config), cluster_files(config, map(list_bundle, found)))

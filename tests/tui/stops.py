@@ -40,7 +40,7 @@ ENDED = (
     Stop(("enter",), ("What is written?",), "backup-way"),
     Stop(("escape", "down", "enter"), ("Which backup is restored?",), "restore"),
     Stop(("escape", "down", "down", "enter"), ("tunnels wanted",), "tunnels", watches=True),
-    Stop(("escape", *["down"] * 5, "enter"), ("Which hosts",), "clean"),
+    Stop(("escape", *["down"] * 7, "enter"), ("Which hosts",), "clean"),
     Stop(("escape", "end", "enter"), ("upport",), "support"),
     Stop(("escape", "escape"), ("Found", "Leave")),
     Stop(("home", "enter"), ("[Mode]", "choose it when"), "mode"),
@@ -64,7 +64,10 @@ ENDED = (
     Stop(("l",), ("What is missing where",), "review-list"),
     Stop(("escape", "right", "enter"), ("[Run]", "Save report"), "done"),
     Stop(("s",), ("Save the report",), "done-report"),
-    Stop(("escape", "escape"), ("o outcome",), "run"),
+    Stop(("escape", "e"), ("README.txt", "hosts.toml"), "cluster-files"),
+    Stop(("enter",), ("Files for the cluster (mode du)",), "cluster-readme"),
+    Stop(("escape", "escape"), ("[Run]", "Save report")),
+    Stop(("escape",), ("o outcome",), "run"),
     Stop(("end", "enter"), ("l whole log",), "host"),
     Stop(("f",), ("what it is",), "host-facts"),
     Stop(("escape", "f1"), ("The steps of one host",), "help-host"),
@@ -92,6 +95,14 @@ FAILED = (
     Stop(("enter",), ("not tried, because connect failed",), "failed-host"),
 )
 """A site with a host that cannot be reached."""
+
+CHANGING = (
+    Stop((), ("Change what runs to the config",), "changing-start"),
+    Stop(("home", "enter"), ("[Review]", "Start?", "> No"), "changing-review"),
+    Stop(("o",), ("removed    ", "Start?", "> No"), "changing-review-removed"),
+    Stop(("right", "enter"), ("All hosts are ready.", "ended   "), "changing-done"),
+)
+"""A site that was set up in mode du, whose config says none by now."""
 
 
 async def go(driver: Driver, stop: Stop) -> None:

@@ -27,6 +27,7 @@ _KEYS = {
     "registry_ca": "privateRegistryCA",
     "registry_insecure": "privateRegistryInsecure",
     "registry_user": "privateRegistryUser",
+    "registry_host_login": "privateRegistryHostLogin",
     "docker_repo": "dockerRepo",
     "images_dir": "imagesDir",
     "registry_dir": "registryDir",

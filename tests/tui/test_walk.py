@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.config import Config
+from core.bundle import find_bundles, list_bundle
+from core.cluster import cluster_directory, cluster_files, read_files, write_files
+from core.config import Config, load_config
 from core.engine.journal import State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import ConfigError, HostUnreachable
@@ -196,3 +198,40 @@ async def test_verify_starts_a_run_of_its_own(config: Path, engine: FakeEngine) 
     async with opened(config, engine) as driver:
         await driver.press("down", "down", "enter")
         await driver.sees("run 2, verify", "registry and hosts have every image")
+
+
+async def test_files_for_the_cluster_are_read_and_saved(
+    config: Path, engine: FakeEngine, tmp_path: Path
+) -> None:
+    site = load_config(config)
+    found, _ = find_bundles(site.images_dir)
+    write_files(cluster_directory(site), cluster_files(site, map(list_bundle, found)))
+    (tmp_path / "stick").mkdir()
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Review")
+        await driver.press("right", "enter")
+        await driver.sees("names        localhost:5991/<image>     files for the cluster: e")
+        await driver.press("e")
+        await driver.sees("README.txt", "..nerd/certs.d/localhost_5991_/hosts.toml", "s save all")
+        await driver.press("down", "enter")
+        await driver.sees("    localhost:5991/", "Original name, and below it the one to use")
+        await driver.press("escape", "s")
+        await driver.sees("Save the files for the cluster: in which directory?")
+        await driver.press("ctrl+u")
+        await driver.paste(str(tmp_path / "stick"))
+        await driver.press("enter")
+        await driver.sees("Written: ")
+    copy = tmp_path / "stick" / "airferry-cluster-files"
+    assert read_files(cluster_directory(site)) == read_files(copy)
+
+
+async def test_there_is_no_key_for_files_that_are_not_there(
+    config: Path, engine: FakeEngine
+) -> None:
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Review")
+        await driver.press("right", "enter")
+        await driver.sees("names        localhost:5991/<image>")
+        await driver.press("e")
+        await driver.sees("All hosts are ready.")
+        assert "files for the cluster" not in driver.text

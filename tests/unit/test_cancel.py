@@ -311,7 +311,9 @@ Make = Callable[[Work, BundleFile], Step]
     [
         pytest.param(BundleImport, Mode.CUSTOM, "PATCH", id="import-patch"),
         pytest.param(BundleImport, Mode.CUSTOM, "HEAD", id="import-head"),
-        pytest.param(lambda work, _: RegistryReach(work), Mode.CUSTOM, "GET", id="reach"),
+        pytest.param(
+            lambda work, _: RegistryReach(work, push=False), Mode.CUSTOM, "GET", id="reach"
+        ),
         pytest.param(lambda work, _: RegistryServe(work), Mode.DU, "GET", id="serve"),
     ],
 )

@@ -32,6 +32,7 @@ privateRegistryBase: registry.example.com:5000/base/
 privateRegistryCA: ca.pem
 privateRegistryInsecure: yes
 privateRegistryUser: tech
+privateRegistryHostLogin: true
 dockerRepo: /repo/docker.tar.gz
 imagesDir: imgs
 registryDir: /data/registry
@@ -87,6 +88,7 @@ def test_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
         registry_ca=Path("/site/ca.pem"),
         registry_insecure=True,
         registry_user="tech",
+        registry_host_login=True,
         state_dir=Path("/home/tech/state"),
     ) == good(EVERYTHING)
 
@@ -203,6 +205,12 @@ def test_flags(word: str, value: bool) -> None:
         (
             "privateRegistryInsecure: maybe",
             "1: privateRegistryInsecure: is 'maybe' (allowed: true or false)",
+        ),
+        (
+            "mode: x\nprivateRegistryPassword: hunter2",
+            "2: privateRegistryPassword: a password never stands in the config: take it out, and "
+            "change it (allowed: typed (--ask-registry-password), AIRFERRY_REGISTRY_PASSWORD, or "
+            "docker login)",
         ),
         ("imagesDir: [a]", "1: imagesDir: is a list or a mapping (allowed: a path)"),
         (

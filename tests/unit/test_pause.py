@@ -376,7 +376,7 @@ async def test_the_pulls_of_a_host_stop_between_images() -> None:
     pause, begun, arrive = Pause(), list[str](), asyncio.Event()
 
     class Engine:
-        async def pull(self, name: str, told: object) -> None:  # noqa: ARG002
+        async def pull(self, name: str, told: object, login: object) -> None:  # noqa: ARG002
             begun.append(name)
             await arrive.wait()
 
@@ -391,7 +391,11 @@ async def test_the_pulls_of_a_host_stop_between_images() -> None:
     }
     tell = FakeTeller()
     pulls = Pulls(
-        cast(HostEngine, Engine()), tell, 0, wanted, prefix="r", passing=False, pause=pause
+        *(cast(HostEngine, Engine()), tell, 0, wanted),
+        prefix="r",
+        passing=False,
+        pause=pause,
+        login=None,
     )
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         for wants in wanted.values():

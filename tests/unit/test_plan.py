@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from core.bundle import BundleFile
-from core.config import Config, HostConfig, Mode, Warm
+from core.config import Config, HostConfig, Mode, SshConfig, Warm
 from core.engine.plan import build_plan
-from core.engine.request import BACKUPS, RESTORES, RunKind, RunRequest
+from core.engine.request import BACKUPS, RECONFIGURES, RESTORES, RunKind, RunRequest
+from core.hosts.tunnels import Tunnel, TunnelBook
 from core.steps.base import DU, Need, Step
 from core.steps.images import ImagesLoad, ImagesWarm
 from core.steps.work import Work
@@ -25,34 +26,84 @@ HERE, SERVE, REACH, TUNNELS, VERIFY = (
     "tunnels.serve",
     "registry.verify",
 )
+FILES_OUT = "cluster.files"
 IMPORTS = ["bundle.import:x.tar", "bundle.import:y.tar"]
 TAKES = ["bundle.take:x.tar", "bundle.take:y.tar"]
 READS = ["bundle.read:x.tar", "bundle.read:y.tar"]
 LOOK = ["connect", "preflight"]
 WARM = ["images.warm", "images.verify"]
 DU_HOST = [*LOOK, "docker.install", "docker.configure", "tunnel.open"]
-NONE_HOST = CUSTOM_HOST = [*LOOK, "docker.install", "docker.configure"]
+NONE_HOST = [*LOOK, "docker.install", "docker.configure"]
+CUSTOM_LOOK = [*LOOK, REACH]
+CUSTOM_HOST = [*CUSTOM_LOOK, "docker.install", "docker.configure"]
 CLEAN = ["connect", "tunnel.close", "images.remove", "docker.restore"]
 VERIFY_HOST = ["connect", "images.verify"]
+MOVE, LEAVE = "registry.move", ["tunnel.close", "docker.leave"]
+STOP = ["tunnels.stop", "registry.stop"]
 
 TABLE: dict[tuple[Mode, RunKind], tuple[list[str], list[str]]] = {
-    (Mode.DU, RunKind.INSTALL): ([HERE, SERVE, TUNNELS, *IMPORTS, VERIFY], [*DU_HOST, *WARM]),
-    (Mode.DU, RunKind.IMPORT): ([HERE, SERVE, *IMPORTS, VERIFY], []),
-    (Mode.DU, RunKind.CONFIGURE_HOSTS): ([HERE, SERVE, TUNNELS, VERIFY], [*DU_HOST, *WARM]),
-    (Mode.DU, RunKind.PLAN): ([HERE, SERVE, TUNNELS, *IMPORTS], [*DU_HOST, "images.warm"]),
+    (Mode.DU, RunKind.INSTALL): (
+        [HERE, SERVE, TUNNELS, *IMPORTS, VERIFY, FILES_OUT],
+        [*DU_HOST, *WARM],
+    ),
+    (Mode.DU, RunKind.IMPORT): ([HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT], []),
+    (Mode.DU, RunKind.CONFIGURE_HOSTS): (
+        [HERE, SERVE, TUNNELS, VERIFY, FILES_OUT],
+        [*DU_HOST, *WARM],
+    ),
+    (Mode.DU, RunKind.PLAN): (
+        [HERE, SERVE, TUNNELS, *IMPORTS, FILES_OUT],
+        [*DU_HOST, "images.warm"],
+    ),
     (Mode.DU, RunKind.CHECK): ([], LOOK),
     (Mode.DU, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
-    (Mode.NONE, RunKind.INSTALL): ([HERE, SERVE, *IMPORTS, VERIFY], [*NONE_HOST, *WARM]),
-    (Mode.NONE, RunKind.CONFIGURE_HOSTS): ([HERE, SERVE, *IMPORTS, VERIFY], [*NONE_HOST, *WARM]),
-    (Mode.NONE, RunKind.PLAN): ([HERE, SERVE, *IMPORTS], [*NONE_HOST, "images.warm"]),
+    (Mode.NONE, RunKind.INSTALL): ([HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT], [*NONE_HOST, *WARM]),
+    (Mode.NONE, RunKind.CONFIGURE_HOSTS): (
+        [HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT],
+        [*NONE_HOST, *WARM],
+    ),
+    (Mode.NONE, RunKind.PLAN): ([HERE, SERVE, *IMPORTS, FILES_OUT], [*NONE_HOST, "images.warm"]),
     (Mode.NONE, RunKind.CHECK): ([], LOOK),
     (Mode.NONE, RunKind.VERIFY): ([], VERIFY_HOST),
-    (Mode.CUSTOM, RunKind.INSTALL): ([HERE, REACH, *IMPORTS, VERIFY], [*CUSTOM_HOST, *WARM]),
-    (Mode.CUSTOM, RunKind.IMPORT): ([HERE, REACH, *IMPORTS, VERIFY], []),
-    (Mode.CUSTOM, RunKind.CONFIGURE_HOSTS): ([HERE, REACH, VERIFY], [*CUSTOM_HOST, *WARM]),
-    (Mode.CUSTOM, RunKind.PLAN): ([HERE, REACH, *IMPORTS], [*CUSTOM_HOST, "images.warm"]),
-    (Mode.CUSTOM, RunKind.CHECK): ([], LOOK),
+    (Mode.CUSTOM, RunKind.INSTALL): (
+        [HERE, REACH, *IMPORTS, VERIFY, FILES_OUT],
+        [*CUSTOM_HOST, *WARM],
+    ),
+    (Mode.CUSTOM, RunKind.IMPORT): ([HERE, REACH, *IMPORTS, VERIFY, FILES_OUT], []),
+    (Mode.CUSTOM, RunKind.CONFIGURE_HOSTS): (
+        [HERE, REACH, VERIFY, FILES_OUT],
+        [*CUSTOM_HOST, *WARM],
+    ),
+    (Mode.CUSTOM, RunKind.PLAN): (
+        [HERE, REACH, *IMPORTS, FILES_OUT],
+        [*CUSTOM_HOST, "images.warm"],
+    ),
+    (Mode.CUSTOM, RunKind.CHECK): ([], CUSTOM_LOOK),
     (Mode.CUSTOM, RunKind.VERIFY): ([VERIFY], VERIFY_HOST),
+    (Mode.DU, RunKind.RECONFIGURE): (
+        [MOVE, HERE, SERVE, TUNNELS, *IMPORTS, VERIFY, FILES_OUT],
+        [*DU_HOST, *WARM, "docker.leave"],
+    ),
+    (Mode.DU, RunKind.PLAN_RECONFIGURE): (
+        [MOVE, HERE, SERVE, TUNNELS, *IMPORTS, FILES_OUT],
+        [*DU_HOST, "images.warm", "docker.leave"],
+    ),
+    (Mode.NONE, RunKind.RECONFIGURE): (
+        [MOVE, HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT, *STOP],
+        [*NONE_HOST, *WARM, *LEAVE],
+    ),
+    (Mode.NONE, RunKind.PLAN_RECONFIGURE): (
+        [MOVE, HERE, SERVE, *IMPORTS, FILES_OUT, *STOP],
+        [*NONE_HOST, "images.warm", *LEAVE],
+    ),
+    (Mode.CUSTOM, RunKind.RECONFIGURE): (
+        [HERE, REACH, *IMPORTS, VERIFY, FILES_OUT, *STOP],
+        [*CUSTOM_HOST, *WARM, *LEAVE],
+    ),
+    (Mode.CUSTOM, RunKind.PLAN_RECONFIGURE): (
+        [HERE, REACH, *IMPORTS, FILES_OUT, *STOP],
+        [*CUSTOM_HOST, "images.warm", *LEAVE],
+    ),
     **{(mode, RunKind.CLEAN): ([], CLEAN) for mode in Mode},
     **{(mode, RunKind.PLAN_CLEAN): ([], CLEAN) for mode in Mode},
     **{(mode, RunKind.TAKE): (TAKES, []) for mode in Mode},
@@ -130,12 +181,38 @@ def test_the_dry_run_of_an_import_asks_no_host(tmp_path: Path) -> None:
     config = Config(CONFIG, mode=Mode.DU, hosts=HOSTS, state_dir=tmp_path)
     request = RunRequest(RunKind.PLAN, CONFIG, here_only=True)
     steps = build_plan(request, Work(config, FILES, dry=True))
-    assert [HERE, SERVE, *IMPORTS] == [step.id for step in steps]
+    assert [HERE, SERVE, *IMPORTS, FILES_OUT] == [step.id for step in steps]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_a_change_leaves_waits_for_every_host(mode: Mode, tmp_path: Path) -> None:
+    steps = plan(mode, RunKind.RECONFIGURE, tmp_path, only=("b",))
+    leaving = [step for step in steps if step.id in STOP]
+    assert (0 if mode is Mode.DU else 2) == len(leaving)
+    assert all(step.needs == (Need("b", "docker.leave"),) for step in leaving)
+
+
+@pytest.mark.parametrize("kind", RECONFIGURES)
+def test_a_host_that_left_the_config_loses_its_tunnel(kind: RunKind, tmp_path: Path) -> None:
+    for name in ("a", "gone"):
+        host = HostConfig(name, "10.0.0.9")
+        TunnelBook(tmp_path).want(Tunnel(host, SshConfig(), 5001, 5100))
+    assert ["tunnel.drop:gone"] == ids(plan(Mode.DU, kind, tmp_path), DU)[-1:]
+    without_hosts = ids(plan(Mode.DU, kind, tmp_path, hosts=()), DU)
+    assert ["tunnel.drop:a", "tunnel.drop:gone", "tunnels.stop"] == without_hosts[-3:]
+    assert ["tunnel.drop:gone", *STOP] == ids(plan(Mode.NONE, kind, tmp_path), DU)[-3:]
+
+
+def test_content_is_removed_where_that_is_asked(tmp_path: Path) -> None:
+    config = Config(CONFIG, mode=Mode.NONE, hosts=HOSTS, state_dir=tmp_path)
+    request = RunRequest(RunKind.RECONFIGURE, CONFIG, remove_registry=True)
+    steps = ids(build_plan(request, Work(config, FILES)), DU)
+    assert [*STOP, "registry.remove"] == steps[-3:]
 
 
 def test_without_hosts_only_the_du_s_part_is_done(tmp_path: Path) -> None:
     steps = plan(Mode.DU, RunKind.INSTALL, tmp_path, hosts=())
-    assert [HERE, SERVE, *IMPORTS, VERIFY] == [step.id for step in steps]
+    assert [HERE, SERVE, *IMPORTS, VERIFY, FILES_OUT] == [step.id for step in steps]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +235,7 @@ def test_how_hosts_are_warmed(mode: Mode, warm: Warm, step: type[Step], tmp_path
 def test_without_a_registry_program_mode_none_loads(tmp_path: Path, registry_program: Path) -> None:
     registry_program.unlink()
     steps = plan(Mode.NONE, RunKind.INSTALL, tmp_path)
-    assert READS == ids(steps, DU)
+    assert [*READS, FILES_OUT] == ids(steps, DU)
     assert ImagesLoad is type(next(s for s in steps if s.id == "images.warm"))
 
 
@@ -182,4 +259,5 @@ def test_files_of_one_name_have_steps_of_their_own(tmp_path: Path) -> None:
         "bundle.import:/v2/x.tar",
         "bundle.import:y.tar",
         VERIFY,
+        FILES_OUT,
     ] == [step.id for step in steps]

@@ -52,7 +52,7 @@ def test_a_run_that_has_nothing_to_do(site: Site) -> None:
 def test_a_run_in_mode_none_reads_the_bundles_and_then_knows_them(site: Site) -> None:
     for number, state in ((1, State.DONE), (2, State.PRESENT)):
         assert (0, {"run": number}) == site.engine(site.request(RunKind.INSTALL).to_json())
-        assert [("bundle.read:x.tar", state)] == [
+        assert [("bundle.read:x.tar", state), ("cluster.files", state)] == [
             (task.step, task.state) for task in site.reader.tasks(number)
         ]
 
@@ -61,7 +61,7 @@ def test_a_run_whose_bundle_is_damaged_fails(site: Site) -> None:
     bundle = site.directory / "imgs" / "x.tar"
     bundle.write_bytes(bundle.read_bytes()[:2000])
     assert (1, {"run": 1}) == site.engine(site.request(RunKind.INSTALL).to_json())
-    (task,) = site.reader.tasks(1)
+    task, _ = site.reader.tasks(1)
     assert (State.FAILED, "E-BUNDLE-CUT") == (task.state, task.error_code)
     assert State.FAILED is site.reader.runs()[0].state
 

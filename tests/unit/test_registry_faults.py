@@ -14,6 +14,7 @@ from core.bundle import LayerIndex, bundle_file
 from core.errors import (
     AirferryError,
     RegistryBusy,
+    RegistryDenied,
     RegistryError,
     RegistryFull,
     RegistryStalled,
@@ -104,7 +105,7 @@ def test_a_registry_that_takes_a_little_at_a_time(open_fake: Open) -> None:
         (502, b"", RegistryBusy),
         (500, b"oops", RegistryBusy),
         (413, b"too large", RegistryError),
-        (403, b"DENIED", RegistryError),
+        (403, b"DENIED", RegistryDenied),
     ],
 )
 def test_refusals(

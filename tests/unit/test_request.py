@@ -30,6 +30,8 @@ requests = st.builds(
     split_bytes=st.integers(0, 1 << 40),
     prune=st.booleans(),
     compared_keys=st.lists(st.text(), max_size=3).map(tuple),
+    remove_registry=st.booleans(),
+    generations=st.integers(0, 9),
 )
 
 
@@ -52,6 +54,8 @@ def test_every_field_is_handed_on() -> None:
         split_bytes=1,
         prune=True,
         compared_keys=("SHA256:a",),
+        remove_registry=True,
+        generations=2,
     )
     assert all(asdict(request).values())
     assert request == RunRequest.from_json(request.to_json())
@@ -67,6 +71,8 @@ def test_there_and_back_in_one_line(request: RunRequest) -> None:
 def test_which_kinds_change_things() -> None:
     only_look = {RunKind.PLAN, RunKind.CHECK, RunKind.VERIFY}
     only_look |= {RunKind.PLAN_BACKUP, RunKind.PLAN_RESTORE, RunKind.PLAN_CLEAN}
+    only_look |= {RunKind.PLAN_RECONFIGURE, RunKind.REGISTRY_VERIFY}
+    only_look |= {RunKind.PLAN_REPAIR, RunKind.PLAN_GC, RunKind.PLAN_KEEP}
     assert only_look == {kind for kind in RunKind if not kind.changes_things}
 
 

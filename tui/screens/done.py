@@ -5,18 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from core.engine.cluster import has_cluster_files
 from core.engine.export import export_report
+from core.engine.report import particulars_of
+from core.engine.request import UPKEEP, RunKind
+from core.telling import PARTICULAR
 from tui.again import retry_of, what_again
 from tui.logins import asking_hosts
+from tui.screens.cluster import ClusterScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.saving import SavingScreen
 from tui.site import Site, Snapshot
-from tui.verdict import headline, verdict_lines
+from tui.verdict import headline, particular_lines, verdict_lines
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 
@@ -35,12 +41,14 @@ class DoneScreen(SavingScreen[str]):
         "The outcome of the run, from its journal. Retry does only what failed. The report is "
         "written to a stick if there is one, as text and as data, with the log. A support "
         "bundle holds more, for whoever is to find out what is wrong; no password is in it. "
+        "The files for the cluster (e) tell containerd, Docker and kubeadm where the images are. "
         "Where a host asked for a password, w types it and retries."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("R,r", "retry", "retry", key_display="r"),
         PASSWORDS,
         Binding("s", "save", "save report", key_display="s"),
+        Binding("e", "cluster", "files for the cluster", key_display="e"),
         Binding("b", "support", "support bundle", key_display="b"),
         Binding("q", "leave", "leave", key_display="q"),
         Binding("escape", "back", "hosts of this run", key_display="Esc"),
@@ -51,11 +59,13 @@ class DoneScreen(SavingScreen[str]):
         self._snapshot = snapshot
         self._again = retry_of(snapshot, site.config)
         self._asking = asking_hosts(snapshot.tasks) if self._again else {}
+        self._has_files = has_cluster_files(site.config)
 
     def body(self) -> ComposeResult:
         yield Static(headline(self._snapshot), classes="line")
         lines = LineList(id="verdict")
-        verdict = verdict_lines(self._snapshot, self.site.config)
+        verdict = verdict_lines(self._snapshot, self.site.config, files=self._has_files)
+        verdict += self._particulars()
         lines.show([Row("", line) for line in verdict])
         yield lines
         choices = [
@@ -68,6 +78,15 @@ class DoneScreen(SavingScreen[str]):
             choices.insert(0, ("retry", what_again(self._again)))
         yield ChoiceBar("", choices, id="next")
 
+    def _particulars(self) -> list[Text]:
+        """Return what a look after the registry found, one by one."""
+        run = self._snapshot.run
+        if RunKind(run.kind) not in UPKEEP:
+            return []
+        found = particulars_of(self.site.reader.log(run.id, level=PARTICULAR))
+        lines = particular_lines(found)
+        return [Text(), *lines] if lines else []
+
     def enter_does(self) -> str:
         return "do it" if isinstance(self.focused, ChoiceBar) else ""
 
@@ -75,6 +94,8 @@ class DoneScreen(SavingScreen[str]):
         """Without a failure there is nothing to retry, and nobody asks for a password."""
         if action == "passwords":
             return bool(self._asking)
+        if action == "cluster":
+            return self._has_files
         return self._again is not None if action == "retry" else True
 
     def urgent_action(self) -> str:
@@ -109,6 +130,10 @@ class DoneScreen(SavingScreen[str]):
     def _write(self, place: Path) -> tuple[Path, ...]:
         run, state, tasks = self._snapshot.run, self._snapshot.state, self._snapshot.tasks
         return export_report(place, run, state, tasks, self.site.reader.log(run.id))
+
+    def action_cluster(self) -> None:
+        """Show what the cluster side needs to use the images."""
+        self.ferry.open(ClusterScreen(self.site, self.STEP))
 
     def action_support(self) -> None:
         """Ask where, then write all that somebody elsewhere needs to find out what is wrong."""

@@ -14,7 +14,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from core.config import Config, Mode
+from core.config import Mode
+from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, RegistryUnreachable
 from tui.filtering import HELP as FILTER_HELP
 from tui.filtering import matches, next_sort
@@ -27,8 +28,12 @@ from tui.holdingview import (
     held_lines,
     question_lines,
 )
+from tui.logins import secret_asked_for
 from tui.screens.dialogs import Question
 from tui.screens.filtered import FilteredScreen
+from tui.screens.passwords import PASSWORDS
+from tui.screens.registry_login import ask_registry_login
+from tui.screens.review import ReviewScreen
 from tui.screens.view import ViewScreen
 from tui.site import Site
 from tui.text import wrapped
@@ -57,13 +62,15 @@ class HoldingsScreen(FilteredScreen[None]):
     ENTER: ClassVar[str] = "all of it"
     HELP: ClassVar[str] = (
         "Everything that hosts can pull from this site's registry. Del takes one name away, after "
-        "asking; the images on the hosts stay. The room on the disk is given back when the "
-        f"registry is cleared up. {FILTER_HELP}"
+        "asking; the images on the hosts stay. The room on the disk is given back by g, after "
+        f"Review. {FILTER_HELP}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("delete,D", "delete", "delete", key_display="Del"),
+        Binding("g", "gc", "give room back", key_display="g"),
         Binding("s", "sort", "sort", key_display="s"),
         Binding("r", "look", "look again", key_display="r"),
+        PASSWORDS,
     ]
 
     class Looked(Message):
@@ -80,6 +87,7 @@ class HoldingsScreen(FilteredScreen[None]):
     def __init__(self, site: Site) -> None:
         super().__init__(site)
         self._found: dict[str, Held] = {}
+        self._asks_for_login = False
         self._order = next(iter(ORDERS))
 
     def body(self) -> ComposeResult:
@@ -96,6 +104,10 @@ class HoldingsScreen(FilteredScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Of a registry that is not ours nothing is deleted."""
+        if action == "gc":
+            return self.site.config.mode is Mode.DU
+        if action == "passwords":
+            return self._asks_for_login
         if action == "delete":
             return self.site.config.mode is not Mode.CUSTOM and self._entry() is not None
         return True
@@ -103,9 +115,13 @@ class HoldingsScreen(FilteredScreen[None]):
     def enter_does(self) -> str:
         return self.ENTER if self._entry() else ""
 
+    def action_passwords(self) -> None:
+        """Type the login that the registry asks for, and look again."""
+        ask_registry_login(self.ferry, self.action_look)
+
     def action_look(self) -> None:
         """Ask the registry again."""
-        self.run_worker(self._ask(lambda: _held(self.site.config)), group="ask", exclusive=True)
+        self.run_worker(self._ask(lambda: _held(self.site)), group="ask", exclusive=True)
 
     async def _ask(self, ask: Callable[[], Sequence[Held]], gone: str = "") -> None:
         try:
@@ -122,13 +138,16 @@ class HoldingsScreen(FilteredScreen[None]):
             self.ferry.tell(error)
             return
         self._found = {entry.name: entry for entry in message.found}
+        self._asks_for_login = bool(error and secret_asked_for(error.code, error.what, ""))
         if error is None:
             self.show_rows()
             if message.gone:
                 self._head(f"Deleted: {message.gone}")
         else:
             self._head("x The registry cannot be asked.")
-            remedy = NOT_RUNNING if isinstance(error, RegistryUnreachable) else error.remedy
+            ours = self.site.config.mode is not Mode.CUSTOM
+            gone = ours and isinstance(error, RegistryUnreachable)
+            remedy = NOT_RUNNING if gone else error.remedy
             lines = [*wrapped(error.what, 74), "", *wrapped(remedy, 74)]
             self.query_one("#held", LineList).show([Row("", Text(line)) for line in lines])
         self.refresh_bindings()
@@ -181,6 +200,10 @@ class HoldingsScreen(FilteredScreen[None]):
             lines = held_lines(entry, self.site.config.name_prefix)
             self.ferry.open(ViewScreen(self.site, self.STEP, entry.name, lines))
 
+    def action_gc(self) -> None:
+        """Review what could be given back."""
+        self.ferry.open(ReviewScreen(self.site, RunRequest(RunKind.GC, self.site.path)))
+
     def action_delete(self) -> None:
         """Ask, then take the name under the cursor away."""
         entry = self._entry()
@@ -198,18 +221,18 @@ class HoldingsScreen(FilteredScreen[None]):
         )
 
     async def _delete(self, entry: Held) -> None:
-        config = self.site.config
+        site = self.site
 
         def delete_and_look() -> Sequence[Held]:
             from core.engine.holdings import delete_held
 
-            delete_held(config, [entry.name])
-            return _held(config)
+            delete_held(site.config, [entry.name])
+            return _held(site)
 
         await self._ask(delete_and_look, entry.name)
 
 
-def _held(config: Config) -> list[Held]:
+def _held(site: Site) -> list[Held]:
     from core.engine.holdings import held  # takes a while to import: not for the first screen
 
-    return held(config)
+    return held(site.config, site.secrets.registry)

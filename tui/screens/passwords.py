@@ -15,10 +15,11 @@ from textual.widgets import Input, Static
 
 from core.engine.report import count
 from core.secrets import Login
-from tui.logins import PASSPHRASE, PASSWORD, SUDO
+from tui.logins import PASSPHRASE, PASSWORD, REGISTRY, SUDO
 from tui.screens.base import HouseDialog
+from tui.screens.registry_login import ask_registry_login
 from tui.site import Site
-from tui.text import names
+from tui.text import names, sendable
 from tui.widgets.pick_line import PickLine
 from tui.widgets.secret_field import SecretField
 
@@ -129,7 +130,7 @@ class Passwords(HouseDialog[Typed]):
 
     def _login(self) -> Login:
         typed = {name: self.query_one(f"#{name}", SecretField).value for name in _FIELDS}
-        return Login(**{name: _sendable(value) for name, value in typed.items()})
+        return Login(**{name: sendable(value) for name, value in typed.items()})
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -151,11 +152,6 @@ class Passwords(HouseDialog[Typed]):
         self._note()
 
 
-def _sendable(typed: str) -> str:
-    """Return what was typed without what no login can take: NUL, halves of characters."""
-    return typed.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")
-
-
 def ask_passwords(
     ferry: AirferryApp, asking: Mapping[str, str], then: Callable[[tuple[str, ...]], None]
 ) -> None:
@@ -164,8 +160,12 @@ def ask_passwords(
     Args:
         ferry: The app.
         asking: The hosts that are offered beside all of them, each with the secret it asks for.
+            Where the site's registry is among those who ask, its login is asked for first.
         then: Called when something was typed, with the hosts that it is for; none means all.
     """
+    if REGISTRY in asking.values():
+        ask_registry_login(ferry, lambda: then(()))
+        return
 
     def answered(typed: Typed | None) -> None:
         if typed:

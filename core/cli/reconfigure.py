@@ -1,0 +1,99 @@
+"""`airferry reconfigure`: makes the site what its config says now, and leaves what it was."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+
+from core.cli.jobs import run_to_end
+from core.cli.secrets import asked_secrets
+from core.cli.views import EXIT_CODES, follow
+from core.config import Config
+from core.engine.changes import (
+    DU,
+    NOTHING,
+    Change,
+    ChangeKind,
+    change_words,
+    changes_of,
+    changes_record,
+)
+from core.engine.journal import JournalReader, State
+from core.engine.launcher import start_run, true_state
+from core.engine.report import causes_of, report_record
+from core.engine.request import RunKind, RunRequest
+from core.errors import UsageError
+
+_MOST_HOSTS = 6
+
+
+def reconfigure(options: Namespace, config: Config) -> int:
+    """Say what a changed config means for the site, or bring it about."""
+    request = RunRequest(
+        RunKind.RECONFIGURE,
+        config.path,
+        hosts=tuple(options.host),
+        accept_new_host_keys=options.accept_new_host_keys,
+        later_wins=options.later_wins,
+        remove_registry=options.remove_registry,
+    )
+    if options.dry_run:
+        return _show_plan(request, options, config)
+    if not options.yes:
+        _ask(request, options, config)
+    return run_to_end(request, options, config)
+
+
+def _ask(request: RunRequest, options: Namespace, config: Config) -> None:
+    """Show the plan and ask before anything is changed.
+
+    Raises:
+        UsageError: it is not wanted, or nobody can be asked.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            "this changes what serves the hosts",
+            remedy="See: airferry reconfigure --dry-run. Say --yes to do it.",
+        )
+    _show_plan(request, options, config)
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was changed", remedy="Say y to go on.")
+
+
+def _show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
+    run = start_run(request.as_plan(), asked_secrets(options, config))
+    follow(config, run, quiet=True)
+    reader = JournalReader(config.state_dir)
+    tasks, row = reader.tasks(run), reader.run(run)
+    changes = changes_of(tasks, reader.log(run, level="fact"))
+    state = true_state(row, config.state_dir) if row else State.FAILED
+    warnings = [line.text for line in reader.log(run, level="warning")]
+    if options.json:
+        record = report_record(row, state, tasks) if row else {}
+        changed = {"changes": changes_record(changes), "warnings": warnings}
+        print(json.dumps({**record, **changed}, indent=1))
+        return EXIT_CODES[state]
+    done = [change for change in changes if change.kind is not ChangeKind.STAYS]
+    print("\n".join(_lines(changes)) if done or causes_of(tasks) else NOTHING)
+    for warning in warnings:
+        print(f"!  {warning}")
+    for cause in causes_of(tasks):
+        print(f"x  {_names(cause.targets)}: {cause.what} [{cause.code}]\n   {cause.remedy}")
+    return EXIT_CODES[state]
+
+
+def _lines(changes: list[Change]) -> list[str]:
+    """Return the plan in words: each kind of change once, what it is about below one another."""
+    lines, last = [], None
+    for change in changes:
+        label = "" if change.kind is last else change.kind.value
+        lines.append(f"{label:<11}{change_words(change)}")
+        last = change.kind
+    return lines
+
+
+def _names(targets: tuple[str, ...]) -> str:
+    shown = ["this machine" if target == DU else target for target in targets[:_MOST_HOSTS]]
+    more = len(targets) - len(shown)
+    return ", ".join([*shown, f"{more} more"] if more else shown)

@@ -1,0 +1,245 @@
+"""Looking for rot in the registry, and mending it, as steps on the DU."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from core.bundle import Bundle, BundleFile, find_bundles
+from core.config import Mode
+from core.errors import BundleError, RegistryDamaged
+from core.registry import (
+    Finding,
+    Ill,
+    Mending,
+    Scan,
+    ScanElsewhere,
+    Sources,
+    Storage,
+    open_saved,
+    scan_storage,
+)
+from core.steps.base import Missing, Teller, VerifyStep, some_of
+from core.steps.targets import DuStep
+from core.steps.work import Work
+from core.telling import Particular
+from core.threads import in_thread
+
+ROUNDS = 3
+REPAIR = "Mend it: airferry registry verify --repair"
+_WORDS = {
+    Ill.DAMAGED: "damaged part",
+    Ill.MISSING: "missing part",
+    Ill.LINK: "damaged link",
+    Ill.TAG: "damaged name",
+}
+
+
+def sources_of(work: Work) -> Sources:
+    """Return who can supply parts: bundles in imagesDir, backups, what is known of them. Blocks.
+
+    Raises:
+        BundleError: a backup cannot be read.
+    """
+    backups = tuple(open_saved(file, work.go_on) for file in work.files)
+    return Sources(tuple(_at_hand(work)), backups, tuple(_imported(work.catalogue.all())))
+
+
+def _at_hand(work: Work) -> Iterator[tuple[BundleFile, Bundle]]:
+    try:
+        files, _ = find_bundles(work.config.images_dir, pass_unreadable=True)
+    except BundleError:
+        return
+    for file in files:
+        known = work.catalogue.find(file)
+        if known is not None and known.imported:
+            yield file, known
+
+
+def _imported(bundles: Iterable[Bundle]) -> Iterator[Bundle]:
+    return (bundle for bundle in bundles if bundle.imported)
+
+
+def particular_of(finding: Finding, sources: Sources) -> Particular:
+    """Return a finding as it stands in the log."""
+    note = ""
+    if finding.lacks_content:
+        note = sources.supplier_of(finding.digest)
+        if not note and (origin := sources.origin_of(finding.digest)):
+            note = f"it came with {origin}, which is not in imagesDir any more"
+    elif finding.ill in (Ill.DAMAGED, Ill.MISSING):
+        note = "no image needs it"
+    subject = finding.digest or finding.names[0]
+    return Particular(str(finding.ill), subject, finding.size_bytes, finding.names, note)
+
+
+def summary(scan: Scan) -> str:
+    """Return what is wrong in a sentence."""
+    counts = Counter(finding.ill for finding in scan.findings)
+    parts = [_count(counts[ill], word) for ill, word in _WORDS.items() if counts[ill]]
+    names = scan.names
+    suffering = f" in {_count(len(names), 'image')}: {some_of(names)}" if names else ""
+    return f"{', '.join(parts)}{suffering}"
+
+
+class RegistryScan(DuStep, VerifyStep):
+    """Everything that the registry has stored is whole."""
+
+    step_id = "registry.scan"
+    title = "check registry"
+
+    async def check(self, tell: Teller) -> Missing | None:
+        work = self._work
+        sources = await in_thread(lambda: sources_of(work), work.stop)
+        tell.say("reading what the registry has stored")
+        if work.config.mode is Mode.CUSTOM:
+            scan = await work.ask_registry(
+                lambda client: ScanElsewhere(client, work.go_on_when_resumed).run(tell.bytes)
+            )
+        else:
+            work.server.require_in_place()
+            storage = Storage(work.config.registry_dir)
+            scan = await in_thread(lambda: scanned(work, storage, sources, tell), work.stop)
+        if not scan.findings:
+            tell.found(sound(scan))
+            return None
+        tell.particulars(particular_of(finding, sources) for finding in scan.findings)
+        size_bytes = sum(f.size_bytes for f in scan.findings if f.lacks_content)
+        return Missing(summary(scan), size_bytes, self._remedy(scan, sources))
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+        raise RegistryDamaged(missing.what, remedy=missing.remedy)
+
+    def _remedy(self, scan: Scan, sources: Sources) -> str:
+        if self._work.config.mode is Mode.CUSTOM:
+            return (
+                "Have damaged parts removed where the registry runs (it takes none again that it "
+                "believes to have), then run: airferry import"
+            )
+        lost = [f for f in scan.findings if f.lacks_content and not sources.supplier_of(f.digest)]
+        if lost:
+            return f"{REPAIR}. {_without_source(lost, sources)}"
+        return REPAIR
+
+
+class RegistryRepair(DuStep):
+    """What is damaged in the registry is mended, from bundles or a backup."""
+
+    step_id = "registry.repair"
+    title = "repair registry"
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work)
+        self._storage = Storage(work.config.registry_dir)
+        self._mending: Mending | None = None
+        self._scan = Scan()
+        self._brought: set[str] = set()
+        self._outcome = ""
+        self._is_applied = False
+
+    async def check(self, tell: Teller) -> Missing | None:
+        work = self._work
+        if self._mending is None:
+            self._mending = await in_thread(self._made, work.stop)
+        sources = self._mending.sources
+        if self._is_applied:
+            tell.say("comparing what was brought")
+            self._scan = await in_thread(lambda: self._compared(sources), work.stop)
+        else:
+            tell.say("reading what the registry has stored")
+            self._scan = await in_thread(
+                lambda: scanned(work, self._storage, sources, tell), work.stop
+            )
+        scan = self._scan
+        if not scan.findings:
+            tell.found(f"{sound(scan)}{self._outcome}")
+            return None
+        tell.particulars(particular_of(finding, sources) for finding in scan.findings)
+        lost = [finding for finding in scan.findings if not self._mending.can_mend(finding)]
+        if self._is_applied:
+            raise RegistryDamaged(
+                f"not mended: {summary(scan)}", remedy=_without_source(lost, sources)
+            )
+        mendable = len(scan.findings) - len(lost)
+        words = f"{summary(scan)}; {mendable} of {len(scan.findings)} can be mended"
+        if lost:
+            tell.warn(_without_source(lost, sources))
+        return Missing(words, self._mending.size_bytes(scan))
+
+    async def apply(self, missing: Missing, tell: Teller) -> None:
+        mending = self._mending
+        if mending is None:
+            return
+        before = self._scan.size_bytes
+        total = before + missing.size_bytes
+
+        def progress(done: int) -> None:
+            tell.bytes(before + done, total)
+
+        found = len(self._scan.findings)
+        for _ in range(ROUNDS):
+            scan = self._scan
+            self._is_applied = True
+            await in_thread(partial(mending.run, scan, progress, tell.say), self._work.stop)
+            self._brought |= {finding.digest for finding in scan.findings if finding.digest}
+            self._scan = await in_thread(lambda: self._compared(mending.sources), self._work.stop)
+            if not any(mending.can_mend(finding) for finding in self._scan.findings):
+                break
+        self._outcome = f"; {found - len(self._scan.findings)} mended"
+        tell.log(f"{found} findings, {len(self._scan.findings)} left")
+        for problem in mending.problems:
+            tell.warn(problem)
+
+    def _made(self) -> Mending:
+        work = self._work
+        return Mending(
+            self._storage,
+            work.registry,
+            sources_of(work),
+            work.layers,
+            work.catalogue.keep,
+            work.stop,
+            work.ingest_options,
+            work.pause,
+        )
+
+    def _compared(self, sources: Sources) -> Scan:
+        """Look again, and read again what was brought."""
+        go_on, only = self._work.go_on, self._brought
+        return scan_storage(self._storage, go_on, lambda _: None, only, sources.manifests)
+
+
+def scanned(work: Work, storage: Storage, sources: Sources, tell: Teller) -> Scan:
+    """Read all that the DU's registry has stored, and tell how far it is. Blocks."""
+    total = sum(storage.blobs().values())
+    scan = scan_storage(
+        storage,
+        work.go_on_when_resumed,
+        lambda done: tell.bytes(done, total),
+        known=sources.manifests,
+    )
+    tell.bytes(total, total)
+    for leftover in scan.leftovers:
+        tell.log(f"{leftover}: airferry registry gc takes them away")
+    return scan
+
+
+def sound(scan: Scan) -> str:
+    """Return that all is well, in words."""
+    return f"{_count(scan.images, 'name')}, every part of them is whole"
+
+
+def _without_source(lost: list[Finding], sources: Sources) -> str:
+    """Return what to do about what nobody at hand can supply."""
+    origins = sorted({o for f in lost if (o := sources.origin_of(f.digest))})
+    names = sorted({name for finding in lost for name in finding.names})
+    where = f"Put {some_of(origins)} into imagesDir" if origins else "Import its bundle again"
+    return (
+        f"Nothing at hand has the parts of {some_of(names)}. {where}, or name a backup "
+        "(--from FILE), then: airferry registry verify --repair"
+    )
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
