@@ -63,9 +63,27 @@ class Service:
             record = json.loads(self._pid_path.read_bytes())
             pid, started = int(record["pid"]), str(record["start_time"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
+            return self._unnoted()
         # Of a process that ended at once no start time could be noted.
-        return pid if started and start_time_of(pid) == started else None
+        return pid if started and start_time_of(pid) == started else self._unnoted()
+
+    def _unnoted(self) -> int | None:
+        """Return the pid of a process that was started, but not noted: its starter was killed.
+
+        It is told by its arguments, where those name something in the state directory.
+        """
+        arguments = self.argv[1:]
+        if not any(Path(argument).is_relative_to(self.state_dir) for argument in arguments):
+            return None
+        wanted = [os.fsencode(argument) for argument in arguments]
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                found = (place / "cmdline").read_bytes().removesuffix(b"\0").split(b"\0")[1:]
+                if found == wanted and place.stat().st_uid == os.geteuid():
+                    return int(place.name)
+            except OSError:  # it has gone
+                continue
+        return None
 
     @property
     def is_installed(self) -> bool:
@@ -178,10 +196,18 @@ def _end(pid: int, name: str) -> None:
             return
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while time.monotonic() < deadline:
-            if start_time_of(pid) != started:
+            if start_time_of(pid) != started and not _has_threads(pid):
                 return
             time.sleep(_POLL_S)
     raise ServiceFailed(f"{name} (process {pid}) does not end")
+
+
+def _has_threads(pid: int) -> bool:
+    """Whether threads of a process that counts as gone still end, and hold its port meanwhile."""
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except OSError:
+        return False
 
 
 def _quoted(argument: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from core.config import Config
+from core.config import Config, Mode
 from core.engine.journal import ENDED_WELL, State
 from core.engine.report import targets_of
 from core.engine.request import CHANGING, RunKind, RunRequest
+from core.errors import RegistryDamaged
 from tui.findings import THIS_MACHINE
 from tui.site import Snapshot
 from tui.text import safe
@@ -57,6 +58,9 @@ def retry_of(snapshot: Snapshot, config: Config, host: str = "") -> RunRequest |
         return _same(snapshot, kind, config)  # what it leaves goes when all hosts are well
     if host and not du_failed:
         return RunRequest(RunKind.CONFIGURE_HOSTS, config.path, hosts=(host,))
+    damaged = any(task.error_code == RegistryDamaged.code for task in snapshot.tasks)
+    if kind is RunKind.REGISTRY_VERIFY and damaged and config.mode is Mode.DU:
+        return replace(_same(snapshot, kind, config), kind=RunKind.REPAIR)
     if du_failed or (kind is RunKind.VERIFY and failed):
         return _same(snapshot, kind, config)
     if failed:
@@ -79,4 +83,4 @@ def what_again(request: RunRequest) -> str:
     if request.kind in (RunKind.CONFIGURE_HOSTS, RunKind.CLEAN) and request.hosts:
         number = len(request.hosts)
         return f"Retry {safe(request.hosts[0], 20)}" if number == 1 else f"Retry {number} hosts"
-    return "Retry the run"
+    return "Repair" if request.kind is RunKind.REPAIR else "Retry the run"

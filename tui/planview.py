@@ -18,6 +18,7 @@ WIDTH = 76
 _DU_WORDS = {
     "registry.serve": "start the registry",
     "tunnels.serve": "start the tunnel service",
+    "cluster.files": "write the files for the cluster",
 }
 _HOST_WORDS = {
     "docker.install": "install Docker",
@@ -117,7 +118,8 @@ def _du_lines(du: list[TaskRow], machine: str) -> list[str]:
     if not missing:
         failed = any(task.error_code for task in du)
         return [f"{label:<19}{'cannot be done' if failed else 'nothing to do'}"]
-    return [f"{label if not n else '':<19}{part}" for n, part in enumerate(parts)]
+    folded = [line for part in parts for line in wrapped(part, WIDTH - 19, "  ")]
+    return [f"{label if not n else '':<19}{line}" for n, line in enumerate(folded)]
 
 
 def _registry_lines(du: list[TaskRow]) -> list[str]:
@@ -132,7 +134,12 @@ def _said(task: TaskRow) -> str:
     moved = f" ({size(task.bytes_total)})" if task.bytes_total else ""
     if task.step == "registry.backup":
         return f"write a backup of {words.removeprefix('no backup of ')}{moved}"
-    return f"restore: {words}{moved}" if task.step == "registry.restore" else words
+    if task.step == "registry.gc":
+        return f"give back {words}"
+    if task.step == "registry.keep":
+        return f"delete {words}"
+    verb = {"registry.restore": "restore", "registry.repair": "mend"}.get(task.step)
+    return f"{verb}: {words}{moved}" if verb else words
 
 
 def _host_lines(hosts: list[Target]) -> list[str]:

@@ -23,6 +23,7 @@ from tui.widgets.line_list import Row
 if TYPE_CHECKING:
     from core.engine.services import RegistryStatus, Tunnels, TunnelStatus
 
+_NO_REGISTRY = "mode none has no registry"
 BACKUP_NAMES = "airferry-backup-*.tar*"
 TUNNEL_HEADING = f"    {'host':<16}{'state':<23}{'lost':>5}  last error"
 _WORDS_WIDTH, _NOTE_WIDTH = 26, 48
@@ -66,6 +67,8 @@ LINES: Mapping[str, str] = {
     "registry": "Registry",
     "held": "What the registry holds",
     "verify": "Verify the site",
+    "rot": "Check the registry",
+    "old": "Clear old bundles",
     "check": "Check all hosts",
     "clean": "Clean hosts",
     "support": "Support bundle",
@@ -88,7 +91,8 @@ def look_after(site: Site) -> Upkeep:
             f"takes away what Airferry put there; {count(len(config.hosts), 'host')}"
         ),
         "support": Standing("for whoever helps you; no passwords in it"),
-        "held": Standing("names, sizes, where they came from"),
+        "rot": _rot(runs, site, reader),
+        **_stored(config),
     }
     registry = None
     try:
@@ -118,6 +122,36 @@ def _registry(config: Config, status: RegistryStatus | None) -> Standing:
     if config.mode is Mode.NONE:
         return Standing("not running: mode none needs it in runs only")
     return Standing("not running", "!")
+
+
+def _rot(runs: list[RunRow], site: Site, reader: JournalReader) -> Standing:
+    if site.config.mode is Mode.NONE:
+        return Standing(_NO_REGISTRY)
+    kinds = (RunKind.REGISTRY_VERIFY, RunKind.REPAIR)
+    kind = next((RunKind(run.kind) for run in runs if run.kind in kinds), kinds[0])
+    return _last(runs, kind, site, reader, "is all that it stores whole? Never done yet")
+
+
+def _stored(config: Config) -> dict[str, Standing]:
+    """Return what the registry of this machine could give back."""
+    if config.mode is not Mode.DU:
+        own = "the site's own: cleared up where it runs"
+        words = own if config.mode is Mode.CUSTOM else _NO_REGISTRY
+        return {"held": Standing("names, sizes, where they came from"), "old": Standing(words)}
+    from core.engine.upkeep import generations_now, room_of_deleted  # imports SSH, too
+
+    try:
+        room_bytes, known = room_of_deleted(config), generations_now(config)
+    except (AirferryError, OSError) as error:
+        damaged = Standing(safe(str(error), 80), "!")
+        return {"held": damaged, "old": damaged}
+    held = "names, sizes, where they came from"
+    if room_bytes:
+        held = f"room of deleted images: {size(room_bytes)} (g there)"
+    old = f"{count(len(known.titles), 'generation')} known"
+    if known.room_bytes:
+        old += f"; only the newest: {size(known.room_bytes)} less"
+    return {"held": Standing(held), "old": Standing(old if known.titles else "no bundle known")}
 
 
 def _tunnels(tunnels: Tunnels) -> Standing:

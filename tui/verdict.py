@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.text import Text
 
 from core.config import Config, Mode
 from core.engine.journal import ENDED_WELL, State
-from core.engine.report import Target, causes_of, clock, count, size, targets_of
-from core.engine.request import RunKind
+from core.engine.report import (
+    Target,
+    causes_of,
+    clock,
+    count,
+    size,
+    targets_of,
+)
+from core.engine.request import UPKEEP, RunKind
+from core.telling import Particular
 from tui.changing import left_lines
 from tui.findings import THIS_MACHINE
 from tui.planview import cause_lines
 from tui.site import Snapshot
-from tui.text import fit, names, safe, wrapped
+from tui.text import fit, names, safe, signed, wrapped
 
 _READY = {
     RunKind.VERIFY: "registry and hosts have every image of the bundles",
@@ -21,6 +31,10 @@ _READY = {
     RunKind.BACKUP: "the backup was written, read back and compared",
     RunKind.RESTORE: "the registry holds what the backup says, part by part",
     RunKind.CLEAN: "what Airferry brought there is gone",
+    RunKind.REGISTRY_VERIFY: "all that the registry has stored is whole",
+    RunKind.REPAIR: "all that the registry has stored is whole again",
+    RunKind.GC: "the registry holds nothing that no image needs",
+    RunKind.KEEP: "the registry holds the newest bundles only",
     RunKind.CHECK: "every host can take part; nothing was changed",
 }
 LINE = 76
@@ -90,8 +104,12 @@ def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
         return [*lines, *_taken(snapshot)]
     if kind in (RunKind.BACKUP, RunKind.RESTORE):
         said = [task.message for task in snapshot.tasks if task.step == f"registry.{kind}"]
-        folded = wrapped(f"{kind:<13}{' '.join(said)}", 76, " " * 13) if any(said) else []
-        return [*lines, *folded]
+        return [*lines, *(_folded(kind, " ".join(said)) if any(said) else [])]
+    if kind in UPKEEP:
+        said = [
+            task.message for task in snapshot.tasks if task.state in ENDED_WELL and task.message
+        ]
+        return [*lines, *(line for words in said for line in _folded("registry", words))]
     if hosts:
         word = _WORDS.get(kind, "ready")
         lines.append(f"hosts        {len(ready)} of {len(hosts)} {word}")
@@ -110,6 +128,24 @@ def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
         lines.append(f"running      registry on 127.0.0.1:{config.registry_port} of this machine")
     if snapshot.state is State.DONE:
         lines += _names(config, files=files)
+    return lines
+
+
+def _folded(label: str, words: str) -> list[str]:
+    return wrapped(f"{label:<13}{safe(words)}", 76, " " * 13)
+
+
+def particular_lines(particulars: Iterable[Particular], width: int = 76) -> list[Text]:
+    """Return what a run told one by one, for Done and Review; digests are one Enter deeper."""
+    signs = {"goes": "-", "stays": "=", "comes back": "!"}
+    lines = []
+    for one in particulars:
+        subject = names(one.names, 40) if one.names else safe(one.subject, 40)
+        sized = f"{size(one.size_bytes):>9}" if one.size_bytes else " " * 9
+        note = f"  ({safe(one.note)})" if one.note else ""
+        words = f"{one.what:<10} {sized}  {subject}{note}"
+        first, *rest = wrapped(words, width - 6, " " * 22)
+        lines += [signed(signs.get(one.what, "x"), first), *(Text(f"   {part}") for part in rest)]
     return lines
 
 

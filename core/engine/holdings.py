@@ -86,6 +86,8 @@ def delete_held(config: Config, names: Iterable[str]) -> list[Held]:
                 remedy="Stop that program, or choose another registryPort in the config.",
             )
         note_work(state_dir, "a deletion from the registry")
+        if status.ours and RegistryServer(config).reads_only():
+            RegistryServer(config).start()
         holdings = read_holdings(client)
         going = chosen(config, [holding.name for holding in holdings], names)
         found = [entry for entry in _with_origin(config, holdings) if entry.name in going]

@@ -7,8 +7,10 @@ bit rot is found, and mended, where it stores: `docker/registry/v2/blobs/sha256/
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _BLOBS = Path("docker/registry/v2/blobs/sha256")
 _READ_BYTES = 1 << 20
@@ -50,6 +52,25 @@ class BlobFiles:
             if f"sha256:{found.hexdigest()}" != digest:
                 yield digest
 
+    def pieces(self, digest: str, size_bytes: int) -> Iterator[memoryview] | None:
+        """Return a blob's bytes as they lie there; None if it is not there in that size.
+
+        A piece is to be done with when the next one is asked for. Whether they have that digest is
+        the reader's to see.
+
+        Raises:
+            OSError: the file cannot be read (when the pieces are asked for).
+        """
+        try:
+            file = self._path(digest).open("rb", buffering=0)
+        except OSError:
+            return None
+        if os.fstat(file.fileno()).st_size != size_bytes:
+            file.close()
+            return None
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        return _pieces_of(file)
+
     def remove(self, digest: str) -> None:
         """Remove a damaged blob, so that the registry takes it again.
 
@@ -61,3 +82,10 @@ class BlobFiles:
     def _path(self, digest: str) -> Path:
         hexadecimal = digest.removeprefix("sha256:")
         return self._blobs / hexadecimal[:2] / hexadecimal / "data"
+
+
+def _pieces_of(file: BinaryIO) -> Iterator[memoryview]:
+    with file:
+        buffer = memoryview(bytearray(_READ_BYTES))
+        while size := file.readinto(buffer):  # type: ignore[attr-defined]
+            yield buffer[:size]

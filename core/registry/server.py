@@ -101,6 +101,14 @@ class RegistryServer:
         except FileNotFoundError:
             return False
 
+    def reads_only(self) -> bool:
+        """Whether the registry was started for reading only, by a run that was killed since."""
+        try:
+            settings = json.loads(self._settings_path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return False
+        return "readonly" in settings["storage"]["maintenance"]
+
     def served(self) -> Served | None:
         """Return the settings with which it was last started; None if it never was."""
         try:

@@ -98,6 +98,7 @@ class RegistryScan(DuStep, VerifyStep):
                 lambda client: ScanElsewhere(client, work.go_on_when_resumed).run(tell.bytes)
             )
         else:
+            work.server.require_in_place()
             storage = Storage(work.config.registry_dir)
             scan = await in_thread(lambda: scanned(work, storage, sources, tell), work.stop)
         if not scan.findings:

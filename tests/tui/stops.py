@@ -39,7 +39,7 @@ ENDED = (
     Stop(("enter",), ("Which directory does the backup go to?",), "backup"),
     Stop(("escape", "down", "enter"), ("Which backup is restored?",), "restore"),
     Stop(("escape", "down", "down", "enter"), ("tunnels wanted",), "tunnels", watches=True),
-    Stop(("escape", *["down"] * 5, "enter"), ("Which hosts",), "clean"),
+    Stop(("escape", *["down"] * 7, "enter"), ("Which hosts",), "clean"),
     Stop(("escape", "end", "enter"), ("upport",), "support"),
     Stop(("escape", "escape"), ("Found", "Leave")),
     Stop(("home", "enter"), ("[Mode]", "choose it when"), "mode"),

@@ -73,7 +73,7 @@ async def to_line(driver: Driver, words: str) -> None:
     await driver.sees("Maintenance")
     await driver.press("end", "up", "enter")
     await driver.sees("Support bundle", "Back up the registry", "none wanted")
-    for _ in range(12):
+    for _ in range(16):
         if any(words in shown and shown.startswith(" >") for shown in driver.text.splitlines()):
             return
         await driver.press("down")

@@ -225,6 +225,11 @@ def test_a_run_that_ended_with_an_error_of_its_own_says_which() -> None:
         ("check", [THERE, FAILED], "1 of 2 hosts can take part."),
         ("verify", [WARM, FAILED], "1 of 2 targets have everything."),
         ("install", [], "0 of 0 targets are ready."),
+        ("registry-verify", [THERE], "What the registry has stored is whole."),
+        ("registry-verify", [FAILED], "The registry is not whole."),
+        ("registry-repair", [WARM], "The registry is whole."),
+        ("registry-gc", [WARM], "The registry is cleared up."),
+        ("registry-keep", [WARM], "The registry is cleared up."),
     ],
 )
 def test_verdicts(kind: str, tasks: list[TaskRow], verdict: str) -> None:

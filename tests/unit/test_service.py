@@ -104,6 +104,20 @@ def test_a_process_that_ended_before_its_start_time_was_noted(kept: Kept) -> Non
     assert None is kept.service().pid()
 
 
+def test_a_process_that_was_not_noted(kept: Kept) -> None:
+    """Who started it was killed before the pid was written; it is told by its arguments."""
+    code, own = kept.service().argv[1:], str(kept.state_dir / "settings.yml")
+    service = Service("airferry-test", "a test", (sys.executable, *code, own), kept.state_dir)
+    service.start()
+    pid = service.pid()
+    assert pid is not None
+    kept.pids.add(pid)
+    (kept.state_dir / "airferry-test.pid").unlink()
+    other = Service("airferry-test", "a test", (sys.executable, *code, f"{own}2"), kept.state_dir)
+    assert (pid, None) == (service.pid(), other.pid())
+    assert (True, False) == (service.stop(), alive(pid))
+
+
 def test_a_zombie_counts_as_gone(kept: Kept) -> None:
     service = kept.started()
     (pid,) = kept.pids

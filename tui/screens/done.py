@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,13 +13,16 @@ from textual.widgets import Static
 
 from core.engine.cluster import has_cluster_files
 from core.engine.export import export_report
+from core.engine.report import particulars_of
+from core.engine.request import UPKEEP, RunKind
+from core.telling import PARTICULAR
 from tui.again import retry_of, what_again
 from tui.logins import asking_hosts
 from tui.screens.cluster import ClusterScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.saving import SavingScreen
 from tui.site import Site, Snapshot
-from tui.verdict import headline, verdict_lines
+from tui.verdict import headline, particular_lines, verdict_lines
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 
@@ -61,6 +65,7 @@ class DoneScreen(SavingScreen[str]):
         yield Static(headline(self._snapshot), classes="line")
         lines = LineList(id="verdict")
         verdict = verdict_lines(self._snapshot, self.site.config, files=self._has_files)
+        verdict += self._particulars()
         lines.show([Row("", line) for line in verdict])
         yield lines
         choices = [
@@ -72,6 +77,15 @@ class DoneScreen(SavingScreen[str]):
         if self._again:
             choices.insert(0, ("retry", what_again(self._again)))
         yield ChoiceBar("", choices, id="next")
+
+    def _particulars(self) -> list[Text]:
+        """Return what a look after the registry found, one by one."""
+        run = self._snapshot.run
+        if RunKind(run.kind) not in UPKEEP:
+            return []
+        found = particulars_of(self.site.reader.log(run.id, level=PARTICULAR))
+        lines = particular_lines(found)
+        return [Text(), *lines] if lines else []
 
     def enter_does(self) -> str:
         return "do it" if isinstance(self.focused, ChoiceBar) else ""

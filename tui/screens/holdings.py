@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from core.config import Mode
+from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, RegistryUnreachable
 from tui.filtering import HELP as FILTER_HELP
 from tui.filtering import matches, next_sort
@@ -32,6 +33,7 @@ from tui.screens.dialogs import Question
 from tui.screens.filtered import FilteredScreen
 from tui.screens.passwords import PASSWORDS
 from tui.screens.registry_login import ask_registry_login
+from tui.screens.review import ReviewScreen
 from tui.screens.view import ViewScreen
 from tui.site import Site
 from tui.text import wrapped
@@ -60,11 +62,12 @@ class HoldingsScreen(FilteredScreen[None]):
     ENTER: ClassVar[str] = "all of it"
     HELP: ClassVar[str] = (
         "Everything that hosts can pull from this site's registry. Del takes one name away, after "
-        "asking; the images on the hosts stay. The room on the disk is given back when the "
-        f"registry is cleared up. {FILTER_HELP}"
+        "asking; the images on the hosts stay. The room on the disk is given back by g, after "
+        f"Review. {FILTER_HELP}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("delete,D", "delete", "delete", key_display="Del"),
+        Binding("g", "gc", "give room back", key_display="g"),
         Binding("s", "sort", "sort", key_display="s"),
         Binding("r", "look", "look again", key_display="r"),
         PASSWORDS,
@@ -101,6 +104,8 @@ class HoldingsScreen(FilteredScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Of a registry that is not ours nothing is deleted."""
+        if action == "gc":
+            return self.site.config.mode is Mode.DU
         if action == "passwords":
             return self._asks_for_login
         if action == "delete":
@@ -194,6 +199,10 @@ class HoldingsScreen(FilteredScreen[None]):
         if entry:
             lines = held_lines(entry, self.site.config.name_prefix)
             self.ferry.open(ViewScreen(self.site, self.STEP, entry.name, lines))
+
+    def action_gc(self) -> None:
+        """Review what could be given back."""
+        self.ferry.open(ReviewScreen(self.site, RunRequest(RunKind.GC, self.site.path)))
 
     def action_delete(self) -> None:
         """Ask, then take the name under the cursor away."""

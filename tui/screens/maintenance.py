@@ -29,11 +29,17 @@ from tui.screens.saving import SavingScreen
 from tui.screens.services import ServiceScreen
 from tui.screens.tunnels import TunnelsScreen
 from tui.site import Site
+from tui.text import safe
 from tui.upkeep import Upkeep, backups_in, look_after, upkeep_rows
 from tui.widgets.line_list import LineList
 
 _OTHER = "another file"
 _PLACE_WIDTH = 14
+_NOT_OURS = "The registry is not Airferry's: what is in it is looked after where it runs."
+_NONE_STORED = (
+    "In mode none there is no registry to look after: hosts hold the images themselves.\n"
+    "What runs have left in registryDir may be deleted while none is at work."
+)
 _NO_REGISTRY = (
     "In mode none there is no registry to back up or restore: hosts hold the images themselves.\n"
     "Keep the bundles; modes du and custom have a registry."
@@ -123,6 +129,8 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
             "registry": self._registry,
             "held": lambda: self.ferry.open(HoldingsScreen(self.site)),
             "verify": lambda: self._start(RunRequest(RunKind.VERIFY, self.site.path)),
+            "rot": self._check_registry,
+            "old": self._clear_old,
             "check": lambda: self._start(RunRequest(RunKind.CHECK, self.site.path)),
             "clean": self._clean,
             "support": self.save_support_bundle,
@@ -226,6 +234,31 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
 
     def _restore(self, paths: tuple[Path, ...], *, prune: bool) -> None:
         self._review(RunRequest(RunKind.RESTORE, self.site.path, bundles=paths, prune=prune))
+
+    def _check_registry(self) -> None:
+        if self.site.config.mode is Mode.NONE:
+            self.ferry.say(_NONE_STORED)
+        else:
+            self._start(RunRequest(RunKind.REGISTRY_VERIFY, self.site.path))
+
+    def _clear_old(self) -> None:
+        config = self.site.config
+        if config.mode is not Mode.DU:
+            custom = f"{_NOT_OURS}\n{config.registry_base}"
+            self.ferry.say(custom if config.mode is Mode.CUSTOM else _NONE_STORED)
+            return
+
+        def answered(typed: str | None) -> None:
+            if not typed:
+                return
+            if not typed.isascii() or not typed.isdigit() or int(typed) < 1:
+                self.ferry.say(f"{safe(typed, 20)} is no number of generations: 1 or more stay.")
+                return
+            request = RunRequest(RunKind.KEEP, self.site.path, generations=int(typed))
+            self._review(request)
+
+        title = "How many generations of bundles stay? The images of older ones go."
+        self.ferry.open(Prompt(title, "2"), answered)
 
     def _clean(self) -> None:
         hosts = self.site.config.hosts

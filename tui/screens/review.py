@@ -16,9 +16,10 @@ from textual.widgets import Static
 
 from core.engine.changes import NOTHING
 from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
-from core.engine.report import nothing_words
+from core.engine.report import nothing_words, particulars_of
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
+from core.telling import PARTICULAR
 from tui.changing import change_lines, leaves_registry, option_line
 from tui.costview import Cost, cost_of
 from tui.follow import follow
@@ -30,6 +31,7 @@ from tui.screens.plan_table import PlanTableScreen
 from tui.screens.run import RunScreen
 from tui.site import Site, Snapshot
 from tui.text import wrapped
+from tui.verdict import particular_lines
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 
@@ -64,12 +66,14 @@ class ReviewScreen(HouseScreen[None]):
             self,
             snapshot: Snapshot,
             warnings: list[LogLine],
+            particulars: list[LogLine],
             facts: list[LogLine],
             cost: Cost | None,
         ) -> None:
             super().__init__()
             self.snapshot = snapshot
             self.warnings = warnings
+            self.particulars = particulars
             self.facts = facts
             self.cost = cost
 
@@ -142,11 +146,12 @@ class ReviewScreen(HouseScreen[None]):
         async for snapshot in follow(self.site, run, self.ferry.pace_s):
             warnings = await asyncio.to_thread(self.site.reader.log, run, level="warning")
             asked = self._about(snapshot)
+            told = await asyncio.to_thread(self.site.reader.log, run, level=PARTICULAR)
             facts, cost = [], None
             if asked.ended:
                 facts = await asyncio.to_thread(self.site.reader.log, run, level="fact")
                 cost = await asyncio.to_thread(cost_of, self.site, asked)
-            self.post_message(self.Looked(asked, warnings, facts, cost))
+            self.post_message(self.Looked(asked, warnings, told, facts, cost))
 
     def _about(self, snapshot: Snapshot) -> Snapshot:
         """Leave out what a dry run looks at, but this request does not do."""
@@ -172,6 +177,8 @@ class ReviewScreen(HouseScreen[None]):
             with_hosts=self._request.kind is RunKind.INSTALL,
             changes=self._change_lines(message) if self._changes else None,
         )
+        told = particular_lines(particulars_of(message.particulars))
+        lines += [Text(), *told] if told else []
         self.query_one("#plan", LineList).show([Row("", line) for line in lines])
         self._offer(snapshot)
         self.refresh_bindings()

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from core.engine.journal import RunRow
-from core.engine.request import RunRequest
+from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from tui.again import retry_of
 from tui.hosttable import RunView
@@ -166,7 +166,11 @@ class RunControls(FilteredScreen[None]):
 
     def _retry(self, request: RunRequest | None, hosts: tuple[str, ...]) -> None:
         """Start a run of its own where the last one has ended; else ask the one at work."""
-        if request:
+        if request and request.kind is RunKind.REPAIR:
+            from tui.screens.review import ReviewScreen  # which leads to runs itself
+
+            self.ferry.open(ReviewScreen(self.site, request))
+        elif request:
             self.run_worker(self._begin(request), group="begin", exclusive=True)
         elif self.snapshot and hosts:
             self.run_worker(self._ask_run(self.snapshot, hosts), group="begin", exclusive=True)

@@ -1,0 +1,71 @@
+"""Clearing up and mending whose engine is killed at any moment: the next run finishes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.engine.journal import State
+from core.engine.request import RunKind, RunRequest
+from core.registry import STAGE, RegistryServer
+from tests.support.upkeep import Upkeep, upkeep_site
+from tests.unit.test_backup_killed import engine_ended, some_moment
+
+TIMES = 20
+PARTS = 300
+
+
+@pytest.fixture
+def site(registry_program: None, tmp_path: Path) -> Iterator[Upkeep]:  # noqa: ARG001
+    with upkeep_site(tmp_path) as made:
+        made.fill()
+        yield made
+
+
+def litter(site: Upkeep, number: int) -> set[str]:
+    """Leave parts in the registry that no name needs."""
+    return {
+        site.client.upload_bytes(STAGE, f"litter {number} {part}".encode()) for part in range(PARTS)
+    }
+
+
+def start_as_it_should_be(site: Upkeep) -> None:
+    """Do what the first step of every run does."""
+    server = RegistryServer(site.site_config)
+    if not (server.status().ours and server.settings_fit()):
+        server.start()
+
+
+@pytest.mark.slow
+def test_a_gc_that_is_killed_is_completed_by_the_next(site: Upkeep) -> None:
+    before = site.seen()
+    litter(site, 0)
+    request = RunRequest(RunKind.GC, site.config)
+    whole_s, killed, round_number = engine_ended(request) or 0.0, 0, 0
+    while killed < TIMES:
+        round_number += 1
+        left = litter(site, round_number)
+        killed += engine_ended(request, some_moment(whole_s)) is None
+        start_as_it_should_be(site)
+        assert (before, []) == (site.seen(), site.not_pulled())
+        assert (False, State.DONE) == (engine_ended(request) is None, site.reader.runs()[0].state)
+        assert set() == left & set(site.storage.blobs())
+        assert (before, True) == (site.seen(), RegistryServer(site.site_config).settings_fit())
+
+
+@pytest.mark.slow
+def test_a_repair_that_is_killed_is_completed_by_the_next(site: Upkeep) -> None:
+    before, digests = site.seen(), sorted(site.storage.blobs())
+    request = RunRequest(RunKind.REPAIR, site.config)
+    for digest in digests:
+        site.flip(digest)
+    whole_s, killed = engine_ended(request) or 0.0, 0
+    assert before == site.seen()
+    while killed < TIMES:
+        for digest in digests:
+            site.flip(digest)
+        killed += engine_ended(request, some_moment(whole_s)) is None
+        assert engine_ended(request) is not None
+        assert (before, [], {}) == (site.seen(), site.not_pulled(), site.storage.aside())
