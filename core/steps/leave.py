@@ -64,12 +64,17 @@ class RegistryMove(DuStep):
             tell.bytes(copied, max(copied, missing.size_bytes))
 
         def move_all() -> None:
-            # A move that broke off comes first; the config may name yet another place by now.
-            while (move := work.server.move()) is not None:
-                self._move(move, told)
+            ran = work.server.stop()
+            try:
+                # A move that broke off comes first; the config may name another place by now.
+                while (move := work.server.move()) is not None:
+                    self._move(move, told)
+            except BaseException:
+                if ran:
+                    work.server.start_as_it_was()  # hosts pull from it
+                raise
 
         tell.say("moving the registry's content; hosts cannot pull meanwhile")
-        await in_thread(work.server.stop)
         await in_thread(move_all, work.stop)
 
     def _move(self, move: Move, told: Callable[[int], None]) -> None:
@@ -245,7 +250,7 @@ class RegistryStop(_Leaving):
             return None
         if self._goes_on(tell):
             return None
-        if self._work.dry and not self._removes:
+        if not self._removes:
             await self._tell_what_stays(tell)
         served = server.served()
         address = served.address if served else server.address

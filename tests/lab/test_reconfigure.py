@@ -110,7 +110,8 @@ def test_every_mode_to_every_other(
     docker_pid = host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
 
     planned = change_to(program, "none")
-    assert ["stays", "stopped"] == sorted(planned)
+    assert ["changed", "stays", "stopped"] == sorted(planned)
+    assert all("files for the cluster" in change for change in planned["changed"])
     assert_mode(program, docker_site, "none", seen)
 
     planned = change_to(program, "custom")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -23,8 +24,8 @@ from core.errors import (
     RegistryPortTaken,
 )
 from core.hosts.tunnels import Tunnel, TunnelBook
-from core.registry import RegistryServer
-from core.registry.relocate import Move, holds_content
+from core.registry import RegistryServer, relocate
+from core.registry.relocate import Move, holds_content, noted_move
 from core.steps import leave
 from core.steps.base import Step
 from core.steps.du import DuPreflight, RegistryForRun, RegistryServe, TunnelsServe
@@ -36,6 +37,7 @@ from core.steps.leave import (
     TunnelsStop,
 )
 from core.steps.work import Work
+from tests.lab.shell import until
 from tests.support.archives import ImageSpec, docker_archive, tar_of
 from tests.support.fakes import FakeTeller
 
@@ -167,6 +169,26 @@ async def test_content_moves_with_the_directory(config: Config, tmp_path: Path) 
         await done(RegistryServe(work))
     assert (True, False) == (holds_content(moved.registry_dir), config.registry_dir.exists())
     assert moved.registry_dir == getattr(server.served(), "directory", None)
+
+
+async def test_a_move_that_fails_leaves_the_registry_running(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails in the middle cannot be made: its answer is."""
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    moved = replace(config, registry_dir=tmp_path / "new")
+    monkeypatch.setattr(relocate, "_bring", fails)
+    async with at_work(moved) as work:
+        step = RegistryMove(work)
+        missing = await step.check(FakeTeller())
+        assert missing is not None
+        with pytest.raises(OSError, match="Input/output error"):
+            await step.apply(missing, FakeTeller())
+    until(lambda: running(config), "the registry answers again", timeout_s=20)
+    assert (True, None) == (holds_content(config.registry_dir), noted_move(config.state_dir))
 
 
 async def test_a_move_that_broke_off_comes_first(config: Config, tmp_path: Path) -> None:
