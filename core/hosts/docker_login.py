@@ -72,7 +72,7 @@ def with_login(text: str, registry: str, login: RegistryLogin, where: str) -> st
     helper = (settings.get("credHelpers") or {}).get(registry) or settings.get("credsStore")
     if helper:
         raise DockerFailed(
-            f"{where}: {PATH} leaves logins to the helper '{helper}': Docker would not read one there",
+            f"{where}: {PATH} leaves logins to the helper '{helper}': one there is not read",
             remedy="Log in there with docker login, or set privateRegistryHostLogin: false.",
         )
     entry = _entry(login)
