@@ -20,8 +20,7 @@ from core.errors import (
     RegistryStalled,
     RegistryUnreachable,
 )
-from core.registry import STAGE, Import, RegistryClient, publish
-from core.registry import client as client_module
+from core.registry import STAGE, Import, RegistryClient, channel, publish
 from tests.support.archives import (
     ImageSpec,
     digest_of,
@@ -42,7 +41,7 @@ RunImport = Callable[[FakeRegistry], None]
 @pytest.fixture
 def open_fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Serve a fake registry and make a client that waits two seconds at most."""
-    monkeypatch.setattr(client_module, "STALL_TIMEOUT_S", STALL_S)
+    monkeypatch.setattr(channel, "STALL_TIMEOUT_S", STALL_S)
     with ExitStack() as stack:
 
         def make(fake: FakeRegistry) -> RegistryClient:
