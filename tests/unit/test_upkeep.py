@@ -199,6 +199,21 @@ async def test_layers_that_come_out_otherwise_than_then(site: Upkeep) -> None:
     assert layer != site.layer("tool:2")
 
 
+async def test_a_repair_that_was_killed_at_its_end(site: Upkeep) -> None:
+    """All is whole again, only what was damaged lies aside."""
+    layer = site.layer("tool:2")
+    aside = site.storage.aside_path(layer)
+    aside.parent.mkdir()
+    aside.write_bytes(b"damaged")
+    plan = await site.told(PLAN_REPAIR)
+    assert {"registry.repair": "1 damaged part to go: replaced already"} == plan.missing
+    done = await site.done(REPAIR)
+    assert ({}, "4 names, every part of them is whole") == (
+        site.storage.aside(),
+        done.outcomes[-1],
+    )
+
+
 async def test_a_dry_repair_changes_nothing(site: Upkeep) -> None:
     layer = site.layer("tool:2")
     site.flip(layer)
