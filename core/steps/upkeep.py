@@ -192,7 +192,7 @@ class RegistryRepair(DuStep):
             tell.warn(problem)
 
     def _of_no_use(self, scan: Scan, tell: Teller) -> Missing | None:
-        """Return what is left to do where all is whole: a repair may have been killed at its end."""
+        """Return what is left to do where all is whole: a repair may have been killed late."""
         replaced = [digest for digest in self._storage.aside() if self._storage.has(digest)]
         if replaced:
             return Missing(f"{_count(len(replaced), 'damaged part')} to go: replaced already")
