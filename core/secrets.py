@@ -117,11 +117,13 @@ class Secrets:
         hosts = found.pop("hosts", {})
         if not isinstance(hosts, dict):
             raise UsageError("secrets: hosts is no JSON object", remedy=_FORM)
-        registry = found.pop("registry", {})
+        registry = RegistryLogin(**_texts(found.pop("registry", {}), RegistryLogin))
+        if registry.is_there and not registry.source:
+            registry = replace(registry, source=TYPED)
         return cls(
             _login(found),
             {str(name): _login(login) for name, login in hosts.items()},
-            RegistryLogin(**_texts(registry, RegistryLogin)),
+            registry,
         )
 
     def with_environment(self, environment: Mapping[str, str]) -> Secrets:

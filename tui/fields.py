@@ -66,7 +66,7 @@ FIELDS = (
     Field(
         "privateRegistryHostLogin",
         "login on hosts",
-        "true: root of each host keeps it in /root/.docker; else pulls of runs only.",
+        "true: hosts keep it in /root/.docker; root can read it.",
         (Mode.CUSTOM,),
         YES_NO,
     ),

@@ -47,6 +47,7 @@ class Findings:
         new_files: The bundles on sticks that are not in imagesDir.
         no_bundles: There is none in imagesDir either.
         waiting: A stick has not answered yet.
+        differs: In what the site differs from its config.
     """
 
     lines: tuple[Finding, ...]
@@ -57,6 +58,7 @@ class Findings:
     new_files: tuple[BundleFile, ...] = ()
     no_bundles: bool = False
     waiting: bool = False
+    differs: tuple[str, ...] = ()
 
 
 def gather(site: Site, within_s: float | None = None) -> Findings:

@@ -10,7 +10,7 @@ from core.bundle import find_bundles
 from core.config import Config, HostConfig, Mode, Warm
 from core.engine.journal import ENDED_WELL, JournalReader
 from core.engine.report import count, size, targets_of
-from core.engine.request import RunKind
+from core.engine.request import HOST_JOBS, RunKind
 from core.errors import AirferryError
 from core.files import nearest_directory
 from tui.text import day, safe, wrapped
@@ -37,7 +37,7 @@ _NOT = {
     Mode.DU: "this machine may be switched off: take none",
     Mode.CUSTOM: "there is no such registry yet: take du",
 }
-_HOST_RUNS = (RunKind.INSTALL, RunKind.CONFIGURE_HOSTS, RunKind.CLEAN)
+_HOST_RUNS = (*HOST_JOBS, RunKind.CLEAN)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def mode_lines(mode: Mode, config: Config, now: SiteNow) -> list[str]:
     lines += [f"  {what:<16}{words}" for what, words in facts.items()]
     lines += ["", *_labelled("On this site now", _now(now, config.hosts))]
     if now.mode is not None and mode is not now.mode:
-        lines += _labelled(f"Changing to {mode}", change_words(now.mode, mode, config))
+        lines += _labelled(f"Changing to {mode}", change_words(now.mode, mode))
     return lines
 
 
@@ -126,27 +126,27 @@ def _now(now: SiteNow, hosts: tuple[HostConfig, ...]) -> str:
     return f"{now.mode}, {warmed} warmed, last on {day(now.at)}"
 
 
-def change_words(before: Mode, after: Mode, config: Config) -> str:
-    """Return what the next run really does on a site that runs in another mode already.
+def change_words(before: Mode, after: Mode) -> str:
+    """Return what changing a site that runs in another mode already does.
 
     Args:
         before: The mode that its hosts were warmed in.
         after: The new mode.
-        config: The site.
     """
     words = {
-        Mode.NONE: "adds nothing that stays running",
-        Mode.DU: "adds a registry here and a tunnel to each host",
-        Mode.CUSTOM: "sends the bundles to the site's registry",
+        Mode.NONE: "images on hosts stay",
+        Mode.DU: "starts a registry here and a tunnel to each host; images on hosts stay",
+        Mode.CUSTOM: "sends the bundles to the site's registry; images on hosts stay",
     }[after]
-    words += "; images on hosts stay, under the names that they have"
     if after is not Mode.NONE:
-        words += ", and get new ones beside them"
-    if before is not Mode.DU:
-        return f"{words}."
-    if after is Mode.NONE and config.warm is Warm.PULL:
-        return f"{words}. The run ends the registry; the tunnels go on until you stop them."
-    return f"{words}. Registry and tunnels of du go on until you stop them (Maintenance)."
+        words += ", and get new names beside the old ones"
+    if before is Mode.NONE:
+        return f"{words}. Nothing ends."
+    left = {
+        Mode.DU: "the tunnels and the registry here end; what it stores stays",
+        Mode.CUSTOM: "Docker's settings for the site's registry go from the hosts",
+    }[before]
+    return f"{words}. Then, when all hosts are well, {left}. Review shows it before."
 
 
 def _needs(mode: Mode, config: Config, now: SiteNow) -> str:

@@ -18,6 +18,7 @@ WIDTH = 76
 _DU_WORDS = {
     "registry.serve": "start the registry",
     "tunnels.serve": "start the tunnel service",
+    "cluster.files": "write the files for the cluster",
 }
 _HOST_WORDS = {
     "docker.install": "install Docker",
@@ -55,6 +56,7 @@ def plan_lines(
     cost: Cost | None = None,
     *,
     with_hosts: bool = True,
+    changes: Sequence[Text] | None = None,
 ) -> list[Text]:
     """Return what Review shows.
 
@@ -64,12 +66,16 @@ def plan_lines(
         machine: This machine's name.
         cost: What it will cost, if there is anything to do.
         with_hosts: Whether it is about hosts at all; a backup, say, is not.
+        changes: What stands in the place of this machine's and the hosts' lines.
     """
     targets = targets_of(tasks)
     du = [task for target in targets if target.name == THIS_MACHINE for task in target.tasks]
     hosts = [target for target in targets if target.name != THIS_MACHINE]
-    lines = [Text(line) for line in (*_du_lines(du, machine), *_registry_lines(du))]
-    lines += [Text(line) for line in _host_lines(hosts)] if hosts or with_hosts else []
+    if changes is None:
+        lines = [Text(line) for line in (*_du_lines(du, machine), *_registry_lines(du))]
+        lines += [Text(line) for line in _host_lines(hosts)] if hosts or with_hosts else []
+    else:
+        lines = list(changes)
     lines += cost_lines(cost, WIDTH) if cost else []
     causes = causes_of(tasks)
     if causes or warnings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -14,6 +13,7 @@ from core.engine.journal import ENDED_WELL, JournalReader, RunRow, State
 from core.engine.report import count, size, targets_of
 from core.engine.request import RunKind
 from core.errors import AirferryError
+from tui.changing import differs
 from tui.findings import THIS_MACHINE
 from tui.site import Site
 from tui.text import STYLES, fit, safe, signed, time_of_day, when
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from core.engine.services import RegistryStatus, Tunnels, TunnelStatus
 
 _NO_REGISTRY = "mode none has no registry"
-BACKUP_NAMES = "airferry-backup-*.tar*"
 TUNNEL_HEADING = f"    {'host':<16}{'state':<23}{'lost':>5}  last error"
 _WORDS_WIDTH, _NOTE_WIDTH = 26, 48
 
@@ -49,11 +48,13 @@ class Upkeep:
         lines: By the key of the line.
         registry: The registry of this machine; None where it is not Airferry's or does not answer.
         tunnels: The tunnels.
+        differs: In what the site differs from its config.
     """
 
     lines: Mapping[str, Standing] = field(default_factory=dict)
     registry: RegistryStatus | None = None
     tunnels: Tunnels | None = None
+    differs: tuple[str, ...] = ()
 
 
 LINES: Mapping[str, str] = {
@@ -81,7 +82,7 @@ def look_after(site: Site) -> Upkeep:
     lines = {
         "backup": _last_backup(runs, site, reader),
         "restore": _last(runs, RunKind.RESTORE, site, reader, "from a file; asked first"),
-        "mode": Standing(f"now {config.mode}"),
+        "mode": _mode(config, changed := differs(site)),
         "verify": _last(runs, RunKind.VERIFY, site, reader, "is every image there? Never done yet"),
         "check": _last(runs, RunKind.CHECK, site, reader, "never done yet"),
         "clean": Standing(
@@ -100,7 +101,13 @@ def look_after(site: Site) -> Upkeep:
         lines["registry"] = Standing(safe(str(error), 80), "x")
     tunnels = services.tunnels_now(config)
     lines["tunnels"] = _tunnels(tunnels)
-    return Upkeep(lines, registry, tunnels)
+    return Upkeep(lines, registry, tunnels, changed)
+
+
+def _mode(config: Config, changed: tuple[str, ...]) -> Standing:
+    if changed:
+        return Standing(f"differs from the config: {safe(changed[0], 80)}", "!")
+    return Standing(f"now {config.mode}")
 
 
 def _registry(config: Config, status: RegistryStatus | None) -> Standing:
@@ -224,23 +231,6 @@ def tunnel_heading(tunnels: Tunnels | None) -> str:
     service = "runs" if tunnels.service else "is stopped"
     wanted = count(len(tunnels.tunnels), "tunnel")
     return f"{wanted} wanted, {tunnels.up} up.  The service on this machine {service}."
-
-
-def backups_in(places: list[Path]) -> list[tuple[Path, int]]:
-    """Return the backups that lie in directories, the newest first, each with its size in bytes.
-
-    Of one in several files the first is named; the others are found beside it.
-    """
-    found: dict[Path, int] = {}
-    for place in dict.fromkeys(places):
-        try:
-            for path in place.glob(BACKUP_NAMES):
-                if path.is_file() and not path.name.endswith((".sha256", ".part")):
-                    first = path.with_suffix(".00") if path.suffix[1:].isdigit() else path
-                    found[first] = found.get(first, 0) + path.stat().st_size
-        except OSError:
-            continue
-    return sorted(found.items(), key=lambda each: each[0].name, reverse=True)
 
 
 def services_words(config: Config) -> str:

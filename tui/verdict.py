@@ -19,6 +19,7 @@ from core.engine.report import (
 from core.engine.request import UPKEEP, RunKind
 from core.errors import RegistryDamaged
 from core.telling import Particular
+from tui.changing import left_lines
 from tui.findings import THIS_MACHINE
 from tui.planview import cause_lines
 from tui.site import Snapshot
@@ -124,6 +125,8 @@ def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
     there = sum(host.bytes_done for host in hosts)
     if here or there:
         lines.append(f"moved        {size(here)} read here, {size(there)} sent to hosts")
+    if kind is RunKind.RECONFIGURE:
+        lines += left_lines(snapshot.tasks)
     if config.mode is Mode.DU and _serves(snapshot):  # in mode none it was there for the run only
         lines.append(f"running      registry on 127.0.0.1:{config.registry_port} of this machine")
     if snapshot.state is State.DONE:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from core.bundle.joined import JoinedFiles
 from core.files import write_atomically
 
 MIN_SYNC_BYTES = 16 << 20
-MAX_SYNC_BYTES = 256 << 20
+MAX_SYNC_BYTES = 64 << 20
 SHORT_S, LONG_S = 0.2, 1.0
 _ENDING = ".partial"
+_POLL_S = 0.2
 _DRAFT = re.compile(r"\.(?P<stem>.+\.tar)(?P<part>\.\d{2,3})?\.partial")
 
 
@@ -46,12 +47,15 @@ class Draft:
         self._unsynced = 0
         self._begun_bytes = 0
         self._sync_bytes = MIN_SYNC_BYTES
+        self._reached_bytes = 0
+        self._is_whole = False
+        self._news = threading.Condition()
         self.size_bytes = 0
         self._add_file()
         with suppress(OSError):  # not every file system has locks
             fcntl.flock(self._files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Write more, and see that the medium follows: the end, or a cancel, must not wait for it.
 
         Raises:
@@ -78,7 +82,7 @@ class Draft:
                 self._sync_bytes = max(self._sync_bytes // 2, MIN_SYNC_BYTES)
         elif self._unsynced - self._begun_bytes >= MIN_SYNC_BYTES:
             self._begun_bytes = self._unsynced
-            _begin_writing(self._files[-1])
+            self._forget(self._files[-1])
 
     def cut_back(self, size_bytes: int) -> None:
         """Take away what was written after so many bytes."""
@@ -89,18 +93,42 @@ class Draft:
         self._files[-1].truncate(offset)
         self._files[-1].seek(offset)
         self.size_bytes = size_bytes
+        self._reached_bytes = min(self._reached_bytes, size_bytes)
 
-    def read_back(self, go_on: Callable[[], None]) -> JoinedFiles:
-        """Return what is on the medium: what is still in memory is brought there, and forgotten.
+    def end(self) -> None:
+        """Bring the rest to the medium; nothing is written after that.
 
-        Args:
-            go_on: Called before every read; raises to end the reading.
+        Raises:
+            OSError: that cannot be done.
         """
         self._sync(self._files[-1])
-        paths = [self._path(number) for number in range(len(self._files))]
-        for file in self._files:
-            _begin_writing(file)
-        return JoinedFiles(paths, self._name, go_on)
+        with self._news:
+            self._is_whole = True
+            self._news.notify_all()
+
+    def readable(self, position: int, go_on: Callable[[], None]) -> int:
+        """Wait until bytes from a place on have reached the medium; return how many, 0 at the end.
+
+        (They are not in memory any more then, where the system could help it.)
+
+        Args:
+            position: The place.
+            go_on: Called again and again; raises to end the waiting.
+        """
+        with self._news:
+            while self._reached_bytes <= position and not self._is_whole:
+                go_on()
+                self._news.wait(_POLL_S)
+            return self._reached_bytes - position
+
+    def read_into(self, buffer: memoryview, position: int) -> tuple[int, int]:
+        """Read from the medium; return of which file that was, and how many bytes.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        number, offset = divmod(position, self._part_bytes) if self._part_bytes else (0, position)
+        return number, os.preadv(self._files[number].fileno(), [buffer], offset)
 
     @property
     def parts(self) -> list[tuple[str, int]]:
@@ -154,17 +182,22 @@ class Draft:
 
     def _sync(self, file: BinaryIO) -> None:
         os.fdatasync(file.fileno())
+        self._forget(file)
         self._unsynced = self._begun_bytes = 0
+        with self._news:
+            self._reached_bytes = self.size_bytes
+            self._news.notify_all()
+
+    def _forget(self, file: BinaryIO) -> None:
+        """Have the kernel begin to write, and forget what is written: a read is of the medium."""
+        end = file.tell()
+        begun = max(end - self._unsynced, 0)
+        os.posix_fadvise(file.fileno(), begun, end - begun, os.POSIX_FADV_DONTNEED)
 
     def _close(self) -> None:
         for file in self._files:
             file.close()
         self._files.clear()
-
-
-def _begin_writing(file: BinaryIO) -> None:
-    """Have the kernel begin to write, and forget what is written: a read is of the medium then."""
-    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def left_overs(directory: Path) -> dict[str, list[Path]]:

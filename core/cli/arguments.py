@@ -81,7 +81,7 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         )
         _add_login(parser)
     _add_secrets_fd(importing)
-    for parser in (plan, verify, install, importing, configure):
+    for parser in (plan, verify, install, importing, configure, changing):
         _add_registry_login(parser)
     configure.add_argument(
         "--only-failed", action="store_true", help="only hosts that are not ready since last time"
@@ -228,6 +228,8 @@ def _add_cluster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="a copy goes there as well, into a directory of its own (a stick)",
     )
+    _add_registry_login(files)
+    _add_secrets_fd(files)
 
 
 def _add_upkeep(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

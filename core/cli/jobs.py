@@ -145,9 +145,9 @@ def run_to_end(request: RunRequest, options: Namespace, config: Config) -> int:
 
 
 def _warn_of_left_over(config: Config, run: int) -> None:
-    """Say what an earlier config left on the site, and what takes it away."""
+    """Say what an earlier config left on the site, and what a change could not take away."""
     for line in JournalReader(config.state_dir).log(run, level="warning"):
-        if line.step == "run":
+        if line.step in ("run", "registry.stop") or line.step.startswith("tunnel.drop:"):
             print(f"airferry: {line.text}", file=sys.stderr)
 
 

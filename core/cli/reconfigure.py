@@ -10,14 +10,21 @@ from core.cli.jobs import run_to_end
 from core.cli.secrets import asked_secrets
 from core.cli.views import EXIT_CODES, follow
 from core.config import Config
-from core.engine.changes import DU, Change, ChangeKind, changes_of, changes_record
+from core.engine.changes import (
+    DU,
+    NOTHING,
+    Change,
+    ChangeKind,
+    change_words,
+    changes_of,
+    changes_record,
+)
 from core.engine.journal import JournalReader, State
 from core.engine.launcher import start_run, true_state
-from core.engine.report import causes_of, report_record, size
+from core.engine.report import causes_of, report_record
 from core.engine.request import RunKind, RunRequest
 from core.errors import UsageError
 
-NOTHING = "Nothing to change: the site is as the config says."
 _MOST_HOSTS = 6
 
 
@@ -81,20 +88,9 @@ def _lines(changes: list[Change]) -> list[str]:
     lines, last = [], None
     for change in changes:
         label = "" if change.kind is last else change.kind.value
-        moved = f" (up to {size(change.size_bytes)})" if change.size_bytes else ""
-        lines.append(f"{label:<11}{change_words(change)}{moved}")
+        lines.append(f"{label:<11}{change_words(change)}")
         last = change.kind
     return lines
-
-
-def change_words(change: Change) -> str:
-    """Return what changes and on which hosts."""
-    hosts = [target for target in change.targets if target != DU]
-    if not hosts:
-        many = len(change.targets)
-        return f"{many} {change.what}" if change.kind is ChangeKind.BROUGHT else change.what
-    joint = " " if change.what.endswith((" of", " on", " to")) else ": "
-    return f"{change.what}{joint}{_names(tuple(hosts))}"
 
 
 def _names(targets: tuple[str, ...]) -> str:

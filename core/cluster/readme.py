@@ -36,7 +36,7 @@ _PULLS = (
     "containerd has its files from here. Write imagePullPolicy: IfNotPresent."
 )
 _LOGIN = (
-    "The registry asks for a login, which no file here holds. Give it to the cluster "
+    "If the registry asks for a login: no file here holds it. Give it to the cluster "
     "(kubectl create secret docker-registry --help; the server is {registry}) and name it in "
     "the pods' imagePullSecrets. It is sent for names of that server only, so write the names of "
     "the column 'use'."
@@ -107,7 +107,7 @@ def _of_mode(config: Config, words: dict[str, str]) -> Iterator[str]:
         yield _folded(text.format(**words))
     if config.mode is Mode.NONE:
         yield f"  {_NONE_IMPORT}"
-    if config.mode is Mode.CUSTOM and config.registry_user:
+    if config.mode is Mode.CUSTOM:
         yield _folded(_LOGIN.format(**words))
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.engine.journal import LogLine, State, TaskRow
+from core.engine.report import count, size
 from core.telling import FOLLOW, IN_PLACE_OF, RESTARTS, stays_in
 
 DU = "du"
+NOTHING = "Nothing to change: the site is as the config says."
+_MOST_HOSTS = 6
 
 
 class ChangeKind(StrEnum):
@@ -49,8 +52,16 @@ _SERVICES = {
 _HOSTS: Mapping[str, tuple[ChangeKind, str]] = {
     "docker.install": (ChangeKind.BROUGHT, "Docker to"),
     "docker.configure": (ChangeKind.CHANGED, "Docker's settings on"),
+    "docker.login": (ChangeKind.CHANGED, "the registry's login on"),
     "images.warm": (ChangeKind.BROUGHT, "images to"),
     "tunnel.close": (ChangeKind.STOPPED, "the tunnel of"),
+}
+_OWN_WORDS: Mapping[str, ChangeKind] = {
+    "docker.leave": ChangeKind.REMOVED,
+    "registry.remove": ChangeKind.REMOVED,
+    "tunnel.drop": ChangeKind.STOPPED,
+    "tunnels.stop": ChangeKind.STOPPED,
+    "registry.stop": ChangeKind.STOPPED,
 }
 _ALWAYS_STAYS = "containers that run on hosts, and every image under every name that it has"
 
@@ -91,8 +102,7 @@ def _change(task: TaskRow) -> tuple[ChangeKind, str] | None:
         return ChangeKind.BROUGHT, "bundles to the registry" if "import" in step else "bundles"
     if step == "registry.move":
         return ChangeKind.CHANGED, f"where the registry stores: {task.message}"
-    removes = step in ("registry.remove", "docker.leave")
-    return ChangeKind.REMOVED if removes else ChangeKind.STOPPED, task.message
+    return _OWN_WORDS.get(step, ChangeKind.CHANGED), task.message
 
 
 def _service(step: str, message: str) -> tuple[ChangeKind, str]:
@@ -116,6 +126,22 @@ def _stays(facts: Iterable[LogLine]) -> Iterator[Change]:
     for what, targets in grouped.items():
         yield Change(ChangeKind.STAYS, what, tuple(dict.fromkeys(targets)))
     yield Change(ChangeKind.STAYS, _ALWAYS_STAYS, (DU,))
+
+
+def change_words(change: Change) -> str:
+    """Return what changes, on which hosts, and how much that moves."""
+    moved = f" (up to {size(change.size_bytes)})" if change.size_bytes else ""
+    hosts = [target for target in change.targets if target != DU]
+    if not hosts:
+        if change.kind is ChangeKind.BROUGHT:
+            many, rest = len(change.targets), change.what.removeprefix("bundles")
+            return f"{count(many, 'bundle')}{rest}{moved}"
+        return f"{change.what}{moved}"
+    joint = " " if change.what.endswith((" of", " on", " to")) else ": "
+    more = len(hosts) - _MOST_HOSTS
+    number = f"{count(len(hosts), 'host')}: " if more > 0 else ""
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{change.what}{joint}{number}{', '.join(hosts[:_MOST_HOSTS])}{rest}{moved}"
 
 
 def changes_record(changes: Iterable[Change]) -> list[dict[str, object]]:

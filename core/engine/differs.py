@@ -31,7 +31,7 @@ def _modes(config: Config) -> Iterator[str]:
     """Yield how an earlier mode may still be there: since the last change that was completed."""
     for number, run in enumerate(_host_jobs(config)):
         if run.mode != config.mode and run.mode in tuple(Mode):
-            yield f"mode {config.mode} now, hosts were set up in mode {run.mode}"
+            yield f"mode {config.mode} now, set up in mode {run.mode}"
             return
         if run.kind == RunKind.RECONFIGURE and not run.options.get("hosts"):
             state = true_state(run, config.state_dir)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from core.errors import DockerFailed
@@ -46,6 +47,11 @@ if [ -n "$new" ]; then
 else
     rm -f {PATH}
     rmdir /root/.docker 2>/dev/null || true
+fi
+if [ $# -gt 0 ]; then
+    printf '%s\\n' "$@" >{_NOTES}.new
+    mv {_NOTES}.new {_NOTES}
+    exit 0
 fi
 rm -f {PATH}.airferry-orig {_NOTES}
 rmdir {DIRECTORY} 2>/dev/null || true
@@ -103,20 +109,18 @@ async def give_login(link: HostLink, registry: str, login: RegistryLogin) -> Non
     await link.run_root(_assigned(new) + _GIVE, registry)
 
 
-async def withdraw_logins(link: HostLink, *, dry: bool = False) -> bool:
-    """Take away the logins that were given; False if none was.
+async def given_logins(link: HostLink) -> list[str]:
+    """Return the registries whose login was given to a host."""
+    return list(dict.fromkeys((await noted(link, _NOTES)).split()))
 
-    Args:
-        link: The host.
-        dry: Only tell whether there is anything to do.
-    """
-    registries = (await noted(link, _NOTES)).split()
-    if not registries or dry:
-        return bool(registries)
+
+async def withdraw_logins(link: HostLink, registries: Iterable[str]) -> None:
+    """Take away the logins that were given for some registries."""
+    gone = list(registries)
+    rest = [registry for registry in await given_logins(link) if registry not in gone]
     original = await noted(link, f"{PATH}.airferry-orig")
-    new = without_logins(await noted(link, PATH), original, registries, link.host.name)
-    await link.run_root(_assigned(new) + _TAKE)
-    return True
+    new = without_logins(await noted(link, PATH), original, gone, link.host.name)
+    await link.run_root(_assigned(new) + _TAKE, *rest)
 
 
 def _assigned(text: str) -> str:

@@ -136,6 +136,21 @@ class HostEngine:
 
         await self._call(work)
 
+    async def registry_digest(self, name: str, login: RegistryLogin | None = None) -> str:
+        """Return what a registry has under a name, asked by the engine as for a pull.
+
+        Args:
+            name: `registry/path:tag`.
+            login: What Docker is to log in to the registry with; it keeps it nowhere.
+
+        Raises:
+            DockerFailed: the engine does not get an answer.
+        """
+        auth = _auth_config(login) if login else {}  # as for a pull: never None
+        inspect: Callable[..., dict[str, Any]] = self._client.inspect_distribution
+        found = await self._call(lambda: inspect(name, auth_config=auth))
+        return str(found["Descriptor"]["digest"])
+
     async def pull(
         self,
         name: str,

@@ -65,6 +65,7 @@ class Facts:
     port_holder: str = ""
     forwarding: str = ""
     pf9_kube: str = ""
+    pf9_hostagent: str = ""
     node_agent: str = ""
 
     @property
@@ -105,6 +106,7 @@ class Facts:
             ("registry port", port),
             ("sshd forwarding", self.forwarding or "only root can tell"),
             ("pf9-kube", self.pf9_kube or "not installed"),
+            *([("pf9-hostagent", self.pf9_hostagent)] if self.pf9_hostagent else []),
             *([("node agent", self.node_agent)] if self.node_agent else []),
         ]
 
@@ -181,6 +183,7 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
         port_holder=values.get("port_holder", ""),
         forwarding=_forwarding(values),
         pf9_kube=values.get("pf9_kube", ""),
+        pf9_hostagent=values.get("pf9_hostagent", ""),
         node_agent=values.get("node_agent", ""),
     )
 

@@ -95,12 +95,16 @@ sshd=$(command -v sshd || echo /usr/sbin/sshd)
 client=${SSH_CONNECTION:-127.0.0.1}
 as_root "$sshd" -T -C "user=$(id -un),host=localhost,addr=${client%% *}" |
 	sed -n -e 's/^\([a-z]*forwarding\) /sshd_\1=/p' -e 's/^\(pubkeyauthentication\) /sshd_\1=/p'
-if have dpkg-query; then
-	say pf9_kube "$(dpkg-query -W -f '${db:Status-Status} ${Version}' pf9-kube 2>/dev/null |
-		sed -n 's/^installed //p')"
-elif have rpm; then
-	say pf9_kube "$(rpm -q --qf '%{VERSION}' pf9-kube 2>/dev/null | grep -v 'not installed')"
-fi
+version_of() {
+	if have dpkg-query; then
+		dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null |
+			sed -n 's/^installed //p'
+	elif have rpm; then
+		rpm -q --qf '%{VERSION}' "$1" 2>/dev/null | grep -v 'not installed'
+	fi
+}
+say pf9_kube "$(version_of pf9-kube)"
+say pf9_hostagent "$(version_of pf9-hostagent)"
 if [ -d /opt/pf9/nodelet ]; then
 	say node_agent nodelet
 fi

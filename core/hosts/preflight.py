@@ -64,8 +64,8 @@ def preflight(facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield Finding(True, f"runs {facts.init}, not systemd", "Airferry needs systemd on hosts.")
     yield from _about_docker(facts, needs)
     yield from _about_room(facts, needs)
-    if needs.registry and numbers(facts.pf9_kube)[:1] != KUBERNETES_MAJOR:
-        yield from release_findings(facts.pf9_kube, "has pf9-kube")
+    if needs.registry:
+        yield from _about_release(facts)
     if needs.forwarding and facts.forwarding in ("no", "local"):
         yield Finding(
             True,
@@ -86,6 +86,17 @@ def preflight(facts: Facts, needs: Needs) -> Iterator[Finding]:
             f"a node agent ({facts.node_agent}) is installed, which may rewrite daemon.json",
             "Check daemon.json again after the agent was updated.",
         )
+
+
+def _about_release(facts: Facts) -> Iterator[Finding]:
+    """Yield what there is to say of the release that a host carries, each number once."""
+    releases: dict[str, list[str]] = {}
+    for package, found in (("pf9-kube", facts.pf9_kube), ("pf9-hostagent", facts.pf9_hostagent)):
+        version = found.rpartition(":")[2]  # a Debian package's may begin with an epoch
+        if numbers(version)[:1] != KUBERNETES_MAJOR:
+            releases.setdefault(version, []).append(package)
+    for version, packages in releases.items():
+        yield from release_findings(version, f"has {' and '.join(packages)}")
 
 
 def _about_docker(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -156,16 +167,18 @@ def release_findings(release: str, what: str) -> Iterator[Finding]:
     """Yield what there is to say of a site's release when its hosts are to use a registry.
 
     Args:
-        release: Such as `5.6.0`; empty where it is not known.
+        release: Such as `5.6.0` or `v-5.6.0-2161634`; empty where it is not known.
         what: How a sentence about it begins.
     """
-    if release and is_older(release, REGISTRY_RELEASE):
+    if not numbers(release):
+        return
+    if is_older(release, REGISTRY_RELEASE):
         yield Finding(
             True,
             f"{what} {release}; a registry needs release {REGISTRY_RELEASE} or later",
             "Take mode none (privateRegistryType: none), or upgrade the site first.",
         )
-    elif release and not is_older(REGISTRY_RELEASE, release):
+    elif not is_older(REGISTRY_RELEASE, release):
         yield Finding(
             False,
             f"{what} {release}; the vendor says both that a registry works with it and that it "

@@ -106,10 +106,7 @@ class Where:
             remedy = _THEIRS_FULL_REMEDY if self.theirs else ""
             return RegistryFull(f"the registry {self.address} has no room left", remedy=remedy)
         if _WANTS_TLS.search(text):
-            return RegistryTlsWrong(
-                f"the registry {self.address} speaks TLS, and was asked by plain HTTP",
-                remedy=WANTS_TLS_REMEDY,
-            )
+            return self.wants_tls()
         if status == 429 or status >= 500 or (status == 404 and _LOST_UPLOAD.search(text)):
             busy = RegistryBusy(f"{what}: {text[:200]}")
             busy.status = status
@@ -117,6 +114,13 @@ class Where:
         if status == 413:
             return RegistryError(what, remedy=_TOO_LARGE_REMEDY)
         return self._of_rights(method, path, status, text) or RegistryError(f"{what}: {text[:300]}")
+
+    def wants_tls(self) -> RegistryTlsWrong:
+        """Return the error for a registry that wants TLS and was asked without."""
+        return RegistryTlsWrong(
+            f"the registry {self.address} speaks TLS, and was asked by plain HTTP",
+            remedy=WANTS_TLS_REMEDY,
+        )
 
     def _of_rights(self, method: str, path: str, status: int, text: str) -> RegistryError | None:
         """Return the error for what the registry would do for another, elsewhere, or later."""

@@ -217,13 +217,8 @@ class Authorizer:
         realm = self._safe_realm(way.parameters["realm"])
         begun_s = time.monotonic()
         answer = self._asked_for_token(realm, way.parameters.get("service", ""), scopes)
-        if answer.status == 401 or (answer.status == 403 and not self.login.is_there):
-            refusal = self.refusal()
-            if self.login.is_there:
-                self._refused = refusal
-            raise refusal
-        if answer.status == 403:
-            raise self.denial((), f"use {', '.join(scopes) or 'it'}")
+        if answer.status in (401, 403):
+            raise self._of_token_server(answer.status, scopes)
         where = f"the token server of the registry {self._address}"
         if answer.status == 429 or answer.status >= 500:
             raise RegistryBusy(f"{where} answered {answer.status}")
@@ -236,6 +231,15 @@ class Authorizer:
         if answer.status != 200 or not value:
             raise RegistryError(f"{where} gave no token (status {answer.status})")
         return _Token(value, begun_s + lifetime_s, lifetime_s)
+
+    def _of_token_server(self, status: int, scopes: Scopes) -> RegistryError:
+        """Return the error for a token that is not given: some servers give none at all then."""
+        if not self.login.is_there:
+            return self.refusal()
+        if status == 403 or self._taken:
+            return self.denial((), f"use {', '.join(scopes) or 'it'}")
+        self._refused = self.refusal()
+        return self._refused
 
     def _asked_for_token(
         self, realm: str, service: str, scopes: Scopes

@@ -8,7 +8,6 @@ meanwhile changes nothing, because all else is asked for by digest.
 from __future__ import annotations
 
 import hashlib
-import tarfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -19,18 +18,20 @@ from core.bundle.decompress import ReadAhead
 from core.bundle.draft import Draft, remove_left_over
 from core.bundle.oci_layout import blob_name
 from core.bundle.tarstream import BLOCK
-from core.errors import AirferryError, Cancelled, RegistryError
+from core.errors import AirferryError, BackupPlaceUnfit, Cancelled, RegistryError
 from core.pause import Pause
 from core.registry.asked import asked
 from core.registry.backup_place import errors_of, require_place
+from core.registry.blob_files import BlobFiles
 from core.registry.client import RegistryClient
-from core.registry.read_back import sums_read_back
+from core.registry.read_back import ReadBack, ReadsBackOtherwise, WrittenMember
 from core.registry.saved import Record, Saved, site_documents
 from core.registry.snapshot import Snapshot
 
 SMALL_BYTES = 256 << 10
 SMALL_AT_ONCE = 64
 _END = bytes(2 * BLOCK)
+_BAD_MEDIUM = "The disk or stick is bad: take another one. Nothing was left there."
 _LOST = "Import the bundle that it came from again, or delete the image, then back up again."
 
 
@@ -65,6 +66,7 @@ class Backup:
         wanted: What it is to be.
         stop: Ends it within a second when set.
         pause: Holds it between two blobs, and while it reads back.
+        files: Where the registry stores, if that is on this machine: blobs are read there then.
     """
 
     snapshot: Snapshot
@@ -72,10 +74,12 @@ class Backup:
     wanted: BackupWanted
     stop: threading.Event
     pause: Pause = field(default_factory=Pause)
+    files: BlobFiles | None = None
     _draft: Draft | None = field(default=None, init=False)
     _documents: dict[str, bytes] = field(init=False)
     _blobs: dict[str, int] = field(init=False)
-    _done: list[str] = field(default_factory=list, init=False)
+    _members: list[WrittenMember] = field(default_factory=list, init=False)
+    _reading: ReadBack | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         left_out: dict[str, None] = {}
@@ -128,16 +132,7 @@ class Backup:
         with errors_of(self.wanted.directory), self.client.ended_by(self.stop):
             try:
                 draft = self._begun(say)
-                self._write(draft, progress, say)
-                say("reading it back")
-                sums = sums_read_back(
-                    draft,
-                    self.wanted.directory,
-                    self._documents,
-                    self._done,
-                    lambda: self._hold(say, "reading it back"),
-                    say,
-                )
+                sums = self._written(draft, progress, say)
                 files = draft.publish(sums)
             except AirferryError as error:
                 if self.stop.is_set():  # whatever it was in the end: the line is cut then
@@ -157,7 +152,7 @@ class Backup:
         if self._draft is not None:
             self._draft.discard()
         self._draft = None
-        self._done.clear()
+        self._members.clear()
 
     def _begun(self, say: Callable[[str], None]) -> Draft:
         if self._draft is None:
@@ -166,47 +161,106 @@ class Backup:
             wanted = self.wanted
             self._draft = Draft(wanted.directory, wanted.name, wanted.part_bytes)
             for name, data in self._documents.items():
-                _write_member(self._draft, name, len(data), [data])
+                sha256 = hashlib.sha256(data).hexdigest()
+                self._add(WrittenMember(name, len(data), sha256), [data], lambda _: None)
         return self._draft
+
+    def _written(
+        self, draft: Draft, progress: Callable[[int], None], say: Callable[[str], None]
+    ) -> list[str]:
+        """Write what is missing, and compare what is on the medium; return the sum of each file."""
+        told = 0
+
+        def waiting() -> None:
+            nonlocal told
+            self._hold(say, "reading it back")
+            if (percent := 100 * reading.read_bytes // draft.size_bytes) > told:
+                told = percent
+                say(f"reading it back, {percent} %")
+
+        reading = self._reading = ReadBack(draft, self._members, self._held)
+        try:
+            self._write(draft, progress, say)
+            say("reading it back")
+            draft.end()
+            return reading.sums(waiting)
+        except ReadsBackOtherwise as error:
+            self._reading = None
+            raise self._otherwise(error.member) from error
+        finally:
+            reading.close()
+            self._reading = None
+
+    def _otherwise(self, member: str) -> AirferryError:
+        """Return the error for a member that is not what it should be: is it there, or was it here?
+
+        (What is read in the registry's directory is not hashed before it is written.)
+        """
+        digest = f"sha256:{member.rpartition('/')[2]}"
+        if self.files is not None and digest in self._blobs:
+            rotten = self.files.damaged([digest], self._go_on, lambda _: None)
+            if next(rotten, None):
+                return self._unfit(digest, "a damaged blob: {}")
+        return BackupPlaceUnfit(
+            f"what was written to {self.wanted.directory} reads back as something else: "
+            f"{member or 'not all of it is there'}",
+            remedy=_BAD_MEDIUM,
+        )
 
     def _write(
         self, draft: Draft, progress: Callable[[int], None], say: Callable[[str], None]
     ) -> None:
-        done = frozenset(self._done)
-        missing = [digest for digest in self._blobs if digest not in done]
+        done = {member.name for member in self._members}
+        missing = [digest for digest in self._blobs if blob_name(digest) not in done]
         small = [digest for digest in missing if self._blobs[digest] <= SMALL_BYTES]
         progress(draft.size_bytes)
         for start in range(0, len(small), SMALL_AT_ONCE):
             self._hold(say, f"writing {self.wanted.name}")
             batch = small[start : start + SMALL_AT_ONCE]
             for digest, data in asked(self._whole, batch).items():
-                self._add(draft, digest, [data], progress)
+                self._add(self._member(digest), [data], progress)
         for digest in missing:
             if self._blobs[digest] > SMALL_BYTES:
                 self._hold(say, f"writing {self.wanted.name}")
-                with closing(ReadAhead(_Pieces(self._pieces(digest)))) as ahead:
-                    self._add(draft, digest, _blocks(ahead), progress)
+                self._add_large(digest, progress)
         draft.write(_END)
         progress(draft.size_bytes)
 
-    def _add(
-        self, draft: Draft, digest: str, pieces: Iterable[bytes], progress: Callable[[int], None]
-    ) -> None:
-        """Write one blob; of one that broke off nothing is left."""
-        begun = draft.size_bytes
+    def _add_large(self, digest: str, progress: Callable[[int], None]) -> None:
+        member, size = self._member(digest), self._blobs[digest]
+        pieces = None if self.files is None else self.files.pieces(digest, size)
+        if pieces is not None:
+            self._add(member, pieces, progress)
+        else:
+            with closing(ReadAhead(_Pieces(self._pieces(digest)))) as ahead:
+                self._add(member, _blocks(ahead), progress)
 
-        def told() -> Iterator[bytes]:
+    def _member(self, digest: str) -> WrittenMember:
+        return WrittenMember(blob_name(digest), self._blobs[digest], digest.partition(":")[2])
+
+    def _add(
+        self,
+        member: WrittenMember,
+        pieces: Iterable[bytes | memoryview],
+        progress: Callable[[int], None],
+    ) -> None:
+        """Write one member; of one that broke off nothing is left."""
+        draft = self._draft
+        if draft is None:
+            return
+        begun = draft.size_bytes
+        self._members.append(member)
+        try:
+            draft.write(member.header)
             for piece in pieces:
                 self._go_on()
-                yield piece
+                draft.write(piece)
                 progress(draft.size_bytes)
-
-        try:
-            _write_member(draft, blob_name(digest), self._blobs[digest], told())
+            draft.write(bytes(member.padding_bytes))
         except AirferryError:
+            self._members.pop()
             draft.cut_back(begun)
             raise
-        self._done.append(digest)
 
     def _whole(self, digest: str) -> bytes:
         return b"".join(self._pieces(digest))
@@ -239,9 +293,15 @@ class Backup:
         if self.pause.wait(self._go_on, say):
             say(doing)
 
+    def _held(self) -> None:
+        """Do the same for who reads back beside; what there is to say of it is said here."""
+        self._hold(lambda _: None, "")
+
     def _go_on(self) -> None:
         if self.stop.is_set():
             raise Cancelled("the backup was ended")
+        if self._reading is not None and self._reading.has_failed:
+            self._reading.sums(lambda: None)
 
 
 class _Pieces:
@@ -257,16 +317,6 @@ class _Pieces:
 def _blocks(ahead: ReadAhead) -> Iterator[bytes]:
     while block := ahead.read(1 << 20):
         yield block
-
-
-def _write_member(draft: Draft, name: str, size: int, pieces: Iterable[bytes]) -> None:
-    """Write a member of a tar."""
-    header = tarfile.TarInfo(name)
-    header.size = size
-    draft.write(header.tobuf(tarfile.GNU_FORMAT))
-    for piece in pieces:
-        draft.write(piece)
-    draft.write(bytes(_padded(size) - size))
 
 
 def _padded(size: int) -> int:

@@ -125,12 +125,13 @@ class RegistryClient:
         self._ask("GET", self._path(repository, "tags/list"), want=(200, 404))
 
     def login(self) -> RegistryLogin | None:
-        """Return the login that the registry has asked for; None if it has not so far.
+        """Return the login that is used; None if the registry asked for none so far, or needs none.
 
         Raises:
             RegistryLoginNeeded: there is a password without a name.
         """
-        return self._auth.login if self._auth.is_wanted else None
+        login = self._auth.login if self._auth.is_wanted else NO_REGISTRY_LOGIN
+        return login if login.is_there else None
 
     def blob_size(self, repository: str, digest: str) -> int | None:
         """Return the size of a blob in bytes, or None where the repository lacks it."""
@@ -366,10 +367,12 @@ class RegistryClient:
     def _url(self, path: str) -> str:
         """Return the address of a path, or of a place that the registry itself named.
 
-        A registry behind a proxy that ends TLS may name itself with `http`: it is asked with TLS.
+        A registry behind a proxy that ends TLS may name itself with `http`, and without its port:
+        it is asked as it is in the config.
         """
         url, root = urlsplit(urljoin(self._root, path)), urlsplit(self._root)
-        if url.hostname == root.hostname and url.port in (None, root.port):
+        behind_proxy = url.scheme == "http" and url.netloc == root.hostname
+        if url.netloc == root.netloc or behind_proxy:
             url = url._replace(scheme=root.scheme, netloc=root.netloc)
         return url.geturl()
 
@@ -446,7 +449,9 @@ class RegistryClient:
                 break
             if not preload:
                 answer.drain_conn()
-            url = urljoin(url, place)
+            asked, url = urlsplit(url), urljoin(url, place)
+            if asked.scheme == "http" and url == asked._replace(scheme="https").geturl():
+                raise self._where.wants_tls()
             with self._where.translated():
                 answer = self._pool.request(
                     method, url, headers=headers, preload_content=preload, redirect=False

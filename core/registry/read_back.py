@@ -1,104 +1,188 @@
-"""Reading a backup back from the medium: only what comes back as it was written counts."""
+"""Reading a backup back from the medium: only what comes back as it was written counts.
+
+It follows the writing, as far as that has reached the medium, so that both end at nearly the same
+time. Each byte is hashed twice, side by side: for the blob that it is of, and for the file.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
+import itertools
+import tarfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 
-from core.bundle import TarStream
-from core.bundle.decompress import ReadAhead
 from core.bundle.draft import Draft
-from core.bundle.joined import JoinedFiles
-from core.bundle.oci_layout import blob_name
-from core.errors import BackupPlaceUnfit, BundleError
+from core.bundle.tarstream import BLOCK
 
-_BAD_MEDIUM = "The disk or stick is bad: take another one. Nothing was left there."
 _READ_BYTES = 1 << 20
+_BUFFERS = 3
+_POLL_S = 0.2
 
 
-def sums_read_back(
-    draft: Draft,
-    directory: Path,
-    documents: Mapping[str, bytes],
-    blobs: Sequence[str],
-    go_on: Callable[[], None],
-    say: Callable[[str], None],
-) -> list[str]:
-    """Compare what is on the medium with what it should be; return the SHA-256 of each file.
-
-    Each byte is hashed twice, side by side: for the blob that it is of, and for the file.
+@dataclass(frozen=True)
+class WrittenMember:
+    """A member of a tar as it was written.
 
     Args:
-        draft: What was written.
-        directory: Where, for messages.
-        documents: Its first members by name.
-        blobs: The digests of the others, in order.
-        go_on: Called before every read; raises to end the reading.
-        say: Told in words how far it is.
-
-    Raises:
-        BackupPlaceUnfit: it reads back as something else.
+        name: Its name.
+        size_bytes: Its size.
+        sha256: Of its content, in hex.
     """
-    wanted = [*documents, *map(blob_name, blobs)]
-    with closing(draft.read_back(go_on)) as joined:
-        summed = _Summed(joined, len(draft.parts))
-        with closing(ReadAhead(summed)) as ahead:
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+    @cached_property
+    def header(self) -> bytes:
+        """Its header in the tar."""
+        header = tarfile.TarInfo(self.name)
+        header.size = self.size_bytes
+        return header.tobuf(tarfile.GNU_FORMAT)
+
+    @property
+    def padding_bytes(self) -> int:
+        """How many zeros come after it."""
+        return -self.size_bytes % BLOCK
+
+
+class ReadsBackOtherwise(Exception):
+    """What is on the medium is something else than what it should be.
+
+    Args:
+        member: The name of the member; empty for what is between and behind them.
+    """
+
+    def __init__(self, member: str) -> None:
+        super().__init__(member)
+        self.member = member
+
+
+class ReadBack:
+    """Reads an archive in the making, in a thread of its own, and compares.
+
+    Args:
+        draft: What is being written.
+        members: Its members; each is added before the first byte of it is written.
+        go_on: Called again and again in that thread; raises to end it.
+    """
+
+    def __init__(
+        self, draft: Draft, members: Sequence[WrittenMember], go_on: Callable[[], None]
+    ) -> None:
+        self._draft = draft
+        self._members = members
+        self._go_on = go_on
+        self._closed = threading.Event()
+        self._sums: Future[list[str]] = Future()
+        self._piece = memoryview(b"")
+        self.read_bytes = 0
+        self._thread = threading.Thread(target=self._run, name="read-back", daemon=True)
+        self._thread.start()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended with an error, which `sums` raises."""
+        return self._sums.done() and self._sums.exception() is not None
+
+    def sums(self, waiting: Callable[[], None]) -> list[str]:
+        """Return the SHA-256 of each file in hex, when all was read.
+
+        Args:
+            waiting: Called again and again meanwhile; raises to give it up.
+
+        Raises:
+            ReadsBackOtherwise: it is not what was written.
+            OSError: it cannot be read.
+        """
+        while True:
             try:
-                names = _compared(TarStream(ahead, "the backup"), documents, draft.size_bytes, say)
-            except BundleError as error:
-                raise _bad_medium(directory, error.what) from error
-        if names != wanted:
-            raise _bad_medium(directory, "not all of it is there")
-        return summed.sums()
+                return self._sums.result(_POLL_S)
+            except TimeoutError:
+                if self._sums.done():
+                    raise  # the medium's own
+                waiting()
 
+    def close(self) -> None:
+        """End the thread, also when not all was read."""
+        self._closed.set()
+        self._thread.join()
 
-def _compared(
-    archive: TarStream, documents: Mapping[str, bytes], total: int, say: Callable[[str], None]
-) -> list[str]:
-    """Return the names of the members, whose content was compared.
+    def _run(self) -> None:
+        try:
+            with ThreadPoolExecutor(1, "sum") as summing:
+                hashes = [hashlib.sha256()]
+                self._compare(self._pieces(summing, hashes))
+            self._sums.set_result([found.hexdigest() for found in hashes])
+        except BaseException as error:  # noqa: BLE001 - handed to who asks for the sums as it is
+            self._sums.set_exception(error)
 
-    Raises:
-        BundleError: a member is not what was written.
-    """
-    names, read_bytes, told = [], 0, 0
-    for member in archive:
-        found = hashlib.sha256()
-        while piece := archive.read(_READ_BYTES):
-            found.update(piece)
-            read_bytes += len(piece)
-            if 100 * read_bytes // total > told:
-                told = 100 * read_bytes // total
-                say(f"reading it back, {told} %")
-        names.append(member.name)
-        expected = member.name.rpartition("/")[2]
-        if member.name in documents:
-            expected = hashlib.sha256(documents[member.name]).hexdigest()
-        if found.hexdigest() != expected:
-            raise BundleError(f"{member.name} is another")
-    return names
+    def _pieces(
+        self, summing: ThreadPoolExecutor, hashes: list[hashlib._Hash]
+    ) -> Iterator[memoryview]:
+        """Yield what is on the medium; a piece is to be done with when the next one is asked for.
 
+        It is summed up for its file beside what the taker does with it.
+        """
+        buffers = [memoryview(bytearray(_READ_BYTES)) for _ in range(_BUFFERS)]
+        busy: list[Future[None]] = []
+        for number in itertools.count():
+            there = self._draft.readable(self.read_bytes, self._still)
+            if not there:
+                break
+            if len(busy) == _BUFFERS:
+                busy.pop(0).result()
+            buffer = buffers[number % _BUFFERS][: min(there, _READ_BYTES)]
+            file, size = self._draft.read_into(buffer, self.read_bytes)
+            if not size:
+                raise ReadsBackOtherwise("")
+            while len(hashes) <= file:
+                hashes.append(hashlib.sha256())
+            busy.append(summing.submit(hashes[file].update, buffer[:size]))
+            self.read_bytes += size
+            yield buffer[:size]
+        for job in busy:
+            job.result()
 
-class _Summed:
-    """A file in parts, with the SHA-256 of each part that was read."""
+    def _compare(self, pieces: Iterator[memoryview]) -> None:
+        for number in itertools.count():
+            header = self._take(pieces, BLOCK)
+            if number == len(self._members):
+                break
+            member = self._members[number]
+            found = hashlib.sha256()
+            for piece in self._taken(pieces, member.size_bytes):
+                found.update(piece)
+            zeros = self._take(pieces, member.padding_bytes)
+            if (header, found.hexdigest(), any(zeros)) != (member.header, member.sha256, False):
+                raise ReadsBackOtherwise(member.name)
+        if any(header) or any(self._take(pieces, BLOCK)) or self._piece or any(pieces):
+            raise ReadsBackOtherwise("")
 
-    def __init__(self, joined: JoinedFiles, parts: int) -> None:
-        self._joined = joined
-        self._hashes = [hashlib.sha256() for _ in range(parts)]
+    def _take(self, pieces: Iterator[memoryview], size: int) -> bytes:
+        return b"".join(self._taken(pieces, size))
 
-    def read(self, size: int, /) -> bytes:
-        number, _ = self._joined.place()
-        data = self._joined.read(size)
-        if data:
-            self._hashes[number].update(data)
-        return data
+    def _taken(self, pieces: Iterator[memoryview], size: int) -> Iterator[memoryview]:
+        """Yield so many bytes, in pieces as they come.
 
-    def sums(self) -> list[str]:
-        return [found.hexdigest() for found in self._hashes]
+        Raises:
+            ReadsBackOtherwise: there are not so many.
+        """
+        while size:
+            if not self._piece:
+                piece = next(pieces, None)
+                if piece is None:
+                    raise ReadsBackOtherwise("")
+                self._piece = piece
+            taken, self._piece = self._piece[:size], self._piece[size:]
+            size -= len(taken)
+            yield taken
 
-
-def _bad_medium(directory: Path, what: str) -> BackupPlaceUnfit:
-    return BackupPlaceUnfit(
-        f"what was written to {directory} reads back as something else: {what}", remedy=_BAD_MEDIUM
-    )
+    def _still(self) -> None:
+        if self._closed.is_set():
+            raise ReadsBackOtherwise("")
+        self._go_on()

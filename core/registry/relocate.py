@@ -94,7 +94,7 @@ def move_content(
         state_dir: The state directory.
         move: From where to where.
         switch: Has the registry store in the new directory from its next start on.
-        go_on: Called again and again; raises to end it, and what was copied is then copied anew.
+        go_on: Called again and again; raises to end it, and all is as it was before.
         told: Told the bytes of each piece that was copied.
 
     Raises:
@@ -106,8 +106,12 @@ def move_content(
     write_atomically(state_dir / _NOTE, note, durable=True)
     # With the note there, content in the new directory is ours and whole: it came by a rename.
     if not holds_content(move.target):
-        move.target.mkdir(parents=True, exist_ok=True)
-        _bring(move, go_on, told)
+        try:
+            move.target.mkdir(parents=True, exist_ok=True)
+            _bring(move, go_on, told)
+        except BaseException:
+            _take_back(state_dir, move)
+            raise
     switch()
     _remove(move.source)
     (state_dir / _NOTE).unlink()
@@ -124,6 +128,13 @@ def remove_content(directory: Path) -> None:
 def leftover_of_removal(directory: Path) -> bool:
     """Whether a removal was cut off."""
     return (directory / _AWAY).exists()
+
+
+def _take_back(state_dir: Path, move: Move) -> None:
+    """Have all as it was before a move that failed, unless the content has come already."""
+    if not holds_content(move.target):
+        shutil.rmtree(move.target / _COPY, ignore_errors=True)
+        (state_dir / _NOTE).unlink(missing_ok=True)
 
 
 def _bring(move: Move, go_on: Callable[[], None], told: Callable[[int], None]) -> None:

@@ -213,6 +213,11 @@ class RegistryServer:
         served = self.served()
         return served is not None and served.address != self.address
 
+    def start_as_it_was(self) -> None:
+        """Start it with the settings that it had, after a change of them failed."""
+        if self.served() is not None and noted_move(self._state_dir) is None:
+            self._service(find_program()).start()
+
     def require_startable(self) -> None:
         """Refuse what would keep it from starting.
 

@@ -90,7 +90,7 @@ class RegistryBackup(DuStep):
             saving.split_bytes,
             earlier,
         )
-        backup = Backup(snapshot, client, wanted, work.stop, work.pause)
+        backup = Backup(snapshot, client, wanted, work.stop, work.pause, _blob_files(work))
         work.endings.append(backup.discard)
         return backup
 
@@ -160,8 +160,7 @@ class RegistryRestore(DuStep):
     def _opened(self) -> Restore:
         work = self._work
         saved = [open_saved(file, work.go_on) for file in work.files]
-        is_ours = work.config.mode is Mode.DU
-        files = BlobFiles(work.config.registry_dir) if is_ours else None
+        files = _blob_files(work)
         return Restore(
             saved,
             work.registry,
@@ -198,6 +197,11 @@ class RegistryRestore(DuStep):
             names = [f"{repository}:{tag}" for repository, tag in lacks.extra]
             words += f"; {_count(len(names), 'name')} to remove: {some_of(names)}"
         return words
+
+
+def _blob_files(work: Work) -> BlobFiles | None:
+    """Return where the registry stores, if it is the DU's own."""
+    return BlobFiles(work.config.registry_dir) if work.config.mode is Mode.DU else None
 
 
 def _images(content: Snapshot) -> str:

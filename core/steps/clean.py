@@ -7,7 +7,7 @@ from core.hosts.brought import brought, forget_brought
 from core.hosts.certificates import distrust, trusted
 from core.hosts.connection import HostLink
 from core.hosts.daemon_json import restore_daemon_json
-from core.hosts.docker_login import withdraw_logins
+from core.hosts.docker_login import given_logins, withdraw_logins
 from core.hosts.engine import HostEngine, host_engine
 from core.hosts.packages import docker_answers, docker_is_ours, remove_docker
 from core.hosts.tunnel_keys import JUMP_MARK, has_key, withdraw_key
@@ -95,14 +95,16 @@ class DockerRestore(HostStep):
         changed = await restore_daemon_json(self._link, dry=True)
         if changed or await trusted(self._link):
             return Missing("daemon.json and certificates are to be as they were")
-        if await withdraw_logins(self._link, dry=True):
+        if await given_logins(self._link):
             return Missing("the registry's login is to be taken away")
         return None
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         await restore_daemon_json(self._link)
         await distrust(self._link, await trusted(self._link))
-        await withdraw_logins(self._link)
+        logins = await given_logins(self._link)
+        if logins:
+            await withdraw_logins(self._link, logins)
 
 
 class DockerRemove(HostStep):

@@ -20,7 +20,7 @@ class ClusterFiles(DuStep):
     """The files for the cluster say what the config and the bundles say."""
 
     step_id = "cluster.files"
-    title = "files for cluster"
+    title = "cluster files"
 
     async def check(self, tell: Teller) -> Missing | None:
         directory = cluster_directory(self._work.config)

@@ -186,7 +186,7 @@ class RegistryReach(DuStep, VerifyStep):
         tell.say(f"asking {self._work.registry.address}")
         login = await self._work.ask_registry(self._look)
         if login is None:
-            tell.found("asks for no login")
+            tell.found("no login is needed")
         else:
             who = login.user or "an identity token"
             tell.found(f"login of {who} ({login.source}), may pull{' and push' * self._push}")

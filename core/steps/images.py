@@ -16,11 +16,10 @@ from core.errors import Cancelled, HostUnfit, PullDenied
 from core.hosts.brought import note_brought
 from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
 from core.hosts.feeding import Emit
-from core.hosts.tunnels import registry_behind
 from core.pause import Pause
-from core.registry import SITE_HEADER
 from core.secrets import RegistryLogin
 from core.steps.base import Missing, Teller, VerifyStep
+from core.steps.by_name import lacks_by_name
 from core.steps.room import UNPACKED_RATIO, store_bytes
 from core.steps.targets import HostStep
 from core.steps.wanted import (
@@ -296,20 +295,13 @@ class ImagesVerify(HostStep, VerifyStep):
             missing = missing_of(await lacking_on(self._work, wanted, engine))
             if missing is not None:
                 return missing
+            if config.mode is not Mode.NONE:
+                missing = await lacks_by_name(self._work, self._link, engine, tell)
+                if missing is not None:
+                    return missing
             runs = await self._try_one(wanted, engine, tell) if config.verify_run else ""
-        if config.mode is Mode.DU and not await self._reaches_registry():
-            port = config.host_registry_port
-            return Missing(
-                f"the registry does not answer on port {port} of {self._host.name}",
-                remedy="See: airferry tunnels status, airferry registry status",
-            )
         tell.found(f"{len(wanted)} names, each checked by ID{runs}")
         return None
-
-    async def _reaches_registry(self) -> bool:
-        port = self._work.config.host_registry_port
-        found = await registry_behind(self._link, port, SITE_HEADER)
-        return found == self._work.server.site_id()
 
     async def _try_one(self, wanted: list[WantedName], engine: HostEngine, tell: Teller) -> str:
         """Run the smallest image that can be run, and say so."""

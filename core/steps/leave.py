@@ -16,6 +16,7 @@ from core.hosts import tunnel_service as tunnel_process
 from core.hosts.brought import brought
 from core.hosts.certificates import distrust, trusted
 from core.hosts.daemon_json import reduce_daemon_json, unwanted_in_daemon_json
+from core.hosts.docker_login import given_logins, withdraw_logins
 from core.hosts.tunnels import Tunnel
 from core.registry import STAGE
 from core.registry.relocate import (
@@ -63,12 +64,17 @@ class RegistryMove(DuStep):
             tell.bytes(copied, max(copied, missing.size_bytes))
 
         def move_all() -> None:
-            # A move that broke off comes first; the config may name yet another place by now.
-            while (move := work.server.move()) is not None:
-                self._move(move, told)
+            ran = work.server.stop()
+            try:
+                # A move that broke off comes first; the config may name another place by now.
+                while (move := work.server.move()) is not None:
+                    self._move(move, told)
+            except BaseException:
+                if ran:
+                    work.server.start_as_it_was()  # hosts pull from it
+                raise
 
         tell.say("moving the registry's content; hosts cannot pull meanwhile")
-        await in_thread(work.server.stop)
         await in_thread(move_all, work.stop)
 
     def _move(self, move: Move, told: Callable[[int], None]) -> None:
@@ -88,7 +94,7 @@ class DockerLeave(HostStep):
         tell.say("looking for settings of earlier modes")
         if self._work.dry:
             await self._tell_names_that_stay(tell)
-        gone = [*await self._entries(), *await self._certificates()]
+        gone = [*await self._entries(), *await self._certificates(), *await self._logins()]
         if not gone:
             return None
         names = some_of(list(dict.fromkeys(gone)))
@@ -97,16 +103,24 @@ class DockerLeave(HostStep):
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("taking old settings away")
         entries, certificates = await self._entries(), await self._certificates()
+        logins = await self._logins()
         if entries:
             await reduce_daemon_json(self._link, entries)
         if certificates:
             await distrust(self._link, certificates)
+        if logins:
+            await withdraw_logins(self._link, logins)
 
     async def _entries(self) -> list[str]:
         config = self._work.config
         custom = config.mode is Mode.CUSTOM
         named = [self._registry] if custom and config.registry_insecure else []
         return await unwanted_in_daemon_json(self._link, named, loopback=not custom)
+
+    async def _logins(self) -> list[str]:
+        config = self._work.config
+        kept = [self._registry] if config.mode is Mode.CUSTOM and config.registry_host_login else []
+        return [name for name in await given_logins(self._link) if name not in kept]
 
     async def _certificates(self) -> list[str]:
         config = self._work.config
@@ -236,7 +250,7 @@ class RegistryStop(_Leaving):
             return None
         if self._goes_on(tell):
             return None
-        if self._work.dry and not self._removes:
+        if not self._removes:
             await self._tell_what_stays(tell)
         served = server.served()
         address = served.address if served else server.address

@@ -41,7 +41,7 @@ class DockerLogin(HostStep):
         registry = self._work.registry.address
         login = await self._work.pull_login()
         if login is None:
-            tell.found(f"{registry} asks for no login")
+            tell.found(f"{registry} needs no login")
             return None
         tell.say("looking for the registry's login")
         if await has_login(self._link, registry, login):

@@ -135,6 +135,7 @@ async def serve(request: CrowdRequest) -> None:
             acceptor = await asyncssh.listen(
                 address_of(number),
                 PORT,
+                server_factory=_Server,
                 server_host_keys=[key],
                 authorized_client_keys=client_key,
                 process_factory=partial(_serve_process, host),
@@ -150,6 +151,19 @@ async def serve(request: CrowdRequest) -> None:
     await asyncio.to_thread(sys.stdin.read)
     for acceptor, _ in listening:
         acceptor.close()
+
+
+class _Server(asyncssh.SSHServer):
+    """Lets connections through to the registry, which is asked from each host."""
+
+    def connection_requested(
+        self,
+        dest_host: str,  # noqa: ARG002 - asyncssh's signature
+        dest_port: int,  # noqa: ARG002
+        orig_host: str,  # noqa: ARG002
+        orig_port: int,  # noqa: ARG002
+    ) -> bool:
+        return True
 
 
 async def _serve_process(host: FakeHost, process: asyncssh.SSHServerProcess[bytes]) -> None:

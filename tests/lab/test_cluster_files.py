@@ -94,6 +94,24 @@ def test_containerd_pulls_original_names_through_the_tunnel(
     assert known["busybox:1.35"]["digest"] == pulled(host, known["busybox:1.35"]["use"])
 
 
+def test_verify_asks_by_the_names_that_the_cluster_uses(
+    host: LabHost, site: Site, installation: Install, tmp_path: Path
+) -> None:
+    """What is in the cache does not hide that the registry lacks it."""
+    program = installation(imagesDir=str(tmp_path))
+    (tmp_path / "extra-calico.tar").symlink_to(site.images_dir / "extra-calico.tar")
+    program.run("install", "--host", host.name)
+    program.run("verify", "--host", host.name)
+    program.run("registry", "delete", "--yes", "pause:3.5")
+    assert image_id(host, "localhost:5001/pause:3.5")
+
+    program.run("verify", "--host", host.name, expect=1)
+
+    run_id = str(program.json("runs")[0]["run"])
+    said = program.step(host.name, "images.verify", run_id)["error"]["what"]
+    assert "Docker cannot pull localhost:5001/pause:3.5: " in said
+
+
 def test_files_are_kept_up_and_taken_along(
     site: Site, installation: Install, tmp_path: Path
 ) -> None:

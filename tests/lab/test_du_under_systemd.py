@@ -124,6 +124,28 @@ def test_tunnels_and_registry_come_back_after_a_reboot_of_the_du(
         "systemd has started the service of tunnels again",
         timeout_s=60,
     )
-    du.run(*AIRFERRY, "tunnels", "stop", "--config", str(CONFIG))
+    refuse_another_site(du)
+    leave_mode_du(du)
     until(lambda: not host_listeners(worker, 5001), "the tunnel is closed", timeout_s=20)
-    assert 0 != du.run("systemctl", "is-enabled", "airferry-tunnels", check=False).returncode
+    for unit in ("airferry-registry", "airferry-tunnels"):
+        assert 0 != du.run("systemctl", "is-enabled", unit, check=False).returncode
+    assert_warmed(fresh_site, worker)
+
+
+def refuse_another_site(du: LabHost) -> None:
+    """The units of this machine are one site's: another stateDir does not take them over."""
+    pid = du.run("systemctl", "show", "-p", "MainPID", "airferry-registry").stdout
+    other = "/root/other.yaml"
+    du.run("sh", "-c", f"{{ cat {CONFIG}; echo 'stateDir: /opt/other'; }} >{other}")
+    refused = du.run(*AIRFERRY, "install", "--config", other, check=False, timeout_s=300)
+    assert "the services of another site (stateDir is now /opt/other)" in refused.stdout
+    assert pid == du.run("systemctl", "show", "-p", "MainPID", "airferry-registry").stdout
+
+
+def leave_mode_du(du: LabHost) -> None:
+    """Units that come back after a reboot are gone with the mode that needed them."""
+    du.run("sed", "-i", "s/privateRegistryType: du/privateRegistryType: none/", str(CONFIG))
+    shown = du.run(*AIRFERRY, "reconfigure", "--dry-run", "--config", str(CONFIG)).stdout
+    for words in ("stopped", "the tunnel service", "the registry at 127.0.0.1:5100", "stays"):
+        assert words in shown
+    du.run(*AIRFERRY, "reconfigure", "--yes", "--config", str(CONFIG), timeout_s=300)

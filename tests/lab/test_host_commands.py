@@ -17,18 +17,22 @@ OURS = (
     "2>/dev/null; grep -ls 'airferry-[tj]' /root/.ssh/authorized_keys; true"
 )
 FORBID_FORWARDING = "echo 'AllowTcpForwarding no' >/etc/ssh/sshd_config.d/00-test.conf"
-PF9_KUBE = """
+# Planted: empty packages of the vendor's names, which is what a host is asked for.
+VENDOR_PACKAGES = """
 set -eu
-mkdir -p /tmp/p/DEBIAN
-cat >/tmp/p/DEBIAN/control <<END
-Package: pf9-kube
-Version: 5.1.0
+for package in pf9-kube=5.1.0 pf9-hostagent=5.1.4-1230.ab12cd; do
+    rm -rf /tmp/p
+    mkdir -p /tmp/p/DEBIAN
+    cat >/tmp/p/DEBIAN/control <<END
+Package: ${package%=*}
+Version: ${package#*=}
 Architecture: all
 Maintainer: a
 Description: a
 END
-dpkg-deb -b /tmp/p /tmp/p.deb >/dev/null
-dpkg -i /tmp/p.deb >/dev/null
+    dpkg-deb -b /tmp/p /tmp/p.deb >/dev/null
+    dpkg -i /tmp/p.deb >/dev/null
+done
 """
 
 
@@ -65,7 +69,7 @@ def test_everything_that_would_stop_the_job_is_found_at_once(
     host = fresh_site.hosts[0]
     host.run("sh", "-c", FORBID_FORWARDING)
     host.run("systemctl", "reload", "ssh")
-    host.run("sh", input=PF9_KUBE)
+    host.run("sh", input=VENDOR_PACKAGES)
     host.run("sh", "-c", "mount -t tmpfs -o size=30m none /var/tmp")
     host.run("sh", "-c", "mount -t tmpfs -o size=30m none /var/lib/docker")
     host.run("sh", "-c", "mkdir -p /opt/pf9/nodelet /run/sshd; /usr/sbin/sshd -p 5001")
@@ -77,7 +81,8 @@ def test_everything_that_would_stop_the_job_is_found_at_once(
     for words in (
         "port 5001 taken by sshd",
         "AllowTcpForwarding no",
-        "pf9-kube 5.1.0",
+        "pf9-kube 5.1.0; a registry needs release 5.2 or later",
+        "pf9-hostagent 5.1.4-1230.ab12cd; a registry needs release 5.2 or later",
         "free in /var/tmp",
         "free where Docker stores images",
     ):

@@ -1,7 +1,8 @@
 """Docker's HTTP API as far as Airferry asks it, over the two ends of a pipe.
 
 A fake, because hundreds of engines fit on no machine. Pulls take as long as it takes to tell their
-progress; nothing is fetched. What is pulled and tagged is there from then on.
+progress; nothing is fetched. What is pulled and tagged is there from then on. What a registry has
+under a name is asked of it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -91,6 +94,9 @@ class FakeDocker:
             return "200 OK", self._info()
         if path.endswith("/images/json"):
             return "200 OK", self._listing()
+        if "/distribution/" in path:
+            name = unquote(path.partition("/distribution/")[2].removesuffix("/json"))
+            return "200 OK", {"Descriptor": {"digest": _digest(name)}}
         if request.method == "POST" and path.endswith("/tag"):
             name = unquote(path.partition("/images/")[2].removesuffix("/tag"))
             self._images[f"{request.query['repo']}:{request.query['tag']}"] = self._images[name]
@@ -140,6 +146,20 @@ class FakeDocker:
             await asyncio.sleep(STEP_S)
         for layer in layers:
             _chunk(writer, {"status": "Pull complete", "id": layer})
+
+
+@lru_cache
+def _digest(name: str) -> str:
+    """Return what a registry has under a name; asked once for all engines."""
+    registry, _, rest = name.partition("/")
+    repository, _, tag = rest.rpartition(":")
+    request = urllib.request.Request(
+        f"http://{registry}/v2/{repository}/manifests/{tag}",
+        method="HEAD",
+        headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        return str(answer.headers["Docker-Content-Digest"])
 
 
 def _chunk(writer: Writer, event: Mapping[str, object]) -> None:

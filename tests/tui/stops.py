@@ -37,6 +37,7 @@ ENDED = (
         "maintenance",
     ),
     Stop(("enter",), ("Which directory does the backup go to?",), "backup"),
+    Stop(("enter",), ("What is written?",), "backup-way"),
     Stop(("escape", "down", "enter"), ("Which backup is restored?",), "restore"),
     Stop(("escape", "down", "down", "enter"), ("tunnels wanted",), "tunnels", watches=True),
     Stop(("escape", *["down"] * 7, "enter"), ("Which hosts",), "clean"),
@@ -94,6 +95,14 @@ FAILED = (
     Stop(("enter",), ("not tried, because connect failed",), "failed-host"),
 )
 """A site with a host that cannot be reached."""
+
+CHANGING = (
+    Stop((), ("Change what runs to the config",), "changing-start"),
+    Stop(("home", "enter"), ("[Review]", "Start?", "> No"), "changing-review"),
+    Stop(("o",), ("removed    ", "Start?", "> No"), "changing-review-removed"),
+    Stop(("right", "enter"), ("All hosts are ready.", "ended   "), "changing-done"),
+)
+"""A site that was set up in mode du, whose config says none by now."""
 
 
 async def go(driver: Driver, stop: Stop) -> None:

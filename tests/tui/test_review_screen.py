@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.config import Config
-from core.engine.journal import TaskRow
+from core.engine.journal import State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import HostUnreachable
 from core.telling import CONTAINERS_STOP, room_fact
 from tests.tui.driving import opened, walk_to
-from tests.tui.fake_engine import FakeEngine, failed, line, well
+from tests.tui.fake_engine import FakeEngine, failed, line, task, well
 
 
 def one_dead(request: RunRequest, config: Config) -> list[TaskRow]:
@@ -69,3 +69,13 @@ async def test_a_wide_terminal_tells_it_beside_the_table(config: Path) -> None:
         await walk_to(driver, "Review")
         await driver.press("l", "down")
         await driver.sees("> + worker-01", "+ docker.install: Docker (4 packages)")
+
+
+async def test_files_for_the_cluster_are_part_of_what_is_done_here(config: Path) -> None:
+    def stale(request: RunRequest, config: Config) -> list[TaskRow]:
+        what = "files for the cluster: images.txt"
+        return [*well(request, config), task("du", "cluster.files", State.MISSING, what)]
+
+    async with opened(config, FakeEngine(stale)) as driver:
+        await walk_to(driver, "Review")
+        await driver.sees("write the files for the cluster", "start the registry")

@@ -18,13 +18,16 @@ from pathlib import Path
 
 import pytest
 
+from core.engine.journal import LogLine
 from core.engine.request import RunKind, RunRequest
 from tests.tui.driving import opened
+from tests.tui.fake_engine import FakeEngine
 from tests.tui.recording import read_recording
 from tests.tui.replay import RecordedEngine, recorded_site
 from tests.tui.shots import ReplayLauncher
 from tests.tui.snapshot import NOW, SIZES, SNAPSHOTS, UPDATE, difference, snapshot
-from tests.tui.stops import AT_WORK, ENDED, FAILED, Stop, go
+from tests.tui.stops import AT_WORK, CHANGING, ENDED, FAILED, Stop, go
+from tests.tui.test_changing import STAYS, changing
 from tui.launch import Launcher
 
 Usage = namedtuple("Usage", ("total", "used", "free"))
@@ -99,7 +102,15 @@ async def test_a_host_that_cannot_be_reached(directory: Path) -> None:
     await compare(config, engine, FAILED)
 
 
+async def test_a_site_that_differs_from_its_config(directory: Path) -> None:
+    config, _ = site(directory, "du", RunKind.INSTALL)
+    config.write_text(config.read_text().replace("Type: du", "Type: none"))
+    engine = FakeEngine(changing)
+    engine.log = [LogLine(0, NOW, "du", "registry.stop", "fact", f"stays: {STAYS}")]
+    await compare(config, engine, CHANGING)
+
+
 def test_no_snapshot_is_of_a_screen_that_is_gone() -> None:
-    names = [stop.name for stop in (*ENDED, *AT_WORK, *FAILED) if stop.name]
+    names = [stop.name for stop in (*ENDED, *AT_WORK, *FAILED, *CHANGING) if stop.name]
     wanted = {f"{name}-{width}x{height}.txt" for name in names for width, height in SIZES}
     assert wanted == {path.name for path in SNAPSHOTS.iterdir()}

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from core.errors import DockerFailed, PullFailed
-from core.hosts.daemon_json import LOOPBACK, with_insecure, without_insecure
+from core.hosts.daemon_json import (
+    LOOPBACK,
+    no_longer_wanted,
+    with_insecure,
+    without_insecure,
+)
 from core.hosts.engine import EngineFacts, engine_facts, short_digest
 from core.hosts.engine import _take_event as take_event
 
@@ -166,3 +171,28 @@ def test_what_others_changed_meanwhile_stays() -> None:
     assert {"debug": True, "insecure-registries": ["b:5000"]} == json.loads(
         without_insecure(now, LOOPBACK)
     )
+
+
+ADDED = [*LOOPBACK, REGISTRY]
+THEIRS = '{"insecure-registries": ["b:5000"]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "loopback", "gone"),
+    [
+        ("{}", [], True, ADDED),  # loopback is what an engine has of its own
+        ("{}", [], False, ADDED),
+        ("{}", [REGISTRY], False, []),
+        ("{}", ["other:5000"], False, [REGISTRY]),
+        (THEIRS, [], True, [REGISTRY]),  # who sets the key has no loopback but the one it says
+        (THEIRS, [], False, ADDED),
+    ],
+)
+def test_what_an_earlier_registry_left(
+    text: str, named: list[str], loopback: bool, gone: list[str]
+) -> None:
+    now = with_insecure(with_insecure(text, [REGISTRY], "a"), named, "a")
+    assert gone == no_longer_wanted(now, [*ADDED, REGISTRY], named, loopback=loopback)
+    left = json.loads(without_insecure(now, gone) or "{}").get("insecure-registries", [])
+    assert ("b:5000" in left) is (text is THEIRS)
+    assert set(named) <= set(left)

@@ -147,6 +147,37 @@ def test_a_host_with_next_to_nothing(dash: str, tmp_path: Path) -> None:
     )
 
 
+VENDOR = {
+    "dpkg-query": """#!/bin/sh
+case $4 in
+pf9-kube) printf 'installed 1.21.3-pmk.72' ;;
+pf9-hostagent) printf 'config-files 5.1.0-1230' ;;
+esac
+""",
+    "rpm": """#!/bin/sh
+case $4 in
+pf9-kube) echo "package $4 is not installed"; exit 1 ;;
+pf9-hostagent) printf 5.2.0 ;;
+esac
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("tool", "kube", "agent"), [("dpkg-query", "1.21.3-pmk.72", ""), ("rpm", "", "5.2.0")]
+)
+def test_the_vendor_s_packages(dash: str, tmp_path: Path, tool: str, kube: str, agent: str) -> None:
+    """A fake package manager, because no package of the vendor is public; a removed one is none."""
+    for name in ("uname", "date", "cat", "id", "dirname", "sed", "grep"):
+        found = shutil.which(name)
+        assert found
+        (tmp_path / name).symlink_to(found)
+    (tmp_path / tool).write_text(VENDOR[tool])
+    (tmp_path / tool).chmod(0o755)
+    facts = parse_facts("here", ask(dash, "5001", path=str(tmp_path)), 0)
+    assert (kube, agent) == (facts.pf9_kube, facts.pf9_hostagent)
+
+
 def test_an_answer_is_read() -> None:
     assert FIT == parse_facts("a", ANSWER, 1000.0)
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
-from core.hosts.engine import open_client
+import pytest
+
+from core.errors import AirferryError, HostDiskFull, PullDenied, PullFailed
+from core.hosts.engine import HostEngine, open_client
+from core.secrets import RegistryLogin
 from tests.support.fakedocker import FakeDocker
 
 
@@ -32,3 +38,52 @@ async def test_one_connection_serves_all_questions(tmp_path: Path) -> None:
         names = await asyncio.to_thread(ask)
     assert ["site:5000/pause:1", "pause:1"] == names
     assert 1 == len(connections)
+
+
+class Answers:
+    """An engine that tells what came with each pull, and answers it."""
+
+    def __init__(self, *events: dict[str, object]) -> None:
+        self.events = events
+        self.logins: list[dict[str, str]] = []
+
+    def pull(self, repository: str, **how: Any) -> list[dict[str, object]]:  # noqa: ANN401, ARG002
+        self.logins.append(how["auth_config"])
+        return list(self.events)
+
+
+class Inline:
+    """Runs the SDK's calls at once."""
+
+    async def call(self, work: Callable[[], object]) -> object:
+        return work()
+
+
+def engine_of(client: Answers) -> HostEngine:
+    return HostEngine("h", cast(Any, client), cast(Any, Inline()))
+
+
+async def test_docker_gets_the_login_with_a_pull_and_never_one_of_this_machine() -> None:
+    client = Answers()
+    engine = engine_of(client)
+    await engine.pull("r/a:1", lambda *_: None)
+    await engine.pull("r/a:1", lambda *_: None, RegistryLogin("carrier", "pw"))
+    await engine.pull("r/a:1", lambda *_: None, RegistryLogin(identity_token="t"))  # noqa: S106
+    expected = [{}, {"username": "carrier", "password": "pw"}, {"identitytoken": "t"}]
+    assert expected == client.logins
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("unauthorized: authentication required", PullDenied),
+        ("Head https://r/v2/a/manifests/1: no basic auth credentials", PullDenied),
+        ("denied: requested access to the resource is denied", PullDenied),
+        ("unexpected EOF", PullFailed),
+        ("write /x: no space left on device", HostDiskFull),
+    ],
+)
+async def test_what_docker_says_of_a_pull(said: str, kind: type[AirferryError]) -> None:
+    with pytest.raises(kind, match="h: pulling r/a:1") as caught:
+        await engine_of(Answers({"error": said})).pull("r/a:1", lambda *_: None)
+    assert kind is type(caught.value)

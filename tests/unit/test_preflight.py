@@ -27,6 +27,8 @@ PULLS = Needs(registry=True, forwarding=True, loopback=True)
         (replace(FIT, pf9_kube="5.1.0"), NOTHING),
         (replace(FIT, pf9_kube="5.6.0"), PULLS),
         (replace(FIT, pf9_kube="1.21.3-pmk.72"), PULLS),
+        (replace(FIT, pf9_kube="1.21.3-pmk.72", pf9_hostagent="5.6.0-2161634.ab12cd"), PULLS),
+        (replace(FIT, pf9_hostagent="5.1.0"), NOTHING),
         (replace(FIT, docker=replace(DOCKER, version="23.0.1")), Needs(zstd=True)),
     ],
 )
@@ -85,6 +87,25 @@ FINDINGS = [
         False,
         "has pf9-kube 5.2.0; the vendor says both that a registry works with it and that it does "
         "not",
+    ),
+    (
+        replace(FIT, pf9_kube="1.19.6-pmk.1", pf9_hostagent="5.1.4-1230.ab12cd"),
+        PULLS,
+        True,
+        "has pf9-hostagent 5.1.4-1230.ab12cd; a registry needs release 5.2 or later",
+    ),
+    (
+        replace(FIT, pf9_kube="1:5.2.0", pf9_hostagent="5.2.0"),
+        PULLS,
+        False,
+        "has pf9-kube and pf9-hostagent 5.2.0; the vendor says both that a registry works with it "
+        "and that it does not",
+    ),
+    (
+        replace(FIT, pf9_kube="5.6.0", pf9_hostagent="v-4.9-1"),
+        PULLS,
+        True,
+        "has pf9-hostagent v-4.9-1; a registry needs release 5.2 or later",
     ),
     (
         replace(FIT, docker=replace(DOCKER, rootless=True)),
@@ -149,6 +170,12 @@ def test_everything_at_once() -> None:
         ("5.2", False),
         ("5.2.1", None),
         ("5.10.0", None),
+        ("5.1.9-1549281", True),
+        ("v-5.2.0-1549281", False),
+        ("5.2.0-1549281", False),
+        ("5.13", None),
+        ("4", True),
+        ("unknown", None),
     ],
 )
 def test_releases(release: str, fatal: bool | None) -> None:

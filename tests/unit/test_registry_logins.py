@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import urllib3
@@ -13,12 +16,14 @@ import urllib3
 from core.errors import (
     RegistryDenied,
     RegistryError,
+    RegistryFull,
     RegistryLoginNeeded,
     RegistryLoginRefused,
     RegistryProjectMissing,
     RegistryReadOnly,
     RegistryTlsWrong,
     RegistryTokenExpired,
+    RegistryUnreachable,
 )
 from core.registry import RegistryClient
 from core.registry.challenge import Challenge, challenges_in
@@ -253,6 +258,54 @@ def test_a_registry_that_forgets_a_token_gets_a_new_one_but_no_body_twice(
     assert 2 == len([scope for scope in tokens.issued if scope.endswith(BOTH)])
 
 
+class _Heard(BaseHTTPRequestHandler):
+    """A fake: asks for a password, and has its blobs and uploads with another server."""
+
+    elsewhere = ""
+    heard: ClassVar[list[tuple[str, bool]]] = []
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        here, knows = bool(self.elsewhere), "Authorization" in self.headers
+        self.heard.append((f"{'front' if here else 'behind'} {self.command}", knows))
+        self.send_response(self._status(here, knows))
+        if here and not knows:
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+        self.send_header("Location", f"http://{self.elsewhere}{self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_PUT = do_GET  # noqa: N815 - names of the protocol
+
+    def _status(self, here: bool, knows: bool) -> int:
+        if here and not knows:
+            return 401
+        return 202 if self.command == "POST" else 307 if here else 201 - (self.command == "GET")
+
+
+def test_another_machine_never_gets_the_login(opened: ExitStack, open_client: Open) -> None:
+    def served(**own: object) -> str:
+        handler = type("Handler", (_Heard,), own)
+        server = HTTPServer(("127.0.0.1", 0), handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        opened.callback(thread.join)
+        opened.callback(server.server_close)
+        opened.callback(server.shutdown)
+        return f"127.0.0.1:{server.server_port}"
+
+    heard: list[tuple[str, bool]] = []
+    front = served(elsewhere=served(heard=heard), heard=heard)
+    client = open_client(front, LOGIN, insecure=True)
+    assert [] == list(client.blob("a", digest_of(b"")))
+    client._finish_upload(client._start_upload("a"), digest_of(b""))
+    expected = [("front GET", False), ("front GET", True), ("behind GET", False)]
+    assert [*expected, ("front POST", True), ("behind PUT", False)] == heard
+
+
 def test_no_password_is_sent_without_tls(opened: ExitStack, open_client: Open) -> None:
     """A fake: what stands there as its token server is never asked."""
     fake = FakeRegistry()
@@ -328,6 +381,42 @@ def test_what_is_wrong_with_a_certificate(
     ca = authority.path if own_ca else make_authority(storage, "other").path
     with pytest.raises(RegistryTlsWrong, match=words):
         open_client(registry.address, ca=ca).site_id()
+
+
+def test_a_token_server_that_refuses_too_much(
+    by_token: RunningRegistry, tokens: TokenServer, open_client: Open
+) -> None:
+    """It says 401 to a login that it has just taken; the login is good for other things still."""
+    client = open_client(by_token.address, LOGIN)
+    client.site_id()
+    tokens.users[USER] = "changed"
+    with pytest.raises(RegistryDenied, match="does not let carrier use repository:a:pull,push"):
+        client.blob_size("a", digest_of(b""))
+    tokens.users[USER] = PASSWORD
+    assert None is client.blob_size("a", digest_of(b""))
+
+
+@pytest.mark.parametrize("theirs", [False, True])
+def test_a_full_registry_names_who_is_to_make_room(
+    opened: ExitStack, open_client: Open, theirs: bool
+) -> None:
+    """A fake, with Harbor's answer; the real one's is in test_import_room."""
+    said = b'{"errors":[{"code":"DENIED","message":"adding 1 MiB exceeds configured quota"}]}'
+    fake = FakeRegistry(fault=lambda method, _: (403, said) if method == "POST" else None)
+    address = opened.enter_context(fake_registry(fake)).address
+    with pytest.raises(RegistryFull) as caught:
+        open_client(address, insecure=True, theirs=theirs).require_rights("a", push=True)
+    assert theirs == ("quota" in caught.value.remedy)
+
+
+def test_a_name_that_nobody_knows(open_client: Open) -> None:
+    with pytest.raises(RegistryUnreachable, match="does not answer") as caught:
+        open_client("no-such-name.invalid:5000").site_id()
+    assert "privateRegistryBase, or this machine's name service" in caught.value.remedy
+    with pytest.raises(RegistryUnreachable) as caught:
+        open_client("127.0.0.1:9").site_id()
+    assert "privateRegistryBase" in caught.value.remedy
+    assert "airferry registry start" not in caught.value.remedy
 
 
 def test_tls_where_there_is_none_and_none_where_there_is(

@@ -15,6 +15,7 @@ from core.config import Mode
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, Cancelled
 from tui.bundleview import Saying, bundle_lines, question_lines
+from tui.changing import next_request
 from tui.filtering import HELP as FILTER_HELP
 from tui.reading import Job, carry_out
 from tui.screens.dialogs import Question
@@ -228,5 +229,18 @@ class BundlesScreen(ShelvesScreen):
     @on(ChoiceBar.Chosen)
     def action_next(self) -> None:
         """Go on to what would be done."""
-        request = RunRequest(RunKind.INSTALL, self.site.path)
-        self.ferry.open(ReviewScreen(self.site, request))
+        self.run_worker(self._go_on(), group="next", exclusive=True)
+
+    async def _go_on(self) -> None:
+        self.post_message(self.Ready(await asyncio.to_thread(next_request, self.site)))
+
+    class Ready(Message):
+        """It is known what there is to do."""
+
+        def __init__(self, request: RunRequest) -> None:
+            super().__init__()
+            self.request = request
+
+    @on(Ready)
+    def _ready(self, message: Ready) -> None:
+        self.ferry.open(ReviewScreen(self.site, message.request))

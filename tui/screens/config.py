@@ -15,6 +15,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, ConfigError
 from tui.configview import Checked, checked, field_rows, status_line
 from tui.draft import Draft
@@ -24,9 +25,10 @@ from tui.screens.base import HouseScreen
 from tui.screens.dialogs import Question
 from tui.screens.hosts import HostsScreen
 from tui.screens.meanwhile import Meanwhile
+from tui.screens.review import ReviewScreen
 from tui.screens.view import ViewScreen
 from tui.screens.yaml_text import SAVE, YamlScreen
-from tui.site import where_and_what
+from tui.site import Site, where_and_what
 from tui.text import fit, signed
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList
@@ -38,7 +40,12 @@ _ON_ROWS = ("next", "view", "text", "undo")
 
 
 class ConfigScreen(HouseScreen[None]):
-    """The form; what is typed lives in the site's draft and survives going back."""
+    """The form; what is typed lives in the site's draft and survives going back.
+
+    Args:
+        site: The site.
+        change: The site runs; what comes next is the change itself.
+    """
 
     STEP: ClassVar[str] = "Config"
     ABOUT: ClassVar[str] = (
@@ -76,6 +83,10 @@ class ConfigScreen(HouseScreen[None]):
             self.text = text
             self.found = found
 
+    def __init__(self, site: Site, *, change: bool = False) -> None:
+        super().__init__(site)
+        self._change = change
+
     def body(self) -> ComposeResult:
         yield LineList(id="keys")
         yield Static(id="about", classes="line")
@@ -84,7 +95,9 @@ class ConfigScreen(HouseScreen[None]):
             yield TextField(id="typed")
             yield Static("]", classes="label", markup=False)
         yield Static(id="status", classes="line")
-        yield ChoiceBar("", [("next", "Next: Hosts")], id="next")
+        yield ChoiceBar(
+            "", [("next", "Next: Review" if self._change else "Next: Hosts")], id="next"
+        )
 
     def on_mount(self) -> None:
         self._found: dict[str, Found] = {}
@@ -385,4 +398,8 @@ class ConfigScreen(HouseScreen[None]):
             self._go_on()
 
     def _go_on(self) -> None:
-        self.ferry.open(HostsScreen(self.site))
+        if self._change:
+            request = RunRequest(RunKind.RECONFIGURE, self.site.path)
+            self.ferry.open(ReviewScreen(self.site, request))
+        else:
+            self.ferry.open(HostsScreen(self.site))

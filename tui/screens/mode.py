@@ -26,6 +26,7 @@ class ModeScreen(HouseScreen[None]):
 
     Args:
         site: The site.
+        change: The site runs; what comes next is the change itself, not its whole set-up.
     """
 
     STEP: ClassVar[str] = "Mode"
@@ -46,8 +47,9 @@ class ModeScreen(HouseScreen[None]):
             super().__init__()
             self.now = now
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, change: bool = False) -> None:
         super().__init__(site)
+        self._change = change
         self._now: SiteNow | None = None
 
     def body(self) -> ComposeResult:
@@ -100,7 +102,7 @@ class ModeScreen(HouseScreen[None]):
                 self.site.draft.set("privateRegistryType", chosen)
             except ConfigError as error:
                 self.ferry.say(f"{error.what}\nMend the text first: t on the next screen.")
-        self.ferry.open(ConfigScreen(self.site))
+        self.ferry.open(ConfigScreen(self.site, change=self._change))
 
 
 def _looked(site: Site) -> SiteNow:

@@ -14,11 +14,13 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from core.engine.journal import ENDED_WELL, LogLine, State
+from core.engine.changes import NOTHING
+from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
 from core.engine.report import nothing_words, particulars_of
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from core.telling import PARTICULAR
+from tui.changing import change_lines, leaves_registry, option_line
 from tui.costview import Cost, cost_of
 from tui.follow import follow
 from tui.logins import asking_hosts
@@ -53,6 +55,7 @@ class ReviewScreen(HouseScreen[None]):
         Binding("r", "ask", "ask again", key_display="r"),
         Binding("l", "details", "host by host", key_display="l"),
         PASSWORDS,
+        Binding("o", "option", "remove the registry's content", key_display="o"),
         Binding("tab", "app.focus_next", "to the answers", key_display="Tab", show=False),
     ]
 
@@ -64,12 +67,14 @@ class ReviewScreen(HouseScreen[None]):
             snapshot: Snapshot,
             warnings: list[LogLine],
             particulars: list[LogLine],
+            facts: list[LogLine],
             cost: Cost | None,
         ) -> None:
             super().__init__()
             self.snapshot = snapshot
             self.warnings = warnings
             self.particulars = particulars
+            self.facts = facts
             self.cost = cost
 
     class Refused(Message):
@@ -99,7 +104,16 @@ class ReviewScreen(HouseScreen[None]):
         """There is nothing to list, and nobody asks, before the dry run has answered."""
         if action == "passwords":
             return bool(self._asking())
+        if action == "option":
+            return self._changes and leaves_registry(self._tasks())
         return not (action == "details" and self._snapshot is None)
+
+    @property
+    def _changes(self) -> bool:
+        return self._request.kind is RunKind.RECONFIGURE
+
+    def _tasks(self) -> tuple[TaskRow, ...]:
+        return self._snapshot.tasks if self._snapshot else ()
 
     def urgent_action(self) -> str:
         return "passwords"
@@ -110,6 +124,12 @@ class ReviewScreen(HouseScreen[None]):
     def action_passwords(self) -> None:
         """Type what the hosts ask for, and look again."""
         ask_passwords(self.ferry, self._asking(), lambda _: self.action_ask())
+
+    def action_option(self) -> None:
+        """Have the registry's content removed as well, or not; and look again."""
+        removes = not self._request.remove_registry
+        self._request = replace(self._request, remove_registry=removes)
+        self.action_ask()
 
     def action_ask(self) -> None:
         """Ask this machine and every host again."""
@@ -126,9 +146,12 @@ class ReviewScreen(HouseScreen[None]):
         async for snapshot in follow(self.site, run, self.ferry.pace_s):
             warnings = await asyncio.to_thread(self.site.reader.log, run, level="warning")
             asked = self._about(snapshot)
-            cost = await asyncio.to_thread(cost_of, self.site, asked) if asked.ended else None
             told = await asyncio.to_thread(self.site.reader.log, run, level=PARTICULAR)
-            self.post_message(self.Looked(asked, warnings, told, cost))
+            facts, cost = [], None
+            if asked.ended:
+                facts = await asyncio.to_thread(self.site.reader.log, run, level="fact")
+                cost = await asyncio.to_thread(cost_of, self.site, asked)
+            self.post_message(self.Looked(asked, warnings, told, facts, cost))
 
     def _about(self, snapshot: Snapshot) -> Snapshot:
         """Leave out what a dry run looks at, but this request does not do."""
@@ -152,12 +175,18 @@ class ReviewScreen(HouseScreen[None]):
             socket.gethostname(),
             cost,
             with_hosts=self._request.kind is RunKind.INSTALL,
+            changes=self._change_lines(message) if self._changes else None,
         )
         told = particular_lines(particulars_of(message.particulars))
         lines += [Text(), *told] if told else []
         self.query_one("#plan", LineList).show([Row("", line) for line in lines])
         self._offer(snapshot)
         self.refresh_bindings()
+
+    def _change_lines(self, message: Looked) -> list[Text]:
+        tasks = message.snapshot.tasks
+        removes = self._request.remove_registry
+        return [*change_lines(tasks, message.facts), *option_line(tasks, removes=removes)]
 
     def _offer(self, snapshot: Snapshot) -> None:
         bar = self.query_one("#start", ChoiceBar)
@@ -168,7 +197,8 @@ class ReviewScreen(HouseScreen[None]):
             self._headline("Nothing can be done as things are.")
             bar.show("Start all the same?", answers)
         elif nothing_to_do(snapshot.tasks):
-            self._headline(f"Nothing to do: {nothing_words(self._request.kind)}.")
+            nothing = f"Nothing to do: {nothing_words(self._request.kind)}."
+            self._headline(NOTHING if self._changes else nothing)
             bar.show("Check everything once more?", answers)
         else:
             self._headline(f"{'This is what will be done.':<49}Nothing is done yet.")

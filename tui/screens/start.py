@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -15,6 +16,7 @@ from textual.widgets import Static
 from core.engine.report import count, size
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
+from tui.changing import differs
 from tui.findings import Finding, Findings, gather
 from tui.screens.base import HouseScreen
 from tui.screens.bundles import BundlesScreen
@@ -54,6 +56,7 @@ class StartScreen(HouseScreen[None]):
         self._watch = StickWatch(site)
         self._arrived = True
         self._findings: Findings | None = None
+        self._differed: tuple[str, ...] = ()
 
     class Found(Message):
         """The look around is complete."""
@@ -85,9 +88,14 @@ class StartScreen(HouseScreen[None]):
         except AirferryError as error:
             self.ferry.tell(error)
         found = await asyncio.to_thread(gather, self.site, QUICK_S)
-        self.post_message(self.Found(found))
+        self.post_message(self.Found(replace(found, differs=self._differed)))
+        changed = await asyncio.to_thread(differs, self.site)
+        if changed != self._differed:
+            self._differed = changed
+            self.post_message(self.Found(replace(found, differs=changed)))
         if found.waiting:
-            self.post_message(self.Found(await asyncio.to_thread(gather, self.site)))
+            found = await asyncio.to_thread(gather, self.site)
+            self.post_message(self.Found(replace(found, differs=changed)))
 
     async def _ask_for_sticks(self) -> None:
         """Look again when a stick was put in or pulled out; that itself asks no stick."""
@@ -141,6 +149,8 @@ class StartScreen(HouseScreen[None]):
 
     def _urgent_rows(self, findings: Findings) -> list[Row]:
         rows = []
+        if findings.differs:
+            rows.append(_item("change", "Change what runs to the config", findings.differs[0]))
         if findings.failed_hosts:
             number = count(len(findings.failed_hosts), "host")
             listed = f"({names(findings.failed_hosts, 34)})"
@@ -158,6 +168,9 @@ class StartScreen(HouseScreen[None]):
             self.ferry.open(RunScreen(self.site, int(rest)))
         elif word == "retry":
             self._retry()
+        elif word == "change":
+            request = RunRequest(RunKind.RECONFIGURE, self.site.path)
+            self.ferry.open(ReviewScreen(self.site, request))
         elif word == "setup":
             self.ferry.open(ModeScreen(self.site))
         elif word == "mend":
