@@ -219,7 +219,11 @@ class RegistryRepair(DuStep):
 
 
 def scanned(work: Work, storage: Storage, sources: Sources, tell: Teller) -> Scan:
-    """Read all that the DU's registry has stored, and tell how far it is. Blocks."""
+    """Read all that the DU's registry has stored, and tell how far it is. Blocks.
+
+    What is wrong is looked at once more: a run at work may have written or cleared it meanwhile
+    (CNCF distribution writes manifests in place).
+    """
     total = sum(storage.blobs().values())
     scan = scan_storage(
         storage,
@@ -228,6 +232,9 @@ def scanned(work: Work, storage: Storage, sources: Sources, tell: Teller) -> Sca
         known=sources.manifests,
     )
     tell.bytes(total, total)
+    if scan.findings:
+        suspect = {finding.digest for finding in scan.findings}
+        scan = scan_storage(storage, work.go_on, lambda _: None, suspect, sources.manifests)
     for leftover in scan.leftovers:
         tell.log(f"{leftover}: airferry registry gc takes them away")
     return scan

@@ -7,13 +7,15 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.engine.request import RunKind
 from core.errors import RegistryDamaged
-from core.registry import delete_names, read_holdings
+from core.registry import Scan, delete_names, read_holdings, scan_storage
 from core.registry.storage import Leads
+from core.steps import upkeep
 from tests.support.archives import ImageSpec, docker_archive
 from tests.support.backups import backup_of, written
 from tests.support.upkeep import APP, LISTED, TOOL, Upkeep, upkeep_site
@@ -234,3 +236,22 @@ async def test_another_s_registry_is_read_by_its_api(site: Upkeep) -> None:
     manifest = site.manifest(LISTED)
     site.flip(manifest)
     assert {("damaged", layer), ("missing", gone), ("damaged", manifest)} == await wrong(site)
+
+
+async def test_what_another_run_is_just_writing_is_no_rot(
+    site: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest that is half written when it is looked at, and whole when the look has ended."""
+    manifest = site.storage.blob_path(site.manifest("tool:2"))
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[:-9])
+    looks: list[Scan] = []
+
+    def look(*arguments: Any, **options: Any) -> Scan:  # noqa: ANN401 - handed on as they are
+        looks.append(scan_storage(*arguments, **options))
+        manifest.write_bytes(whole)
+        return looks[-1]
+
+    monkeypatch.setattr(upkeep, "scan_storage", look)
+    told = await site.told(VERIFY)
+    assert ([1, 0], {}) == ([len(scan.findings) for scan in looks], told.missing)
