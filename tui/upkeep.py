@@ -146,9 +146,9 @@ def _stored(config: Config) -> dict[str, Standing]:
     held = "names, sizes, where they came from"
     if room_bytes:
         held = f"room of deleted images: {size(room_bytes)} (g there)"
-    old = f"{count(len(known.titles), 'generation')} known"
+    old = count(len(known.titles), "generation")
     if known.room_bytes:
-        old += f"; only the newest: {size(known.room_bytes)} less"
+        old += f"; all but the newest hold {size(known.room_bytes)}"
     return {"held": Standing(held), "old": Standing(old if known.titles else "no bundle known")}
 
 

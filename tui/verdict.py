@@ -17,6 +17,7 @@ from core.engine.report import (
     targets_of,
 )
 from core.engine.request import UPKEEP, RunKind
+from core.errors import RegistryDamaged
 from core.telling import Particular
 from tui.changing import left_lines
 from tui.findings import THIS_MACHINE
@@ -38,6 +39,7 @@ _READY = {
     RunKind.CHECK: "every host can take part; nothing was changed",
 }
 LINE = 76
+_BEFORE = ("registry.serve", "registry.reach")
 _WORDS = {RunKind.CLEAN: "clean", RunKind.CHECK: "fit"}
 
 
@@ -51,6 +53,8 @@ def headline(snapshot: Snapshot) -> Text:
         words = "The run was interrupted: its engine died. What is done is not done twice."
     elif snapshot.state is not State.DONE and not _failures(snapshot):
         words = "The run ended with an error."
+    elif snapshot.run.kind == RunKind.REGISTRY_VERIFY and _is_damaged(snapshot):
+        words = "The registry is not whole."
     elif not hosts:
         words = "Done." if snapshot.state is State.DONE else "This machine's part failed."
     elif len(ready) == len(hosts) and _failures(snapshot):
@@ -106,9 +110,8 @@ def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
         said = [task.message for task in snapshot.tasks if task.step == f"registry.{kind}"]
         return [*lines, *(_folded(kind, " ".join(said)) if any(said) else [])]
     if kind in UPKEEP:
-        said = [
-            task.message for task in snapshot.tasks if task.state in ENDED_WELL and task.message
-        ]
+        own = [task for task in snapshot.tasks if not task.step.startswith(_BEFORE)]
+        said = [task.message for task in own if task.state in ENDED_WELL and task.message]
         return [*lines, *(line for words in said for line in _folded("registry", words))]
     if hosts:
         word = _WORDS.get(kind, "ready")
@@ -131,13 +134,17 @@ def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
     return lines
 
 
+def _is_damaged(snapshot: Snapshot) -> bool:
+    return any(task.error_code == RegistryDamaged.code for task in snapshot.tasks)
+
+
 def _folded(label: str, words: str) -> list[str]:
     return wrapped(f"{label:<13}{safe(words)}", 76, " " * 13)
 
 
 def particular_lines(particulars: Iterable[Particular], width: int = 76) -> list[Text]:
     """Return what a run told one by one, for Done and Review; digests are one Enter deeper."""
-    signs = {"goes": "-", "stays": "=", "comes back": "!"}
+    signs = {"goes": "-", "stays": "=", "mended": "=", "comes back": "!"}
     lines = []
     for one in particulars:
         subject = names(one.names, 40) if one.names else safe(one.subject, 40)

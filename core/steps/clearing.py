@@ -142,7 +142,7 @@ class RegistryGc(DuStep):
         )
         words = (
             f"{_size(sweep.size_bytes)} that no name needs, of {_size(sweep.stored_bytes)} "
-            f"({len(sweep.blobs)} parts, {len(sweep.links)} links); {MEANWHILE}"
+            f"({len(sweep.blobs)} parts); {MEANWHILE}"
         )
         return Missing(words, sweep.size_bytes)
 

@@ -153,8 +153,7 @@ class RegistryRepair(DuStep):
             )
         scan = self._scan
         if not scan.findings:
-            tell.found(f"{sound(scan)}{self._outcome}")
-            return None
+            return await in_thread(lambda: self._of_no_use(scan, tell))
         tell.particulars(particular_of(finding, sources) for finding in scan.findings)
         lost = [finding for finding in scan.findings if not self._mending.can_mend(finding)]
         if self._is_applied:
@@ -186,10 +185,19 @@ class RegistryRepair(DuStep):
             self._scan = await in_thread(lambda: self._compared(mending.sources), self._work.stop)
             if not any(mending.can_mend(finding) for finding in self._scan.findings):
                 break
-        self._outcome = f"; {found - len(self._scan.findings)} mended"
+        if found:
+            self._outcome = f"; {found - len(self._scan.findings)} mended"
         tell.log(f"{found} findings, {len(self._scan.findings)} left")
         for problem in mending.problems:
             tell.warn(problem)
+
+    def _of_no_use(self, scan: Scan, tell: Teller) -> Missing | None:
+        """Return what is left to do where all is whole: a repair may have been killed late."""
+        replaced = [digest for digest in self._storage.aside() if self._storage.has(digest)]
+        if replaced:
+            return Missing(f"{_count(len(replaced), 'damaged part')} to go: replaced already")
+        tell.found(f"{sound(scan)}{self._outcome}")
+        return None
 
     def _made(self) -> Mending:
         work = self._work
@@ -211,7 +219,11 @@ class RegistryRepair(DuStep):
 
 
 def scanned(work: Work, storage: Storage, sources: Sources, tell: Teller) -> Scan:
-    """Read all that the DU's registry has stored, and tell how far it is. Blocks."""
+    """Read all that the DU's registry has stored, and tell how far it is. Blocks.
+
+    What is wrong is looked at once more: a run at work may have written or cleared it meanwhile
+    (CNCF distribution writes manifests in place).
+    """
     total = sum(storage.blobs().values())
     scan = scan_storage(
         storage,
@@ -220,6 +232,9 @@ def scanned(work: Work, storage: Storage, sources: Sources, tell: Teller) -> Sca
         known=sources.manifests,
     )
     tell.bytes(total, total)
+    if scan.findings:
+        suspect = {finding.digest for finding in scan.findings}
+        scan = scan_storage(storage, work.go_on, lambda _: None, suspect, sources.manifests)
     for leftover in scan.leftovers:
         tell.log(f"{leftover}: airferry registry gc takes them away")
     return scan

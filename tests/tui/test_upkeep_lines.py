@@ -63,14 +63,18 @@ async def test_a_check_finds_rot_and_offers_to_mend_it(config: Path, keeper: Fak
         await driver.sees("is all that it stores whole? Never done yet")
         await driver.press("enter")
         await see_it_safe(
-            driver, "E-REG-DAMAGED", "x damaged      81.0 MB  calico/node:v3.20.0", "> Repair"
+            driver,
+            "The registry is not whole.",
+            "E-REG-DAMAGED",
+            "x damaged      81.0 MB  calico/node:v3.20.0",
+            "> Repair",
         )
         assert RunRequest(RunKind.REGISTRY_VERIFY, config) == keeper.requests[-1]
         await driver.press("enter")
         await driver.sees("[Review]", "mend: 1 damaged part", "can be mended", "> No")
         assert RunRequest(RunKind.PLAN_REPAIR, config) == keeper.requests[-1]
         await driver.press("right", "enter")
-        await driver.sees("Done.", "is whole again", "1 mended")
+        await driver.sees("Done.", "is whole again", "; 1 mended", "= mended")
         assert RunRequest(RunKind.REPAIR, config) == keeper.requests[-1]
         await driver.press("escape", "escape")
         await to_line(driver, "Check the registry")
@@ -124,7 +128,7 @@ async def test_how_many_generations_there_are(config: Path, keeper: FakeEngine) 
         )
     async with opened(config, keeper) as driver:
         await to_line(driver, "Clear old bundles")
-        await driver.sees("2 generations known")
+        await driver.sees("2 generations")
 
 
 async def test_room_is_given_back_from_what_the_registry_holds(

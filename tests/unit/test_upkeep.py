@@ -7,13 +7,15 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.engine.request import RunKind
 from core.errors import RegistryDamaged
-from core.registry import delete_names, read_holdings
+from core.registry import Scan, delete_names, read_holdings, scan_storage
 from core.registry.storage import Leads
+from core.steps import upkeep
 from tests.support.archives import ImageSpec, docker_archive
 from tests.support.backups import backup_of, written
 from tests.support.upkeep import APP, LISTED, TOOL, Upkeep, upkeep_site
@@ -199,6 +201,21 @@ async def test_layers_that_come_out_otherwise_than_then(site: Upkeep) -> None:
     assert layer != site.layer("tool:2")
 
 
+async def test_a_repair_that_was_killed_at_its_end(site: Upkeep) -> None:
+    """All is whole again, only what was damaged lies aside."""
+    layer = site.layer("tool:2")
+    aside = site.storage.aside_path(layer)
+    aside.parent.mkdir()
+    aside.write_bytes(b"damaged")
+    plan = await site.told(PLAN_REPAIR)
+    assert {"registry.repair": "1 damaged part to go: replaced already"} == plan.missing
+    done = await site.done(REPAIR)
+    assert ({}, "4 names, every part of them is whole") == (
+        site.storage.aside(),
+        done.outcomes[-1],
+    )
+
+
 async def test_a_dry_repair_changes_nothing(site: Upkeep) -> None:
     layer = site.layer("tool:2")
     site.flip(layer)
@@ -219,3 +236,22 @@ async def test_another_s_registry_is_read_by_its_api(site: Upkeep) -> None:
     manifest = site.manifest(LISTED)
     site.flip(manifest)
     assert {("damaged", layer), ("missing", gone), ("damaged", manifest)} == await wrong(site)
+
+
+async def test_what_another_run_is_just_writing_is_no_rot(
+    site: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest that is half written when it is looked at, and whole when the look has ended."""
+    manifest = site.storage.blob_path(site.manifest("tool:2"))
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[:-9])
+    looks: list[Scan] = []
+
+    def look(*arguments: Any, **options: Any) -> Scan:  # noqa: ANN401 - handed on as they are
+        looks.append(scan_storage(*arguments, **options))
+        manifest.write_bytes(whole)
+        return looks[-1]
+
+    monkeypatch.setattr(upkeep, "scan_storage", look)
+    told = await site.told(VERIFY)
+    assert ([1, 0], {}) == ([len(scan.findings) for scan in looks], told.missing)

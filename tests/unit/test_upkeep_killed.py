@@ -14,7 +14,7 @@ from tests.support.upkeep import Upkeep, upkeep_site
 from tests.unit.test_backup_killed import engine_ended, some_moment
 
 TIMES = 20
-PARTS = 300
+PARTS = 100
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from textual.widgets import Static
 
 from core.engine.cluster import has_cluster_files
 from core.engine.export import export_report
+from core.engine.journal import State
 from core.engine.report import particulars_of
 from core.engine.request import UPKEEP, RunKind
 from core.telling import PARTICULAR
@@ -84,6 +86,8 @@ class DoneScreen(SavingScreen[str]):
         if RunKind(run.kind) not in UPKEEP:
             return []
         found = particulars_of(self.site.reader.log(run.id, level=PARTICULAR))
+        if run.kind == RunKind.REPAIR and self._snapshot.state is State.DONE:
+            found = [replace(one, what="mended") for one in found]
         lines = particular_lines(found)
         return [Text(), *lines] if lines else []
 
