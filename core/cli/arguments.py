@@ -81,7 +81,7 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         )
         _add_login(parser)
     _add_secrets_fd(importing)
-    for parser in (plan, verify, install, importing, configure):
+    for parser in (plan, verify, install, importing, configure, changing):
         _add_registry_login(parser)
     configure.add_argument(
         "--only-failed", action="store_true", help="only hosts that are not ready since last time"
