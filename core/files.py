@@ -6,6 +6,9 @@ import errno
 import os
 from pathlib import Path
 
+FAT = frozenset({"vfat", "msdos"})
+"""The kinds of file systems that take no file of 4 GiB."""
+
 
 def write_atomically(
     path: Path, content: str | bytes, *, mode: int | None = None, durable: bool = False

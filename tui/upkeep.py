@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from core.engine.services import RegistryStatus, Tunnels, TunnelStatus
 
 _NO_REGISTRY = "mode none has no registry"
-BACKUP_NAMES = "airferry-backup-*.tar*"
 TUNNEL_HEADING = f"    {'host':<16}{'state':<23}{'lost':>5}  last error"
 _WORDS_WIDTH, _NOTE_WIDTH = 26, 48
 
@@ -233,23 +231,6 @@ def tunnel_heading(tunnels: Tunnels | None) -> str:
     service = "runs" if tunnels.service else "is stopped"
     wanted = count(len(tunnels.tunnels), "tunnel")
     return f"{wanted} wanted, {tunnels.up} up.  The service on this machine {service}."
-
-
-def backups_in(places: list[Path]) -> list[tuple[Path, int]]:
-    """Return the backups that lie in directories, the newest first, each with its size in bytes.
-
-    Of one in several files the first is named; the others are found beside it.
-    """
-    found: dict[Path, int] = {}
-    for place in dict.fromkeys(places):
-        try:
-            for path in place.glob(BACKUP_NAMES):
-                if path.is_file() and not path.name.endswith((".sha256", ".part")):
-                    first = path.with_suffix(".00") if path.suffix[1:].isdigit() else path
-                    found[first] = found.get(first, 0) + path.stat().st_size
-        except OSError:
-            continue
-    return sorted(found.items(), key=lambda each: each[0].name, reverse=True)
 
 
 def services_words(config: Config) -> str:

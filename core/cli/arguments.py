@@ -228,6 +228,8 @@ def _add_cluster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="a copy goes there as well, into a directory of its own (a stick)",
     )
+    _add_registry_login(files)
+    _add_secrets_fd(files)
 
 
 def _add_upkeep(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -243,6 +245,8 @@ def _add_upkeep(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="BACKUP",
         help="backups that may have the parts",
     )
+    _add_registry_login(verify)
+    _add_secrets_fd(verify)
     gc = _command(actions, "gc", "give back the room of what no name needs")
     keep = _command(actions, "keep", "keep the newest generations of bundles, clear the rest")
     keep.add_argument("generations", type=int, metavar="N", help="how many stay, 1 or more")

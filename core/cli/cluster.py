@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import Namespace
 
+from core.cli.secrets import asked_secrets
 from core.config import Config
 from core.engine.cluster import (
     about,
@@ -18,7 +19,7 @@ from core.engine.cluster import (
 
 def cluster_files(options: Namespace, config: Config) -> int:
     """Write the files for the cluster anew, and say where they are and what each is for."""
-    directory = write_cluster_files(config)
+    directory = write_cluster_files(config, asked_secrets(options, config).registry)
     if options.outdir:
         directory = export_cluster_files(config, options.outdir.absolute())
     paths, unread = list(read_files(directory)), unread_bundles(config)

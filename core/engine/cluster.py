@@ -18,6 +18,7 @@ from core.cluster.place import (
 from core.config import Config, ensure_state_dir
 from core.engine.lock import engine_lock, note_work
 from core.errors import BundleError, UsageError
+from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
 LOCK_PATIENCE_S = 1.0
 
@@ -38,8 +39,12 @@ def has_cluster_files(config: Config) -> bool:
     return (cluster_directory(config) / README_NAME).is_file()
 
 
-def write_cluster_files(config: Config) -> Path:
+def write_cluster_files(config: Config, login: RegistryLogin = NO_REGISTRY_LOGIN) -> Path:
     """Write them anew where they are kept, and return that directory. Blocks.
+
+    Args:
+        config: The site.
+        login: The login to its registry that was typed.
 
     Raises:
         BusyError: a run is at work, which writes them itself.
@@ -49,7 +54,7 @@ def write_cluster_files(config: Config) -> Path:
     from core.steps.cluster import files_of_site
 
     state_dir, directory = ensure_state_dir(config), cluster_directory(config)
-    with engine_lock(state_dir, LOCK_PATIENCE_S), closing(registry_client(config)) as client:
+    with engine_lock(state_dir, LOCK_PATIENCE_S), closing(registry_client(config, login)) as client:
         note_work(state_dir, "the writing of the files for the cluster")
         write_files(directory, files_of_site(config, client))
     return directory

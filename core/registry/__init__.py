@@ -11,7 +11,7 @@ from core.registry.publish import Lack, lacks_of_names, lacks_of_stage, publish
 from core.registry.restore import Lacks, Restore
 from core.registry.rot import Finding, Ill, Scan, scan_storage
 from core.registry.rot_elsewhere import ScanElsewhere
-from core.registry.saved import Saved, open_saved
+from core.registry.saved import Saved, open_saved, record_of
 from core.registry.server import RegistryServer, RegistryStatus, has_program, registry_client
 from core.registry.snapshot import Snapshot, read_snapshot
 from core.registry.sources import Sources
@@ -54,6 +54,7 @@ __all__ = [
     "publish",
     "read_holdings",
     "read_snapshot",
+    "record_of",
     "registry_client",
     "scan_storage",
 ]

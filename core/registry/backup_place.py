@@ -10,9 +10,8 @@ from pathlib import Path
 
 from core.bundle.draft import left_overs
 from core.errors import BackupPlaceUnfit, of_local_files
-from core.files import file_system_type
+from core.files import FAT, file_system_type
 
-FAT = frozenset({"vfat", "msdos"})
 FAT_LARGEST_BYTES = (4 << 30) - 1
 MAX_PARTS = 999
 SPARE_BYTES = 1 << 20

@@ -6,6 +6,7 @@ whatever ends it before leaves every tag either as it was or as it is in the bac
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,14 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from core.errors import BundleCorrupt, BundleError, Cancelled, RegistryBusy, RegistryError
+from core.errors import (
+    BundleCorrupt,
+    BundleError,
+    Cancelled,
+    RegistryBusy,
+    RegistryError,
+    RegistryFull,
+)
 from core.pause import Pause
 from core.registry.asked import Name, asked
 from core.registry.blob_files import BlobFiles
@@ -83,6 +91,7 @@ class Restore:
         self._client = client
         self._stop = stop
         self._broken = threading.Event()
+        self._looks_elsewhere = threading.Event()
         self._files = files
         self._prune = prune
         self._pause = pause or Pause()
@@ -167,11 +176,7 @@ class Restore:
         self._broken.clear()
         self._under_way.clear()
         with self._client.ended_by(self._stop):
-            if self._files is not None:
-                for digest in lacks.damaged:
-                    self._files.remove(digest)
-            say("sending what is missing")
-            homes = self._send(lacks, progress, say)
+            homes = self._supply(lacks, progress, say)
             say("putting the images together")
             asked(lambda name: self._link(name, homes), lacks.links)
             self._put(lacks.manifests, lambda name: name[1])
@@ -179,10 +184,26 @@ class Restore:
             self._put(lacks.tags, lambda name: self.content.tags[name])
             self._remove(lacks.extra)
 
+    def _supply(
+        self, lacks: Lacks, progress: Callable[[int], None], say: Callable[[str], None]
+    ) -> dict[str, str]:
+        """Send blobs, in place of damaged ones too; return into which repository each went."""
+        files = self._files
+        if files is None:
+            return self._send(lacks, progress, say)
+        for digest in lacks.damaged:
+            files.remove(digest)
+        files.clear_drafts()
+        try:
+            return self._send(lacks, progress, say)
+        finally:
+            files.clear_drafts()
+
     def _send(
         self, lacks: Lacks, progress: Callable[[int], None], say: Callable[[str], None]
     ) -> dict[str, str]:
         """Send blobs side by side; return into which repository each went."""
+        say("sending what is missing")
         unknown: dict[str, list[str]] = {}
         for repository, digest in lacks.links:
             unknown.setdefault(digest, []).append(repository)
@@ -210,9 +231,9 @@ class Restore:
 
     def _upload(self, digest: str, repository: str, progress: Callable[[int], None]) -> None:
         source = self._sources[digest]
-        found = hashlib.sha256()
 
         def checked() -> Iterator[bytes]:
+            found = hashlib.sha256()
             for piece in source.pieces(digest, self._go_on):
                 found.update(piece)
                 yield piece
@@ -224,9 +245,36 @@ class Restore:
                     remedy="Copy the backup again, or take another one. No tag was changed.",
                 )
 
-        self._client.upload_stream(repository, checked(), lambda: digest)
+        if not self._put_directly(digest, repository, checked):
+            with self._lock:
+                self._under_way.pop(digest, 0)
+            self._client.upload_stream(repository, checked(), lambda: digest)
         with self._lock:
             self._sent_bytes += self._under_way.pop(digest, 0)
+
+    def _put_directly(
+        self, digest: str, repository: str, checked: Callable[[], Iterator[bytes]]
+    ) -> bool:
+        """Put a blob where the registry stores; False if that cannot be, or it does not see it.
+
+        Raises:
+            BundleCorrupt: it is damaged.
+            RegistryFull: there is no room.
+            Cancelled: `stop` was set.
+        """
+        files = self._files
+        if files is None or self._looks_elsewhere.is_set():
+            return False
+        try:
+            files.put(repository, digest, checked())
+            if self._client.blob_size(repository, digest) == self.content.blobs[digest]:
+                return True
+            self._looks_elsewhere.set()
+            files.take_back(repository, digest)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise RegistryFull(f"{files.directory} is full") from error
+        return False
 
     def _tell(self, digest: str, size: int, progress: Callable[[int], None]) -> None:
         with self._lock:

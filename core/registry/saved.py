@@ -162,6 +162,26 @@ def open_saved(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Sa
     )
 
 
+def record_of(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Record:
+    """Read only how a backup came about, which stands near its beginning.
+
+    Args:
+        file: The backup.
+        go_on: Called before every read; raises to end the reading.
+
+    Raises:
+        BundleError: it is no backup, or cannot be read.
+    """
+    places = _directory_places(file) if file.path.is_dir() else _tar_places(file, go_on)
+    for name, place in places:
+        if name == RECORD:
+            read = _Reader(file.name, {RECORD: place}, go_on)
+            return Record.from_json(read.json(RECORD)) or Record()
+        if _BLOB.fullmatch(name):
+            break
+    return Record()
+
+
 def _tar_places(file: BundleFile, go_on: Callable[[], None]) -> Iterator[tuple[str, Place]]:
     if file.is_pipe:
         raise BundleError(

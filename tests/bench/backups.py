@@ -19,15 +19,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.config import load_config
 from core.engine.request import RunKind, RunRequest
-from core.registry import RegistryClient
+from core.registry import RegistryClient, RegistryServer
 from core.registry.one_pass import STAGE
 from tests.bench import backup_sheet as sheets
 from tests.bench.bundle import real_bundle
 from tests.bench.measure import BenchError, Figure, into, measured
 from tests.bench.results import RESULTS, put_section
 from tests.bench.table import Sheet
-from tests.support.registry import RunningRegistry, running_registry
+from tests.support.registry import free_port
 
 ENGINE = [sys.executable, "-m", "core.engine"]
 SHARED_MEMORY = Path("/dev/shm")
@@ -50,7 +51,7 @@ class Place:
     """Where everything of one table lies: the registries, and what is written."""
 
     base: Path
-    registry: RunningRegistry
+    registry: OwnRegistry
 
     def fresh(self, name: str) -> Path:
         """Return an empty directory."""
@@ -107,7 +108,7 @@ def _all_ways(bundle: Path, title: str, directory: Path, rounds: int) -> Sheet:
     sheet = Sheet()
     with (
         tempfile.TemporaryDirectory(dir=directory, prefix="airferry-bench-") as base,
-        running_registry(Path(base)) as registry,
+        _site(Path(base)) as registry,
     ):
         place = Place(Path(base), registry)
         _import(place, bundle)
@@ -128,13 +129,21 @@ def _ways(place: Place) -> dict[str, Callable[[], Figure]]:
     return {
         sheets.BACKUP: lambda: _backup(place),
         sheets.TAR: lambda: _shell(place, "tar", f"tar -C {storage} -cf {archive} ."),
+        sheets.TAR_SYNCED: lambda: _shell(
+            place, "tar", f"tar -C {storage} -cf {archive} . && sync {archive}"
+        ),
         sheets.TAR_SAFE: lambda: _shell(
             place, "tar", f"tar -C {storage} -cf {archive} . && {_read_back(archive)}"
         ),
         sheets.SKOPEO: lambda: _skopeo_out(place, skopeo),
-        sheets.RESTORE: lambda: _into_empty(place, lambda target: _restore(place, target, ours)),
+        sheets.RESTORE: lambda: _into_empty(place, lambda target: _restore(target, ours)),
         sheets.UNTAR: lambda: _shell(
             place, "untarred", f"tar -C {place.base / 'untarred'} -xf {archive}"
+        ),
+        sheets.UNTAR_SYNCED: lambda: _shell(
+            place,
+            "untarred",
+            f"tar -C {place.base / 'untarred'} -xf {archive} && sync -f {place.base}",
         ),
         sheets.UNTAR_SAFE: lambda: _shell(
             place,
@@ -157,26 +166,23 @@ def _shell(place: Place, directory: str, command: str) -> Figure:
 
 
 def _import(place: Place, bundle: Path) -> None:
-    with _site(place.base, place.registry) as config:
-        measured(ENGINE, _line(RunRequest(RunKind.IMPORT, config, (bundle,))))
+    measured(ENGINE, _line(RunRequest(RunKind.IMPORT, place.registry.config, (bundle,))))
 
 
 def _backup(place: Place) -> Figure:
     out = place.fresh("ours")
-    with _site(place.base, place.registry) as config:
-        request = RunRequest(RunKind.BACKUP, config, outdir=out)
-        return into(place.registry, lambda: measured(ENGINE, _line(request)))
+    request = RunRequest(RunKind.BACKUP, place.registry.config, outdir=out)
+    return into(place.registry, lambda: measured(ENGINE, _line(request)))
 
 
-def _restore(place: Place, target: RunningRegistry, out: Path) -> Figure:
+def _restore(target: OwnRegistry, out: Path) -> Figure:
     (backup,) = out.glob("*.tar")
-    with _site(place.base, target) as config:
-        request = RunRequest(RunKind.RESTORE, config, (backup,))
-        return into(target, lambda: measured(ENGINE, _line(request)))
+    request = RunRequest(RunKind.RESTORE, target.config, (backup,))
+    return into(target, lambda: measured(ENGINE, _line(request)))
 
 
-def _into_empty(place: Place, way: Callable[[RunningRegistry], Figure]) -> Figure:
-    with running_registry(place.base) as target:
+def _into_empty(place: Place, way: Callable[[OwnRegistry], Figure]) -> Figure:
+    with _site(place.base) as target:
         return way(target)
 
 
@@ -193,7 +199,7 @@ def _skopeo_out(place: Place, directory: Path) -> Figure:
     return into(place.registry, lambda: measured(command))
 
 
-def _skopeo_in(target: RunningRegistry, directory: Path) -> Figure:
+def _skopeo_in(target: OwnRegistry, directory: Path) -> Figure:
     options = ["--src", "dir", "--dest", "docker", "--dest-tls-verify=false"]
     command = ["skopeo", "sync", *options, str(directory), target.address]
     return into(target, lambda: measured(command))
@@ -203,22 +209,38 @@ def _line(request: RunRequest) -> str:
     return f"{request.to_json()}\n"
 
 
+@dataclass(frozen=True)
+class OwnRegistry:
+    """The registry of a site in mode du, as Airferry itself starts it."""
+
+    config: Path
+    directory: Path
+    address: str
+    pid: int
+
+
 @contextmanager
-def _site(base: Path, registry: RunningRegistry) -> Iterator[Path]:
-    """Give the config of a site with that registry."""
-    with tempfile.TemporaryDirectory(dir=base, prefix="state-") as state:
-        config = Path(state) / "airctl-config.yaml"
-        config.write_text(
-            f"privateRegistryType: custom\nprivateRegistryBase: {registry.address}\n"
-            f"privateRegistryInsecure: true\nstateDir: {state}\n",
+def _site(base: Path) -> Iterator[OwnRegistry]:
+    """Set up a site with an empty registry of its own."""
+    with tempfile.TemporaryDirectory(dir=base, prefix="site-") as site:
+        path = Path(site) / "airctl-config.yaml"
+        path.write_text(
+            f"privateRegistryType: du\nregistryPort: {free_port()}\nstateDir: {site}/state\n"
+            f"registryDir: {site}/registry\n",
             encoding="utf-8",
         )
+        config = load_config(path)
+        server = RegistryServer(config)
+        server.start()
         try:
-            yield config
+            pid = server.status().pid or 0
+            yield OwnRegistry(path, config.registry_dir, server.address, pid)
         except BenchError:
-            report = f"from core.cli import main; main(['report', '--config', {str(config)!r}])"
+            report = f"from core.cli import main; main(['report', '--config', {str(path)!r}])"
             subprocess.run([sys.executable, "-c", report], check=False)
             raise
+        finally:
+            server.stop()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from tests.support.registry import RunningRegistry
+from typing import Protocol
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -75,7 +74,19 @@ def measured(command: list[str], stdin: str = "") -> Figure:
     return Figure(ended - begun, cpu_s, usage.ru_maxrss << 10, ended_at_s=ended)
 
 
-def into(registry: RunningRegistry, work: Callable[[], Figure]) -> Figure:
+class Registry(Protocol):
+    """A registry that runs on this machine."""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+
+    @property
+    def directory(self) -> Path:
+        """Where it stores."""
+
+
+def into(registry: Registry, work: Callable[[], Figure]) -> Figure:
     """Measure work and the registry's part in it."""
     before = processor_s(registry.pid)
     figure = work()

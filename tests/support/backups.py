@@ -13,6 +13,7 @@ from core.engine.journal import JournalReader, TaskRow
 from core.registry import (
     Backup,
     BackupWanted,
+    BlobFiles,
     RegistryClient,
     Saved,
     Snapshot,
@@ -68,11 +69,12 @@ def backup_of(
     part_bytes: int = 0,
     earlier: tuple[Saved, ...] = (),
     config: bytes = b"# a config\n",
+    files: BlobFiles | None = None,
 ) -> Backup:
     """Return the backup of a registry, not written yet."""
     directory.mkdir(exist_ok=True)
     wanted = BackupWanted(directory, name, created, config, part_bytes, earlier)
-    return Backup(snapshot_of(client), client, wanted, threading.Event())
+    return Backup(snapshot_of(client), client, wanted, threading.Event(), files=files)
 
 
 def written(backup: Backup) -> Path:

@@ -29,6 +29,7 @@ class RunningRegistry:
     site_id: str = ""
     auth: Mapping[str, object] = field(default_factory=dict)
     read_only: bool = False
+    deletes: bool = True
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -43,7 +44,7 @@ class RunningRegistry:
             "log": {"level": "error", "accesslog": {"disabled": True}},
             "storage": {
                 "filesystem": {"rootdirectory": str(self.directory)},
-                "delete": {"enabled": True},
+                "delete": {"enabled": self.deletes},
                 "maintenance": {"readonly": {"enabled": self.read_only}},
             },
             "http": {"addr": self.address, "secret": "bench", **self._tls(), **self._headers()},

@@ -16,6 +16,11 @@ class Storage:
     def __init__(self, base: Path) -> None:
         self._base = base
 
+    @property
+    def root(self) -> Path:
+        """The directory in which the registry stores."""
+        return self._only("blobs").parents[3]
+
     def blob(self, digest: str) -> bytes:
         return self.path(digest).read_bytes()
 
@@ -37,6 +42,15 @@ class Storage:
     def lose_links(self, repository: str) -> None:
         """Have a repository know of no blob any more; the blobs stay."""
         shutil.rmtree(self._only(f"repositories/{repository}/_layers"))
+
+    def lose_link(self, digest: str) -> None:
+        """Have every repository know of a blob no more; the blob stays."""
+        for link in self._base.glob(f"*/**/_layers/sha256/{digest.removeprefix('sha256:')}"):
+            shutil.rmtree(link)
+
+    def drafts(self) -> list[Path]:
+        """Return what is left of blobs that were put directly."""
+        return list(self._base.glob("*/airferry-restore"))
 
     def tags(self) -> list[str]:
         """Return `repository:tag` of every tag."""

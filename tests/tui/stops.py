@@ -37,6 +37,7 @@ ENDED = (
         "maintenance",
     ),
     Stop(("enter",), ("Which directory does the backup go to?",), "backup"),
+    Stop(("enter",), ("What is written?",), "backup-way"),
     Stop(("escape", "down", "enter"), ("Which backup is restored?",), "restore"),
     Stop(("escape", "down", "down", "enter"), ("tunnels wanted",), "tunnels", watches=True),
     Stop(("escape", *["down"] * 7, "enter"), ("Which hosts",), "clean"),

@@ -21,9 +21,10 @@ from tests.tui.conftest import CONFIG
 from tests.tui.driving import Driver, opened
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, task, well
 from tests.tui.test_hostile_text import EVIL, LONG, see_it_safe
+from tui import backups
 from tui.again import retry_of
+from tui.backups import FoundBackup, backups_in, restore_line, with_needed
 from tui.site import Snapshot
-from tui.upkeep import backups_in
 
 
 def upkeep(request: RunRequest, config: Config) -> list[TaskRow]:
@@ -99,6 +100,10 @@ async def test_backup_asks_where_and_goes_through_review(
         await driver.press("ctrl+u")
         await driver.paste("/media/stick")
         await driver.press("enter")
+        await driver.sees(
+            "> everything that the registry holds", "to /media/stick", "o: [ ] in parts"
+        )
+        await driver.press("enter")
         await driver.sees("[Review]", "write a backup of 6 images (1.0 GB)", "Start?   > No")
         kind = RunKind.PLAN_BACKUP
         place = Path("/media/stick")
@@ -106,6 +111,55 @@ async def test_backup_asks_where_and_goes_through_review(
         await driver.press("right", "enter")
         await driver.sees("Done.", "read back and compared", "airferry-backup-1.tar")
         assert keeper.requests[-1] == RunRequest(RunKind.BACKUP, config, outdir=place)
+
+
+async def test_a_backup_of_what_is_new_in_parts(
+    config: Path, keeper: FakeEngine, home: Path
+) -> None:
+    async with opened(config, keeper) as driver:
+        await to_line(driver, "Back up")
+        await driver.press("enter")
+        await driver.sees("Which directory does the backup go to?")
+        await driver.press("enter")
+        await driver.sees("only what is new since 20 Nov 14:00 (4 kB", "since 01 Nov 12:00 (2 kB")
+        await driver.press("o", "down", "down")
+        await driver.sees("o: [x] in parts of 4 GB (for FAT sticks)", "> only what is new since 01")
+        await driver.press("enter")
+        await driver.sees("[Review]", "Start?   > No")
+    assert keeper.requests[-1] == RunRequest(
+        RunKind.PLAN_BACKUP,
+        config,
+        outdir=home,
+        since=home / "airferry-backup-20261101-120000.tar",
+        split_bytes=4_000_000_000,
+    )
+
+
+async def test_a_backup_to_fat_is_in_parts_unless_wanted_otherwise(
+    config: Path, keeper: FakeEngine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stick of FAT cannot be had here: the kind of file system is given."""
+    monkeypatch.setattr(backups, "file_system_type", lambda _: "vfat")
+    async with opened(config, keeper) as driver:
+        await to_line(driver, "Back up")
+        await driver.press("enter")
+        await driver.sees("Which directory does the backup go to?", str(home)[:60])
+        await driver.press("enter")
+        await driver.sees("o: [x] in parts of 4 GB (this is FAT, which takes no larger file)")
+        await driver.press("enter")
+        await driver.sees("[Review]", "Start?   > No")
+        assert keeper.requests[-1].split_bytes == 4_000_000_000
+        await driver.press("escape")
+        await driver.sees("Support bundle")
+        await driver.press("enter")
+        await driver.sees("Which directory does the backup go to?")
+        await driver.press("enter")
+        await driver.sees("o: [x]")
+        await driver.press("o")
+        await driver.sees("o: [ ]")
+        await driver.press("enter")
+        await driver.sees("[Review]", "Start?   > No")
+        assert keeper.requests[-1].split_bytes == 0
 
 
 async def test_restore_picks_backups_and_goes_through_review(
@@ -329,8 +383,32 @@ async def test_hostile_names_of_backups(config: Path, keeper: FakeEngine, home: 
 
 
 def test_backups_are_found_newest_first_and_parts_once(home: Path) -> None:
-    found = backups_in([home, home / "gone", home])
+    found = [(each.path, each.size_bytes) for each in backups_in([home, home / "gone", home])]
     assert [path.name for path, _ in found] == [
         "airferry-backup-20261120-140000-changes.tar.00",
         "airferry-backup-20261101-120000.tar",
     ]
+
+
+OLD = FoundBackup(Path("/a/airferry-backup-20261101-120000.tar"), 2000)
+NEW = FoundBackup(
+    Path("/b/airferry-backup-20261120-140000-changes.tar.00"),
+    3000,
+    ("airferry-backup-20261101-120000.tar",),
+)
+
+
+def test_what_a_backup_of_changes_needs_stands_beside_it() -> None:
+    both = {each.name: each for each in (OLD, NEW)}
+    assert restore_line(OLD, both) == "     2 kB  airferry-backup-20261101-120000.tar  /a"
+    new = "     3 kB  airferry-backup-20261120-140000-changes.tar.00  "
+    assert restore_line(NEW, both) == f"{new}needs 01 Nov"
+    assert restore_line(NEW, {NEW.name: NEW}) == f"{new}lacks 01 Nov"
+
+
+def test_what_a_backup_of_changes_needs_is_taken_along() -> None:
+    found = [NEW, OLD]
+    assert with_needed([NEW.path], found) == (NEW.path, OLD.path)
+    assert with_needed([OLD.path, NEW.path], found) == (OLD.path, NEW.path)
+    assert with_needed([OLD.path], found) == (OLD.path,)
+    assert with_needed([NEW.path], [NEW]) == (NEW.path,)

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from core.bundle import bundle_file, find_bundles, verify_bundle
+from core.engine.backups import needs_of
 from core.errors import BackupPlaceUnfit, Cancelled, LocalFilesError, RegistryError
-from core.registry import RegistryClient
+from core.registry import BlobFiles, RegistryClient
+from core.registry.backup import SMALL_BYTES
 from tests.support.archives import docker_archive
 from tests.support.backups import (
     NEWER,
@@ -174,7 +176,8 @@ def test_what_an_earlier_backup_holds_is_left_out(
     path = written(backup_of(filled, out, "b.tar", earlier=(first,)))
     second = saved(path)
     assert snapshot_of(filled).tags == second.snapshot.tags
-    assert ("a.tar",) == second.record.needs
+    assert ("a.tar",) == second.record.needs == needs_of(path)
+    assert () == needs_of(out / "a.tar") == needs_of(out / "gone.tar")
     new = set(second.snapshot.blobs) - set(first.snapshot.blobs)
     assert new == set(second.places) & set(second.snapshot.blobs)
     assert set(first.snapshot.blobs) & set(second.snapshot.blobs) == set(second.record.elsewhere)
@@ -199,6 +202,47 @@ def test_a_blob_that_is_damaged_in_the_registry_is_named(
     stored.lose_blob(digest)
     with pytest.raises(RegistryError, match=f"the blob {digest} not whole"):
         written(backup_of(filled, out))
+    assert ([], []) == (visible(out), hidden(out))
+
+
+@pytest.fixture
+def blob_files(filled: RegistryClient, stored: Storage) -> BlobFiles:
+    """Where the filled registry stores."""
+    assert list(filled.repositories())
+    return BlobFiles(stored.root)
+
+
+def test_blobs_are_read_where_the_registry_stores(
+    filled: RegistryClient, stored: Storage, blob_files: BlobFiles, out: Path
+) -> None:
+    """The same archive; and the registry, which knows the large blobs no more, was not asked."""
+    through_it = written(backup_of(filled, out, "a.tar"))
+    backup = backup_of(filled, out, "b.tar", files=blob_files)
+    for digest, size in backup.snapshot.blobs.items():
+        if size > SMALL_BYTES:
+            stored.lose_link(digest)
+    assert through_it.read_bytes() == written(backup).read_bytes()
+
+
+def test_what_is_not_there_in_its_size_is_asked_of_the_registry(
+    filled: RegistryClient, out: Path, tmp_path: Path
+) -> None:
+    through_it = written(backup_of(filled, out, "a.tar"))
+    elsewhere = BlobFiles(tmp_path / "elsewhere")
+    path = written(backup_of(filled, out, "b.tar", files=elsewhere))
+    assert through_it.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("part_bytes", [0, PART_BYTES])
+def test_a_blob_that_is_damaged_where_the_registry_stores_is_named(
+    filled: RegistryClient, stored: Storage, blob_files: BlobFiles, out: Path, part_bytes: int
+) -> None:
+    """It is read back as something else, and told from a bad medium."""
+    blobs = snapshot_of(filled).blobs
+    digest = max(blobs, key=lambda digest: blobs[digest])
+    damage(stored.path(digest))
+    with pytest.raises(RegistryError, match=f"a damaged blob: {digest}, of site/app:1"):
+        written(backup_of(filled, out, files=blob_files, part_bytes=part_bytes))
     assert ([], []) == (visible(out), hidden(out))
 
 
@@ -237,13 +281,17 @@ def test_a_paused_backup_goes_on(filled: RegistryClient, out: Path) -> None:
     assert snapshot_of(filled).tags == saved(path).snapshot.tags
 
 
-def test_a_medium_that_reads_back_something_else(filled: RegistryClient, out: Path) -> None:
+@pytest.mark.parametrize("where", ["registry", "files"])
+@pytest.mark.parametrize("place", [0, 100, 512, 3_000_000, -1])
+def test_a_medium_that_reads_back_something_else(
+    filled: RegistryClient, blob_files: BlobFiles, out: Path, where: str, place: int
+) -> None:
     """A stick that lies cannot be had here: a byte is changed behind the writer's back."""
-    backup = backup_of(filled, out)
+    backup = backup_of(filled, out, files=blob_files if where == "files" else None)
 
     def say(words: str) -> None:
         if words == "reading it back":
-            damage(out / ".backup.tar.partial")
+            damage(out / ".backup.tar.partial", place % backup.size_bytes)
 
     with pytest.raises(BackupPlaceUnfit, match="reads back as something else"):
         backup.run(lambda _: None, say)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tests.lab.shell import run
 from tests.support.archives import ImageSpec, docker_archive, tar_of
 from tests.support.backups import (
     TIMEOUT_S,
+    DuSite,
     Site,
     backup_of,
     fill,
@@ -34,7 +36,7 @@ from tests.support.backups import (
 )
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer
-from tests.support.registry import running_registry
+from tests.support.registry import free_port, running_registry
 
 TIMES = 20
 NOISE = [
@@ -119,18 +121,34 @@ def names_in(path: Path) -> set[str]:
     return {f"{name}:{tag}" for name, tag in saved(path).snapshot.tags}
 
 
+@contextmanager
+def other_site(directory: Path, kind: type[Site]) -> Iterator[Site]:
+    """A site with an empty registry: its own, or another's."""
+    if kind is DuSite:
+        other = DuSite(directory, f"127.0.0.1:{free_port()}")
+        assert 0 == other.run("registry start").returncode
+        try:
+            yield other
+        finally:
+            other.run("registry stop")
+    else:
+        with running_registry(directory) as registry:
+            yield Site(directory, registry.address)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", [Site, DuSite])
 def test_a_restore_that_is_killed_is_completed_by_the_next(
-    site: Site, out: Path, tmp_path: Path
+    site: Site, out: Path, tmp_path: Path, kind: type[Site]
 ) -> None:
+    """Blobs go through the registry, or (mode du) are put where it stores."""
     assert 0 == site.run("backup", "--outdir", out).returncode
     (backup,) = out.glob("*.tar")
     whole_s, killed = 0.0, 0
     while killed < TIMES:
         directory = tmp_path / f"other-{time.monotonic_ns()}"
         directory.mkdir()
-        with running_registry(directory) as registry:
-            other = Site(directory, registry.address)
+        with other_site(directory, kind) as other:
             request = RunRequest(RunKind.RESTORE, other.config, (backup,))
             took_s = engine_ended(request, some_moment(whole_s) if whole_s else None)
             whole_s, killed = whole_s or took_s or 0.0, killed + (took_s is None)
@@ -142,6 +160,7 @@ def test_a_restore_that_is_killed_is_completed_by_the_next(
             assert engine_ended(request) is not None
             wanted = seen_from_outside(site.address, NAMES)
             assert wanted == seen_from_outside(other.address, NAMES)
+            assert not (directory / "registry" / "airferry-restore").exists()
 
 
 def tagged_names(site: Site) -> set[str]:

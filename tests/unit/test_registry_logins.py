@@ -23,6 +23,7 @@ from core.errors import (
     RegistryReadOnly,
     RegistryTlsWrong,
     RegistryTokenExpired,
+    RegistryUnreachable,
 )
 from core.registry import RegistryClient
 from core.registry.challenge import Challenge, challenges_in
@@ -406,6 +407,16 @@ def test_a_full_registry_names_who_is_to_make_room(
     with pytest.raises(RegistryFull) as caught:
         open_client(address, insecure=True, theirs=theirs).require_rights("a", push=True)
     assert theirs == ("quota" in caught.value.remedy)
+
+
+def test_a_name_that_nobody_knows(open_client: Open) -> None:
+    with pytest.raises(RegistryUnreachable, match="does not answer") as caught:
+        open_client("no-such-name.invalid:5000").site_id()
+    assert "privateRegistryBase, or this machine's name service" in caught.value.remedy
+    with pytest.raises(RegistryUnreachable) as caught:
+        open_client("127.0.0.1:9").site_id()
+    assert "privateRegistryBase" in caught.value.remedy
+    assert "airferry registry start" not in caught.value.remedy
 
 
 def test_tls_where_there_is_none_and_none_where_there_is(

@@ -13,7 +13,7 @@ import pytest
 from core.errors import BundleCorrupt, BundleError, Cancelled, NotABundle, RegistryError
 from core.pause import Pause
 from core.registry import BlobFiles, Lacks, RegistryClient, Restore, Saved
-from tests.support.archives import docker_archive, write_bundle
+from tests.support.archives import digest_of, docker_archive, write_bundle
 from tests.support.backups import (
     BIG,
     NEWER,
@@ -100,6 +100,40 @@ def test_into_an_empty_registry(
     assert set(NAMES) == {
         f"{name}:{tag}" for name in target.repositories() for tag in target.tags(name)
     }
+
+
+def test_blobs_are_put_where_the_registry_stores(
+    backup: Path,
+    address: str,
+    other: RunningRegistry,
+    target: RegistryClient,
+    files: BlobFiles,
+    kept: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The registry itself takes no blob, and has them all; a killed run's rest is cleared away."""
+    (other.directory / "airferry-restore").mkdir()
+    (other.directory / "airferry-restore" / "half").write_bytes(b"half")
+    monkeypatch.delattr(RegistryClient, "upload_stream")
+    restored(restore_of(target, saved(backup), files=files))
+    assert seen_from_outside(address, NAMES) == seen_from_outside(other.address, NAMES)
+    assert all(digest == digest_of(kept.blob(digest)) for digest in saved(backup).snapshot.blobs)
+    assert [] == kept.drafts()
+
+
+def test_a_registry_that_stores_elsewhere_is_sent_the_blobs(
+    backup: Path, address: str, other: RunningRegistry, target: RegistryClient, tmp_path: Path
+) -> None:
+    """Nothing is left where it does not look, and what was there already stays."""
+    elsewhere = tmp_path / "elsewhere"
+    content = saved(backup).snapshot
+    digest = max(content.blobs, key=lambda digest: content.blobs[digest])
+    there = elsewhere / "docker/registry/v2/blobs/sha256" / digest[7:9] / digest[7:] / "data"
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"".join(saved(backup).pieces(digest, lambda: None)))
+    restored(restore_of(target, saved(backup), files=BlobFiles(elsewhere)))
+    assert seen_from_outside(address, NAMES) == seen_from_outside(other.address, NAMES)
+    assert [there] == [path for path in elsewhere.rglob("*") if path.is_file()]
 
 
 def test_what_is_there_is_not_sent_again(backup: Path, target: RegistryClient) -> None:
@@ -202,16 +236,18 @@ def test_prune(backup: Path, target: RegistryClient, tmp_path: Path) -> None:
     assert content.tags == snapshot_of(target).tags
 
 
+@pytest.mark.parametrize("where", ["registry", "files"])
 def test_a_damaged_backup_is_refused_with_the_blob_named(
-    backup: Path, target: RegistryClient
+    backup: Path, target: RegistryClient, files: BlobFiles, kept: Storage, where: str
 ) -> None:
     found = saved(backup)
     sizes = found.snapshot.blobs
     digest = max(sizes, key=lambda digest: sizes[digest])
     damage(backup, found.places[digest].offset + 1000)
-    restore = restore_of(target, saved(backup))
+    restore = restore_of(target, saved(backup), files=files if where == "files" else None)
     with pytest.raises(BundleCorrupt, match=f"the blob {digest} of site/app:1 is damaged"):
         restore.run(restore.lacks(closely=True), lambda _: None)
+    assert [] == kept.drafts()
     assert [] == [tag for name in target.repositories() for tag in target.tags(name)]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from core.cli import main
 from core.engine.journal import State
 from core.engine.lock import engine_lock, note_work
 from tests.support.archives import docker_archive
@@ -94,6 +97,32 @@ def test_keep(site: Upkeep) -> None:
     ]
     done = site.run("registry keep", "1", "--yes")
     assert (0, ["tool:2"]) == (done.returncode, site.names())
+
+
+class Person(io.StringIO):
+    """Somebody at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, 1), ("", 2, 3)])
+def test_a_person_is_asked_before_names_go(
+    site: Upkeep,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    left: int,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Person(f"{answer}\n"))
+    assert code == main(["registry", "keep", "1", "--config", str(site.config)])
+    said = capsys.readouterr().out
+    assert [True] * 3 == [
+        words in said
+        for words in ("comes back site/app:1", "2 names of release 5.2.0", "Go on? [y/N]")
+    ]
+    assert left == len(site.names())
 
 
 def test_modes_without_a_registry_of_ours(site: Upkeep, tmp_path: Path) -> None:

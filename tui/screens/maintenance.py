@@ -15,10 +15,18 @@ from textual.message import Message
 from textual.widgets import Static
 
 from core.config import Config, Mode
-from core.engine.report import size
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
+from tui.backups import (
+    BackupPlace,
+    FoundBackup,
+    look_at_place,
+    look_for_backups,
+    restore_line,
+    with_needed,
+)
 from tui.places import place_for_files
+from tui.screens.backup import BackupScreen, Way
 from tui.screens.dialogs import Prompt, Question
 from tui.screens.holdings import HoldingsScreen
 from tui.screens.mode import ModeScreen
@@ -30,11 +38,10 @@ from tui.screens.services import ServiceScreen
 from tui.screens.tunnels import TunnelsScreen
 from tui.site import Site
 from tui.text import safe
-from tui.upkeep import Upkeep, backups_in, look_after, upkeep_rows
+from tui.upkeep import Upkeep, look_after, upkeep_rows
 from tui.widgets.line_list import LineList
 
 _OTHER = "another file"
-_PLACE_WIDTH = 14
 _NOT_OURS = "The registry is not Airferry's: what is in it is looked after where it runs."
 _NONE_STORED = (
     "In mode none there is no registry to look after: hosts hold the images themselves.\n"
@@ -78,14 +85,19 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
             self.run = run
             self.error = error
 
-    class Offered(Message):
-        """It was looked where backups go, or lie."""
+    class PlaceLookedAt(Message):
+        """It was looked where a backup is to go."""
 
-        def __init__(self, place: Path, backups: list[tuple[Path, int]], *, restore: bool) -> None:
+        def __init__(self, place: BackupPlace) -> None:
             super().__init__()
             self.place = place
+
+    class Offered(Message):
+        """It was looked where backups lie."""
+
+        def __init__(self, backups: list[FoundBackup]) -> None:
+            super().__init__()
             self.backups = backups
-            self.restore = restore
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -122,8 +134,8 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
     @on(LineList.Chosen)
     def _chosen(self, event: LineList.Chosen) -> None:
         actions: dict[str, Callable[[], None]] = {
-            "backup": lambda: self._offer(restore=False),
-            "restore": lambda: self._offer(restore=True),
+            "backup": self._back_up,
+            "restore": self._restore,
             "mode": self._mode,
             "tunnels": lambda: self.ferry.open(TunnelsScreen(self.site)),
             "registry": self._registry,
@@ -176,63 +188,90 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
         else:
             self.ferry.open(RunScreen(self.site, message.run))
 
-    def _offer(self, *, restore: bool) -> None:
+    def _has_registry(self) -> bool:
         if self.site.config.mode is Mode.NONE:
             self.ferry.say(_NO_REGISTRY)
-            return
-        self.run_worker(self._look_for_backups(restore=restore), group="offer", exclusive=True)
+        return self.site.config.mode is not Mode.NONE
 
-    async def _look_for_backups(self, *, restore: bool) -> None:
-        place, backups = await asyncio.to_thread(_places, self.site, look=restore)
-        self.post_message(self.Offered(place, backups, restore=restore))
-
-    @on(Offered)
-    def _offered(self, message: Offered) -> None:
-        if message.restore:
-            self._pick_backup(message)
-            return
-
+    def _back_up(self) -> None:
         def answered(directory: str | None) -> None:
             if directory:
                 path = Path(directory).expanduser().absolute()
-                self._review(RunRequest(RunKind.BACKUP, self.site.path, outdir=path))
+                self.run_worker(self._look_at(path), group="offer", exclusive=True)
 
-        title = "Which directory does the backup go to? (a stick, or another disk)"
-        self.ferry.open(Prompt(title, str(message.place)), answered)
+        if self._has_registry():
+            title = "Which directory does the backup go to? (a stick, or another disk)"
+            self.ferry.open(Prompt(title, str(place_for_files(self.site.media))), answered)
 
-    def _pick_backup(self, message: Offered) -> None:
-        choices = [
-            (str(path), f"{size(total):>9}  {path.name}  {_end_of(path.parent)}")
-            for path, total in message.backups
-        ]
+    async def _look_at(self, directory: Path) -> None:
+        self.post_message(
+            self.PlaceLookedAt(await asyncio.to_thread(look_at_place, self.site, directory))
+        )
+
+    @on(PlaceLookedAt)
+    def _place_looked_at(self, message: PlaceLookedAt) -> None:
+        directory = message.place.directory
+
+        def answered(way: Way | None) -> None:
+            if way:
+                self._review(
+                    RunRequest(
+                        RunKind.BACKUP,
+                        self.site.path,
+                        outdir=directory,
+                        since=way.since,
+                        split_bytes=way.split_bytes,
+                    )
+                )
+
+        self.ferry.open(BackupScreen(self.site, message.place), answered)
+
+    def _restore(self) -> None:
+        if self._has_registry():
+            self.run_worker(self._look_for_backups(), group="offer", exclusive=True)
+
+    async def _look_for_backups(self) -> None:
+        self.post_message(self.Offered(await asyncio.to_thread(look_for_backups, self.site)))
+
+    @on(Offered)
+    def _offered(self, message: Offered) -> None:
+        found = message.backups
+        by_name = {each.name: each for each in found}
         menu = Menu(
             "Which backup is restored?",
-            [*choices, (_OTHER, f"{_OTHER}: type its path")],
+            [
+                *((str(each.path), restore_line(each, by_name)) for each in found),
+                (_OTHER, f"{_OTHER}: type its path"),
+            ],
             "Next: Review",
             option="take away what the backup does not have (else it stays)",
             help=(
-                "A backup with -changes in its name holds only what an earlier one lacks: pick "
-                "that one as well. Nothing is restored before Review is confirmed."
+                "A backup with -changes in its name holds only what earlier ones lack. 'needs' "
+                "says which, and they are taken along; 'lacks' says that one was not found here: "
+                "put in its stick. Nothing is restored before Review is confirmed."
             ),
         )
-        self.ferry.open(PickScreen(self.site, self.STEP, menu), self._backup_picked)
 
-    def _backup_picked(self, picked: Picked | None) -> None:
-        if picked is None:
-            return
-        paths = tuple(Path(key) for key in picked.keys if key != _OTHER)
+        def answered(picked: Picked | None) -> None:
+            if picked:
+                self._backup_picked(picked, found)
+
+        self.ferry.open(PickScreen(self.site, self.STEP, menu), answered)
+
+    def _backup_picked(self, picked: Picked, found: list[FoundBackup]) -> None:
+        paths = with_needed([Path(key) for key in picked.keys if key != _OTHER], found)
         if _OTHER not in picked.keys:
-            self._restore(paths, prune=picked.option)
+            self._review_restore(paths, prune=picked.option)
             return
 
         def answered(typed: str | None) -> None:
             if typed:
                 path = Path(typed).expanduser().absolute()
-                self._restore((*paths, path), prune=picked.option)
+                self._review_restore((*paths, path), prune=picked.option)
 
         self.ferry.open(Prompt("The path of the backup", ""), answered)
 
-    def _restore(self, paths: tuple[Path, ...], *, prune: bool) -> None:
+    def _review_restore(self, paths: tuple[Path, ...], *, prune: bool) -> None:
         self._review(RunRequest(RunKind.RESTORE, self.site.path, bundles=paths, prune=prune))
 
     def _check_registry(self) -> None:
@@ -305,24 +344,6 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
         else:
             lines = [f"At {status.address}, storing in {status.directory}."]
             self.ask_service("Start the registry?", lines, "Start it", _start_registry)
-
-
-def _end_of(directory: Path) -> str:
-    """Return where a file lies; of a long path its end."""
-    shown = str(directory)
-    return shown if len(shown) <= _PLACE_WIDTH else f"..{shown[2 - _PLACE_WIDTH :]}"
-
-
-def _places(site: Site, *, look: bool) -> tuple[Path, list[tuple[Path, int]]]:
-    """Return where a backup best goes, and those that lie where they may be looked for."""
-    backups: list[tuple[Path, int]] = []
-    if look:
-        runs = (run for run in site.reader.runs() if run.kind == RunKind.BACKUP)
-        earlier = (Path(str(where)) for run in runs if (where := run.options.get("outdir")))
-        sticks = (stick.path for stick in site.media.sticks())
-        places = [*sticks, Path.home(), site.config.images_dir, *earlier]
-        backups = backups_in(places)
-    return place_for_files(site.media), backups
 
 
 def _start_registry(config: Config) -> None:
