@@ -138,6 +138,16 @@ def test_an_earlier_mode_is_told_until_a_change_of_all_hosts_was_completed(tmp_p
     assert [] == differences(config)
 
 
+def test_another_registry_of_the_site_s_own(tmp_path: Path) -> None:
+    config = site(tmp_path, Mode.CUSTOM, registry_base="new.site/x")
+    made(tmp_path, RunKind.INSTALL, Mode.CUSTOM)
+    assert [] == differences(config), "a run of an earlier version does not say which it was"
+    made(tmp_path, RunKind.INSTALL, Mode.CUSTOM, registry_base="old.site:5000/x")
+    assert ["registry new.site/x now, set up with old.site:5000/x"] == differences(config)
+    made(tmp_path, RunKind.RECONFIGURE, Mode.CUSTOM, registry_base="new.site/x")
+    assert [] == differences(config)
+
+
 def test_a_change_at_work_is_no_difference(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.begin(RunKind.RECONFIGURE, Mode.NONE, "/c", {}, 1)
