@@ -19,6 +19,7 @@ PARTICULAR = "particular"
 MOST_PARTICULARS = 500
 RESTARTS = "is to be restarted"
 FOLLOW = "follow the registry"
+FOR_THIS_RUN = "for this run only"
 IN_PLACE_OF = "in place of the one from port"
 STAYS = "stays"
 _ROOM = re.compile(r"^room left[^:\n]*: \S+ GB in (.+) \((-?[0-9]+) bytes\)$", re.MULTILINE)

@@ -24,6 +24,7 @@ from core.engine.report import (
 )
 from core.engine.request import RunKind, RunRequest
 from core.errors import ConfigError, UsageError
+from core.secrets import Secrets
 from core.telling import PARTICULAR
 
 
@@ -132,9 +133,19 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
     )
 
 
-def run_to_end(request: RunRequest, options: Namespace, config: Config) -> int:
-    """Start a run, follow it and print its report; return the exit code."""
-    run = start_run(request, asked_secrets(options, config))
+def run_to_end(
+    request: RunRequest, options: Namespace, config: Config, secrets: Secrets | None = None
+) -> int:
+    """Start a run, follow it and print its report; return the exit code.
+
+    Args:
+        request: The run.
+        options: The command line.
+        config: The site.
+        secrets: What was typed already; it is asked for if None.
+    """
+    given = asked_secrets(options, config) if secrets is None else secrets
+    run = start_run(request, given)
     if getattr(options, "detach", False):
         _say(options, {"run": run}, f"run {run} is at work; watch it with: airferry watch {run}")
         return 0

@@ -24,6 +24,7 @@ from core.engine.launcher import start_run, true_state
 from core.engine.report import causes_of, report_record
 from core.engine.request import RunKind, RunRequest
 from core.errors import UsageError
+from core.secrets import Secrets
 
 _MOST_HOSTS = 6
 
@@ -38,31 +39,32 @@ def reconfigure(options: Namespace, config: Config) -> int:
         later_wins=options.later_wins,
         remove_registry=options.remove_registry,
     )
-    if options.dry_run:
-        return _show_plan(request, options, config)
-    if not options.yes:
-        _ask(request, options, config)
-    return run_to_end(request, options, config)
-
-
-def _ask(request: RunRequest, options: Namespace, config: Config) -> None:
-    """Show the plan and ask before anything is changed.
-
-    Raises:
-        UsageError: it is not wanted, or nobody can be asked.
-    """
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not options.dry_run and not options.yes and (sys.stdin is None or not sys.stdin.isatty()):
         raise UsageError(
             "this changes what serves the hosts",
             remedy="See: airferry reconfigure --dry-run. Say --yes to do it.",
         )
-    _show_plan(request, options, config)
+    secrets = asked_secrets(options, config)
+    if options.dry_run:
+        return _show_plan(request, secrets, options, config)
+    if not options.yes:
+        _show_plan(request, secrets, options, config)
+        _require_yes()
+    return run_to_end(request, options, config, secrets)
+
+
+def _require_yes() -> None:
+    """Ask before anything is changed.
+
+    Raises:
+        UsageError: it is not wanted.
+    """
     if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
         raise UsageError("nothing was changed", remedy="Say y to go on.")
 
 
-def _show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
-    run = start_run(request.as_plan(), asked_secrets(options, config))
+def _show_plan(request: RunRequest, secrets: Secrets, options: Namespace, config: Config) -> int:
+    run = start_run(request.as_plan(), secrets)
     follow(config, run, quiet=True)
     reader = JournalReader(config.state_dir)
     tasks, row = reader.tasks(run), reader.run(run)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from core.engine.journal import LogLine, State, TaskRow
 from core.engine.report import count, size
-from core.telling import FOLLOW, IN_PLACE_OF, RESTARTS, stays_in
+from core.telling import FOLLOW, FOR_THIS_RUN, IN_PLACE_OF, RESTARTS, stays_in
 
 DU = "du"
 NOTHING = "Nothing to change: the site is as the config says."
@@ -90,7 +90,7 @@ def changes_of(tasks: Iterable[TaskRow], facts: Iterable[LogLine]) -> list[Chang
 def _change(task: TaskRow) -> tuple[ChangeKind, str] | None:
     """Return what becomes of the thing that a step is about; None for what only looks."""
     step = task.step.partition(":")[0]
-    if task.state is State.PRESENT and step in _SERVICES:
+    if task.state is State.PRESENT and step in _SERVICES and task.message != FOR_THIS_RUN:
         return ChangeKind.STAYS, _SERVICES[step]
     if task.state is not State.MISSING:
         return None

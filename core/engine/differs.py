@@ -16,6 +16,8 @@ from core.hosts.tunnels import TunnelBook
 from core.registry import RegistryServer
 from core.registry.relocate import noted_move
 
+REGISTRY_BASE = "registry_base"
+"""Under this name a run of mode custom notes which registry hosts were given."""
 LEFT_OVER = "airferry reconfigure makes the site what the config says"
 
 
@@ -32,6 +34,10 @@ def _modes(config: Config) -> Iterator[str]:
     for number, run in enumerate(_host_jobs(config)):
         if run.mode != config.mode and run.mode in tuple(Mode):
             yield f"mode {config.mode} now, set up in mode {run.mode}"
+            return
+        base = run.options.get(REGISTRY_BASE, config.registry_base)
+        if config.mode is Mode.CUSTOM and base != config.registry_base:
+            yield f"registry {config.registry_base} now, set up with {base}"
             return
         if run.kind == RunKind.RECONFIGURE and not run.options.get("hosts"):
             state = true_state(run, config.state_dir)

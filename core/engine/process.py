@@ -22,7 +22,7 @@ from pathlib import Path
 from core.bundle import BundleFile, bundle_file, find_bundles, parse_reference
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
 from core.engine.asked import Asked
-from core.engine.differs import LEFT_OVER, differences
+from core.engine.differs import LEFT_OVER, REGISTRY_BASE, differences
 from core.engine.journal import Journal, LogLine, State
 from core.engine.lock import engine_lock, note_holder
 from core.engine.plan import build_plan
@@ -90,6 +90,8 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
         if request.kind.changes_things:
             journal.mark_interrupted(CHANGING)
         options = {k: v for k, v in json.loads(request.to_json()).items() if v}
+        if config.mode is Mode.CUSTOM:
+            options[REGISTRY_BASE] = config.registry_base
         run = journal.begin(request.kind, config.mode, str(config.path), options, os.getpid())
         if request.kind.changes_things:
             note_holder(state_dir, run)

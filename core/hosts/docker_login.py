@@ -62,12 +62,19 @@ def with_login(text: str, registry: str, login: RegistryLogin, where: str) -> st
     """Return the file's text with a login in it; the same text where it has it already.
 
     Raises:
-        DockerFailed: the present text is not what Docker reads; nothing is changed then.
+        DockerFailed: the present text is not what Docker reads, or Docker asks a helper instead;
+            nothing is changed then.
     """
     settings = _settings(text, where)
     auths = settings.get("auths") or {}
     if not isinstance(auths, dict):
         raise DockerFailed(f"{where}: {PATH}: auths is not a JSON object")
+    helper = (settings.get("credHelpers") or {}).get(registry) or settings.get("credsStore")
+    if helper:
+        raise DockerFailed(
+            f"{where}: {PATH} leaves logins to the helper '{helper}': one there is not read",
+            remedy="Log in there with docker login, or set privateRegistryHostLogin: false.",
+        )
     entry = _entry(login)
     if auths.get(registry) == entry:
         return text

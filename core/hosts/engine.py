@@ -7,6 +7,8 @@ SDK is synchronous: its calls run in threads, and it talks to a local socket tha
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
 import re
 import shutil
 import tempfile
@@ -48,6 +50,7 @@ _COPY_BYTES = 64 << 10
 _DENIED = re.compile(
     r"unauthorized|no basic auth credentials|denied: requested access|authentication required"
 )
+_SOCKETS = re.compile(r"airferry-(\d+)-\w{8}")
 T = TypeVar("T")
 
 
@@ -237,7 +240,7 @@ async def host_engine(link: HostLink) -> AsyncIterator[HostEngine]:
     """
     await link.connection()
     name = link.host.name
-    directory = Path(tempfile.mkdtemp(prefix="airferry-"))
+    directory = _socket_directory()
     pool = ThreadPoolExecutor(PULLS_AT_ONCE + 1, f"docker-{name}")
     try:
         path = directory / "s"
@@ -252,6 +255,23 @@ async def host_engine(link: HostLink) -> AsyncIterator[HostEngine]:
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _socket_directory() -> Path:
+    """Make a directory for a socket: a short path, which stateDir's need not be."""
+    _clear_left_over(Path(tempfile.gettempdir()))
+    return Path(tempfile.mkdtemp(prefix=f"airferry-{os.getpid()}-"))
+
+
+@functools.cache
+def _clear_left_over(directory: Path) -> None:
+    """Remove what engines that were killed have left there; once for each process."""
+    for path in directory.glob("airferry-*"):
+        match = _SOCKETS.fullmatch(path.name)
+        with suppress(OSError):
+            ours = path.lstat().st_uid == os.geteuid() and not path.is_symlink()
+            if match and ours and not Path("/proc", match[1]).exists():
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def open_client(base_url: str) -> docker.APIClient:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import HostRegistryGone, HostRegistryTlsWrong
@@ -17,31 +18,76 @@ from core.tls import WANTS_TLS_REMEDY, tls_context, tls_problem
 ANSWER_TIMEOUT_S = 20.0
 _READ_BYTES = 16 << 10
 _MOST_BYTES = 64 << 10
-_ANSWERS = (b" 200", b" 401", b" 403")
+_ANSWERS = (200, 401, 403)
 
 
-async def ask_registry_from(link: HostLink, address: str, *, ca: Path | None, tls: bool) -> None:
-    """See that a registry answers when it is asked from a host, and that its certificate holds.
+@dataclass(frozen=True)
+class Server:
+    """A server that hosts are to reach.
 
     Args:
-        link: The host.
-        address: The registry's `host[:port]`.
-        ca: The CA that its Docker is given; that of this machine's system if None.
+        address: Its `host[:port]`.
+        ca: The CA that the host's Docker is given for it; that of this machine's system if None.
         tls: Whether TLS is spoken.
+        what: What it is, for messages.
+    """
+
+    address: str
+    ca: Path | None
+    tls: bool
+    what: str = "the registry"
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Its name and its port."""
+        name, colon, port = self.address.rpartition(":")
+        if colon and port.isdigit():
+            return name.strip("[]"), int(port)
+        return self.address.strip("[]"), 443 if self.tls else 80
+
+
+async def ask_registry_from(link: HostLink, registry: Server) -> list[str]:
+    """See that a registry answers when it is asked from a host, and that its certificate holds.
+
+    Returns:
+        What it says of logging in: the values of `WWW-Authenticate`.
 
     Raises:
         HostForwardingForbidden: the host's sshd does not let it be asked.
         HostRegistryGone: the host does not reach it.
         HostRegistryTlsWrong: what answers is not what its Docker will trust.
     """
-    name, port = _name_and_port(address, tls=tls)
-    where = f"{link.host.name}: the registry {address}"
-    request = f"GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode()
+    answer = await _answer_from(link, registry, "/v2/")
+    status, *lines = answer.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    if not any(f" {known}" in status for known in _ANSWERS):
+        raise HostRegistryGone(
+            f"{link.host.name}: {registry.what} {registry.address}: what answers there is no "
+            f"registry ({status[:80]})"
+        )
+    headers = (line.partition(":") for line in lines)
+    return [value for name, _, value in headers if name.lower() == "www-authenticate"]
+
+
+async def ask_server_from(link: HostLink, server: Server, path: str) -> None:
+    """See that a server answers at all when it is asked from a host, and its certificate holds.
+
+    Raises:
+        HostError: as for `ask_registry_from`.
+    """
+    await _answer_from(link, server, path)
+
+
+async def _answer_from(link: HostLink, server: Server, path: str) -> bytes:
+    name, port = server.place
+    where = f"{link.host.name}: {server.what} {server.address}"
+    lines = (f"GET {path} HTTP/1.1", f"Host: {server.address}", "Connection: close", "", "")
+    request = "\r\n".join(lines).encode()
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S), link.port(port, name) as streams:
-            answer = await (
-                _Tls(streams, ca, name).ask(request) if tls else _plain(streams, request)
-            )
+            if server.tls:
+                answer = await _Tls(streams, server.ca, name).ask(request)
+            else:
+                answer = await _plain(streams, request)
     except TimeoutError as error:
         raise HostRegistryGone(
             f"{where} does not answer within {ANSWER_TIMEOUT_S:.0f} s when asked from there"
@@ -51,22 +97,13 @@ async def ask_registry_from(link: HostLink, address: str, *, ca: Path | None, tl
         raise HostRegistryGone(f"{where} is not reached from there: {said}") from error
     except (ssl.SSLError, EOFError) as error:
         raise _untrusted(where, error) from error
-    status = answer.partition(b"\r\n")[0]
-    if status.startswith(b"HTTP/1.") and any(known in status for known in _ANSWERS):
-        return
-    if not tls and b"HTTPS" in answer:
+    if not server.tls and b"HTTPS" in answer:
         raise HostRegistryTlsWrong(
             f"{where} speaks TLS, and was asked by plain HTTP", remedy=WANTS_TLS_REMEDY
         )
-    said = status[:80].decode("latin-1") or "nothing"
-    raise HostRegistryGone(f"{where}: what answers there is no registry ({said})")
-
-
-def _name_and_port(address: str, *, tls: bool) -> tuple[str, int]:
-    name, colon, port = address.rpartition(":")
-    if colon and port.isdigit():
-        return name.strip("[]"), int(port)
-    return address.strip("[]"), 443 if tls else 80
+    if not answer.startswith(b"HTTP/1."):
+        raise HostRegistryGone(f"{where}: what answers there speaks no HTTP")
+    return answer
 
 
 def _untrusted(where: str, error: ssl.SSLError | EOFError) -> HostRegistryTlsWrong:

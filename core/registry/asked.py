@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from core.registry.client import CONNECTIONS
+from core.registry.channel import CONNECTIONS
 
 Name = tuple[str, str]
 """A repository, and a tag or digest in it."""

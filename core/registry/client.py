@@ -7,14 +7,11 @@ compressing thread's buffer to the socket without an event loop in between.
 from __future__ import annotations
 
 import json
-import re
-import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from itertools import chain
 from pathlib import Path
-from urllib.parse import parse_qs, urljoin, urlsplit
 
 import urllib3
 
@@ -24,16 +21,13 @@ from core.errors import (
     RegistryBusy,
     RegistryDamaged,
     RegistryError,
-    RegistryTokenExpired,
 )
-from core.registry.answers import STALL_TIMEOUT_S, Where
-from core.registry.auth import Authorizer, Scopes
-from core.registry.lines import Lines
+from core.registry.answers import Where
+from core.registry.channel import CATALOG, Channel
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
 _SEND_BYTES = 128 << 10
 _READ_BYTES = 1 << 20
-CONNECTIONS = 8
 SITE_HEADER = "X-Airferry-Site"
 _ACCEPT = ", ".join(
     [
@@ -45,12 +39,6 @@ _ACCEPT = ", ".join(
 )
 
 
-_REPOSITORY = re.compile(r"/v2/(.+)/(?:blobs/uploads/[^/]*|(?:blobs|manifests)/[^/]+|tags/list)")
-_CATALOG = "/v2/_catalog"
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 3
-# As token servers write it. Looking and writing share a token: both are asked in turns.
-_WRITING, _DELETING = "pull,push", "delete"
 _NOBODY = sha256_digest(b"a manifest that no registry has")
 
 
@@ -77,28 +65,17 @@ class RegistryClient:
         theirs: bool = False,
     ) -> None:
         self.address = address
-        self._where = Where(address, theirs)
-        self._auth = Authorizer(address, login, self._ask_token_server, insecure=insecure)
         self._prefix = f"{prefix}/" if prefix else ""
-        self._root = f"{'http' if insecure else 'https'}://{address}"
-        self._lines = Lines()
-        self._pool = urllib3.PoolManager(
-            num_pools=2,
-            maxsize=CONNECTIONS,
-            retries=False,
-            timeout=urllib3.Timeout(connect=STALL_TIMEOUT_S, read=STALL_TIMEOUT_S),
-            ca_certs=str(ca) if ca else None,
-            ssl_minimum_version=ssl.TLSVersion.TLSv1_2,
-        )
-        self._pool.pool_classes_by_scheme = self._lines.pools()
+        self._where = Where(address, theirs)
+        self._channel = Channel(self._where, login, insecure=insecure, ca=ca)
 
     def ended_by(self, stop: threading.Event) -> AbstractContextManager[None]:
         """Cut the connections when `stop` is set and what goes on inside does not end by itself."""
-        return self._lines.ended_by(stop)
+        return self._channel.ended_by(stop)
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.clear()
+        self._channel.close()
 
     def site_id(self) -> str:
         """Ask whether a registry answers, and return the site id that ours puts into its headers.
@@ -130,8 +107,7 @@ class RegistryClient:
         Raises:
             RegistryLoginNeeded: there is a password without a name.
         """
-        login = self._auth.login if self._auth.is_wanted else NO_REGISTRY_LOGIN
-        return login if login.is_there else None
+        return self._channel.login()
 
     def blob_size(self, repository: str, digest: str) -> int | None:
         """Return the size of a blob in bytes, or None where the repository lacks it."""
@@ -227,7 +203,7 @@ class RegistryClient:
 
     def repositories(self) -> Iterator[str]:
         """Yield the names of all repositories below the prefix."""
-        path = f"{_CATALOG}?n=500"
+        path = f"{CATALOG}?n=500"
         while path:
             answer = self._ask("GET", path, want=(200,))
             for name in json.loads(answer.data)["repositories"] or []:
@@ -279,7 +255,7 @@ class RegistryClient:
             RegistryError: it is not there, or the registry goes away meanwhile.
         """
         path = self._path(repository, f"blobs/{digest}")
-        answer = self._send("GET", path, preload=False)
+        answer = self._channel.send("GET", path, preload=False)
         with self._where.translated():
             try:
                 if answer.status != 200:
@@ -364,18 +340,6 @@ class RegistryClient:
     def _path(self, repository: str, rest: str) -> str:
         return f"/v2/{self._prefix}{repository}/{rest}"
 
-    def _url(self, path: str) -> str:
-        """Return the address of a path, or of a place that the registry itself named.
-
-        A registry behind a proxy that ends TLS may name itself with `http`, and without its port:
-        it is asked as it is in the config.
-        """
-        url, root = urlsplit(urljoin(self._root, path)), urlsplit(self._root)
-        behind_proxy = url.scheme == "http" and url.netloc == root.hostname
-        if url.netloc == root.netloc or behind_proxy:
-            url = url._replace(scheme=root.scheme, netloc=root.netloc)
-        return url.geturl()
-
     def _ask(
         self,
         method: str,
@@ -385,88 +349,11 @@ class RegistryClient:
         *,
         want: tuple[int, ...],
     ) -> urllib3.BaseHTTPResponse:
-        answer = self._send(method, path, body, headers)
+        once = isinstance(body, _Interruptible)
+        answer = self._channel.send(method, path, body, headers, once=once)
         if answer.status not in want:
             raise self._where.refusal(method, path, answer.status, answer.data)
         return answer
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | Iterable[bytes] | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        preload: bool = True,
-    ) -> urllib3.BaseHTTPResponse:
-        """Send a request with the login that the registry asks for, and follow where it points.
-
-        Raises:
-            RegistryError: no line, or the login is refused.
-        """
-        url, is_stream = self._url(path), isinstance(body, _Interruptible)
-        scopes = _scopes(method, path)
-        asked_again = False
-        while True:
-            sent = self._auth.header(scopes, for_upload=is_stream) if self._is_ours(url) else ""
-            own = {"Authorization": sent} if sent else {}
-            with self._where.translated():
-                answer = self._pool.request(
-                    method,
-                    url,
-                    body=body,
-                    headers={**(headers or {}), **own},
-                    preload_content=preload,
-                    redirect=False,
-                )
-            if answer.status != 401 or not self._is_ours(url):
-                if sent:
-                    self._auth.taken()
-                return self._followed(method, url, answer, headers, preload=preload)
-            if not preload:
-                answer.close()
-            challenge = answer.headers.getlist("WWW-Authenticate")
-            self._auth.challenged(challenge, sent, _in_words(method, path), again=asked_again)
-            if is_stream:
-                raise RegistryTokenExpired(
-                    f"the registry {self.address} did not take the login in the middle of an upload"
-                )
-            asked_again = True
-
-    def _followed(
-        self,
-        method: str,
-        url: str,
-        answer: urllib3.BaseHTTPResponse,
-        headers: Mapping[str, str] | None,
-        *,
-        preload: bool,
-    ) -> urllib3.BaseHTTPResponse:
-        """Follow to where a blob is really stored; no other machine gets the login."""
-        for _ in range(_MOST_REDIRECTS):
-            place = answer.headers.get("Location", "")
-            if method not in ("GET", "HEAD") or answer.status not in _REDIRECTS or not place:
-                break
-            if not preload:
-                answer.drain_conn()
-            asked, url = urlsplit(url), urljoin(url, place)
-            if asked.scheme == "http" and url == asked._replace(scheme="https").geturl():
-                raise self._where.wants_tls()
-            with self._where.translated():
-                answer = self._pool.request(
-                    method, url, headers=headers, preload_content=preload, redirect=False
-                )
-        return answer
-
-    def _is_ours(self, url: str) -> bool:
-        asked, root = urlsplit(url), urlsplit(self._root)
-        return (asked.scheme, asked.netloc) == (root.scheme, root.netloc)
-
-    def _ask_token_server(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str]
-    ) -> urllib3.BaseHTTPResponse:
-        with Where(f"{self.address} (its token server {urlsplit(url).netloc})", True).translated():
-            return self._pool.request(method, url, body=body, headers=headers, redirect=False)
 
 
 class _Interruptible:
@@ -488,29 +375,3 @@ class _Interruptible:
                     yield piece[start : start + _SEND_BYTES]
         except AirferryError as error:
             self.interruption = error
-
-
-def _scopes(method: str, path: str) -> Scopes:
-    """Return what a request needs, as token servers write it."""
-    where = urlsplit(path)
-    if where.path == _CATALOG:
-        return ("registry:catalog:*",)
-    found = _REPOSITORY.fullmatch(where.path)
-    if not found:
-        return ()
-    actions = _DELETING if method == "DELETE" else _WRITING
-    sources = parse_qs(where.query).get("from", [])
-    return (
-        f"repository:{found[1]}:{actions}",
-        *(f"repository:{source}:pull" for source in sources),
-    )
-
-
-def _in_words(method: str, path: str) -> str:
-    """Return what a request asks for, for who is not allowed to."""
-    where = urlsplit(path).path
-    if where == _CATALOG:
-        return "list what it holds"
-    found = _REPOSITORY.fullmatch(where)
-    verb = {"GET": "pull from", "HEAD": "pull from", "DELETE": "delete in"}.get(method, "push to")
-    return f"{verb} {found[1]}" if found else "in"

@@ -20,7 +20,7 @@ from core.steps.base import Missing, Teller, VerifyStep, some_of
 from core.steps.room import registry_bytes
 from core.steps.targets import DuStep, comes_true
 from core.steps.work import Work
-from core.telling import FOLLOW, RESTARTS, room_fact
+from core.telling import FOLLOW, FOR_THIS_RUN, RESTARTS, room_fact
 from core.threads import in_thread
 from core.versions import newest, release_in
 
@@ -149,7 +149,7 @@ class RegistryForRun(RegistryServe):
                 self._require_no_lasting_one()
                 tell.say("starting the registry")
                 await in_thread(self._work.server.start_for_one_run)
-        tell.found("for this run only")
+        tell.found(FOR_THIS_RUN)
         return None
 
     def _fits(self) -> bool:

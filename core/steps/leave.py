@@ -15,7 +15,7 @@ from core.errors import HostError, RegistryOnlyCopy
 from core.hosts import tunnel_service as tunnel_process
 from core.hosts.brought import brought
 from core.hosts.certificates import distrust, trusted
-from core.hosts.daemon_json import reduce_daemon_json, unwanted_in_daemon_json
+from core.hosts.daemon_json import LOOPBACK, reduce_daemon_json, unwanted_in_daemon_json
 from core.hosts.docker_login import given_logins, withdraw_logins
 from core.hosts.tunnels import Tunnel
 from core.registry import STAGE
@@ -97,8 +97,8 @@ class DockerLeave(HostStep):
         gone = [*await self._entries(), *await self._certificates(), *await self._logins()]
         if not gone:
             return None
-        names = some_of(list(dict.fromkeys(gone)))
-        return Missing(f"Docker's settings for {names} ({CONTAINERS_GO_ON})")
+        named = [name for name in dict.fromkeys(gone) if name not in LOOPBACK]
+        return Missing(f"Docker's settings for {some_of(named or gone)} ({CONTAINERS_GO_ON})")
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("taking old settings away")

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from core.errors import HostForwardingForbidden
 from core.hosts.docker_login import PATH, give_login, has_login
-from core.hosts.site_registry import ask_registry_from
+from core.hosts.site_registry import Server, ask_registry_from, ask_server_from
+from core.registry.challenge import challenges_in
 from core.steps.base import Missing, Teller, VerifyStep
 from core.steps.targets import HostStep
 
 
 class RegistryFromHost(HostStep, VerifyStep):
-    """The site's registry answers when it is asked from the host, and its certificate holds."""
+    """The site's registry answers when it is asked from the host, and its certificate holds.
+
+    So does the token server that it names: the host's Docker gets its tokens there itself.
+    """
 
     step_id = "registry.reach"
     title = "registry"
 
     async def check(self, tell: Teller) -> Missing | None:
-        config, registry = self._work.config, self._work.registry.address
-        tell.say(f"asking {registry} from the host")
+        config, address = self._work.config, self._work.registry.address
+        registry = Server(address, config.registry_ca, not config.registry_insecure)
+        tell.say(f"asking {address} from the host")
         try:
-            await ask_registry_from(
-                self._link, registry, ca=config.registry_ca, tls=not config.registry_insecure
-            )
+            challenges = challenges_in(await ask_registry_from(self._link, registry))
+            for realm in dict.fromkeys(c.parameters.get("realm", "") for c in challenges):
+                await self._ask_token_server(realm)
         except HostForwardingForbidden as error:
             tell.warn(
-                f"{error.what}, so whether the host reaches {registry} shows only when it pulls"
+                f"{error.what}, so whether the host reaches {address} shows only when it pulls"
             )
             return None
-        tell.found(f"{registry} answers")
+        tell.found(f"{address} answers")
         return None
+
+    async def _ask_token_server(self, realm: str) -> None:
+        """Ask what a challenge names as its realm, if that is a server of its own."""
+        where = urlsplit(realm)
+        if where.scheme not in ("http", "https") or not where.hostname:
+            return
+        what = f"the token server of the registry {self._work.registry.address},"
+        ca, tls = self._work.config.registry_ca, where.scheme == "https"
+        server = Server(where.netloc.rpartition("@")[2], ca, tls, what)
+        await ask_server_from(self._link, server, where.path or "/")
 
 
 class DockerLogin(HostStep):

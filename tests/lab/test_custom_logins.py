@@ -336,3 +336,26 @@ def test_a_registry_that_takes_nothing(
     program = custom(installation, registry.address, authority)
     done = program.run("plan", environment=BY_ENVIRONMENT, expect=1)
     assert "[E-REG-READONLY]" in done.stdout
+
+
+def test_a_token_server_that_only_this_machine_reaches(
+    docker_site: Site,
+    installation: Install,
+    opened: ExitStack,
+    authority: Authority,
+    tmp_path: Path,
+) -> None:
+    """Docker on the host gets its tokens there itself."""
+    server = TokenServer(authority.issue("localhost"), "localhost")
+    tokens = opened.enter_context(token_server(server))
+    certificate = authority.issue(DU_ADDRESS)
+    registry = running_registry(tmp_path, DU_ADDRESS, certificate, tokens.settings())
+    address = opened.enter_context(registry).address
+    program = custom(installation, address, authority)
+    program.run("plan", environment=BY_ENVIRONMENT, expect=1)
+    newest = str(max(entry["run"] for entry in program.json("runs")))
+    assert "present" == program.step("du", "registry.reach", newest)["state"]
+    error = program.step(docker_site.hosts[0].name, "registry.reach", newest)["error"]
+    assert "E-HOST-REG" == error["code"]
+    where = f"the token server of the registry {address}, localhost:{tokens.port} is not reached"
+    assert where in error["what"]

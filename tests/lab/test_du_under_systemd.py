@@ -126,7 +126,7 @@ def test_tunnels_and_registry_come_back_after_a_reboot_of_the_du(
     )
     refuse_another_site(du)
     leave_mode_du(du)
-    until(lambda: not host_listeners(worker, 5001), "the tunnel is closed", timeout_s=20)
+    until(lambda: not host_listeners(worker, 5001), "the tunnel is closed", timeout_s=60)
     for unit in ("airferry-registry", "airferry-tunnels"):
         assert 0 != du.run("systemctl", "is-enabled", unit, check=False).returncode
     assert_warmed(fresh_site, worker)

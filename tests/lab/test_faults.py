@@ -206,7 +206,7 @@ def test_a_tunnel_comes_back_after_its_line_was_cut(
     until(
         lambda: _tunnel(program, host.name)["reconnects"] > 0,
         "the tunnel is open again",
-        timeout_s=20,
+        timeout_s=60,
     )
     name = "localhost:5001/pause:3.5"
     host.run("docker", "image", "rm", name)
@@ -215,7 +215,7 @@ def test_a_tunnel_comes_back_after_its_line_was_cut(
     until(
         lambda: host.run("docker", "pull", name, check=False).returncode == 0,
         "the tunnel is open again after a reboot",
-        timeout_s=40,
+        timeout_s=90,
     )
 
 
@@ -244,9 +244,9 @@ def test_cancel_while_warming(fresh_site: Site, installation: Install) -> None:
         "worker-01", "images.warm", lambda step: step["state"] == "running" and step["bytes"]
     )
     program.run("cancel")
-    assert "cancelled" == program.wait(first, timeout_s=5)["state"]
+    assert "cancelled" == program.wait(first, timeout_s=20)["state"]
     assert "cancelled" == program.step("worker-01", "images.warm")["state"]
-    until(lambda: not _engine_lives(program, first), "the engine ends", timeout_s=10)
+    until(lambda: not _engine_lives(program, first), "the engine ends", timeout_s=20)
     program.run("install")
     assert_warmed(fresh_site, fresh_site.hosts[0])
 
@@ -264,7 +264,7 @@ def test_ctrl_c_cancels_within_seconds(big_directory: Path, installation: Instal
     ) as process:
         program_is_importing(program)
         process.send_signal(signal.SIGINT)
-        assert 130 == process.wait(timeout=10)
+        assert 130 == process.wait(timeout=20)
     uploads = list((program.directory / "registry").rglob("_uploads/*/data"))
     assert not uploads, "no upload session is left behind"
 

@@ -115,7 +115,7 @@ def test_clean_takes_away_what_was_brought_and_no_more(
         assert "" == image_id(host, name)
         assert "" == image_id(host, site_name(name))
     assert image_id(host, "my/own:1"), "what others named stays"
-    until(lambda: not host_listeners(host, 5001), "the tunnel is closed", timeout_s=20)
+    until(lambda: not host_listeners(host, 5001), "the tunnel is closed", timeout_s=60)
     assert "active" == host.run("systemctl", "is-active", "docker").stdout.strip()
     assert "" == host.run("sh", "-c", OURS).stdout
     assert ["127.0.0.1:5001"] == host_listeners(other, 5001)

@@ -59,7 +59,7 @@ def test_a_cut_line(docker_site: Site, installation: Install) -> None:
     host, *others = docker_site.hosts
     host.link_down()
     try:
-        until(lambda: not tunnel(program, host)["up_since"], "the cut is noticed", timeout_s=40)
+        until(lambda: not tunnel(program, host)["up_since"], "the cut is noticed", timeout_s=90)
         cut = tunnel(program, host)
         assert (0, "E-SSH-LOST") == (cut["reconnects"], cut["error_code"])
     finally:
@@ -159,4 +159,4 @@ def test_in_the_foreground_and_only_once(docker_site: Site, installation: Instal
         assert {"stopped": True} == program.json("tunnels", "stop")
         assert 0 == process.wait(timeout=20)
     assert not program.json("tunnels", "status", expect=1)["service"]
-    until(lambda: not host_listeners(docker_site.hosts[0], 5001), "the port is free", timeout_s=20)
+    until(lambda: not host_listeners(docker_site.hosts[0], 5001), "the port is free", timeout_s=60)

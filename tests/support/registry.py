@@ -16,7 +16,7 @@ from core.config import Config
 from core.registry import SITE_HEADER, RegistryClient, RegistryServer
 from core.registry.server import find_program
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0
 
 
 @dataclass

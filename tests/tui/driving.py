@@ -18,7 +18,7 @@ from tui.launch import Launcher
 from tui.site import Site
 from tui.terminal import Terminal
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 PACE_S = 0.1
 # Textual waits for the app to be idle in slices of 20 ms, several for each key: finer ones will do.
 _wait.SLEEP_GRANULARITY = 0.004

@@ -91,22 +91,35 @@ def some_moment(whole_s: float) -> float:
     return random.uniform(0, whole_s)  # noqa: S311 - a moment, no secret
 
 
+@pytest.fixture
+def du_site(site: Site, out: Path, tmp_path: Path) -> Iterator[Site]:
+    """A site with a registry of its own that holds the same."""
+    assert 0 == site.run("backup", "--outdir", out).returncode
+    (tmp_path / "du").mkdir()
+    with other_site(tmp_path / "du", DuSite) as other:
+        assert 0 == other.run("restore", *out.glob("*.tar")).returncode
+        clear(out)
+        yield other
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("split_bytes", [0, 5_000_000])
+@pytest.mark.parametrize(("kind", "split_bytes"), [("site", 0), ("du_site", 5_000_000)])
 def test_a_backup_that_is_killed_leaves_nothing_half(
-    site: Site, out: Path, split_bytes: int
+    request: pytest.FixtureRequest, out: Path, kind: str, split_bytes: int
 ) -> None:
-    request = RunRequest(RunKind.BACKUP, site.config, outdir=out, split_bytes=split_bytes)
-    whole_s = engine_ended(request) or 0.0
+    """Blobs come through the registry, or (mode du) from where it stores."""
+    site: Site = request.getfixturevalue(kind)
+    wanted = RunRequest(RunKind.BACKUP, site.config, outdir=out, split_bytes=split_bytes)
+    whole_s = engine_ended(wanted) or 0.0
     clear(out)
     killed = 0
     while killed < TIMES:
-        killed += engine_ended(request, some_moment(whole_s)) is None
+        killed += engine_ended(wanted, some_moment(whole_s)) is None
         for path in out.glob("airferry-*"):
             if path.name.endswith((".tar", ".00")):
                 assert set(NAMES) == names_in(path)
                 clear(out, f"{path.name.removesuffix('.00')}*")
-    assert engine_ended(request) is not None
+    assert engine_ended(wanted) is not None
     assert [] == hidden(out)
     (path,) = (out / name for name in visible(out) if name.endswith((".tar", ".00")))
     assert set(NAMES) == names_in(path)

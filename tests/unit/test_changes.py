@@ -14,7 +14,7 @@ from core.engine.journal import Journal, LogLine, State, TaskRow
 from core.engine.lock import engine_lock
 from core.engine.request import RunKind
 from core.hosts.tunnels import Tunnel, TunnelBook
-from core.telling import FOLLOW, IN_PLACE_OF, RESTARTS
+from core.telling import FOLLOW, FOR_THIS_RUN, IN_PLACE_OF, RESTARTS
 
 HOSTS = (HostConfig("a", "10.0.0.1"), HostConfig("b", "10.0.0.2"))
 
@@ -71,6 +71,10 @@ def test_what_is_there_and_only_looked_at_changes_nothing() -> None:
     tasks += [row("du", "registry.serve", State.PRESENT), row("a", "tunnel.open", State.PRESENT)]
     kinds = {change.kind for change in changes_of(tasks, [])}
     assert {ChangeKind.STAYS} == kinds
+
+
+def test_a_registry_for_the_run_does_not_stay() -> None:
+    assert [] == changes_of([row("du", "registry.serve", State.PRESENT, FOR_THIS_RUN)], [])
 
 
 def test_groups_come_in_order_with_what_stays_last() -> None:
@@ -131,6 +135,16 @@ def test_an_earlier_mode_is_told_until_a_change_of_all_hosts_was_completed(tmp_p
     made(tmp_path, RunKind.RECONFIGURE, Mode.NONE)
     assert [] == differences(config)
     made(tmp_path, RunKind.CONFIGURE_HOSTS, Mode.NONE)
+    assert [] == differences(config)
+
+
+def test_another_registry_of_the_site_s_own(tmp_path: Path) -> None:
+    config = site(tmp_path, Mode.CUSTOM, registry_base="new.site/x")
+    made(tmp_path, RunKind.INSTALL, Mode.CUSTOM)
+    assert [] == differences(config), "a run of an earlier version does not say which it was"
+    made(tmp_path, RunKind.INSTALL, Mode.CUSTOM, registry_base="old.site:5000/x")
+    assert ["registry new.site/x now, set up with old.site:5000/x"] == differences(config)
+    made(tmp_path, RunKind.RECONFIGURE, Mode.CUSTOM, registry_base="new.site/x")
     assert [] == differences(config)
 
 

@@ -57,6 +57,15 @@ def test_what_docker_does_not_read_is_left_alone(text: str) -> None:
         with_login(text, "r", LOGIN, "h")
 
 
+@pytest.mark.parametrize(
+    "text", ['{"credsStore": "pass"}', '{"credHelpers": {"r:5000": "pass", "other": "x"}}']
+)
+def test_where_docker_asks_a_helper_nothing_is_written(text: str) -> None:
+    with pytest.raises(DockerFailed, match="helper 'pass'"):
+        with_login(text, "r:5000", LOGIN, "h")
+    assert "auths" in with_login('{"credHelpers": {"other": "x"}}', "r:5000", LOGIN, "h")
+
+
 class Root:
     """Root's home and the notes of a host, elsewhere."""
 

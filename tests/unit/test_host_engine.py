@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from core.errors import AirferryError, HostDiskFull, PullDenied, PullFailed
+from core.hosts import engine
 from core.hosts.engine import HostEngine, open_client
 from core.secrets import RegistryLogin
 from tests.support.fakedocker import FakeDocker
@@ -38,6 +42,32 @@ async def test_one_connection_serves_all_questions(tmp_path: Path) -> None:
         names = await asyncio.to_thread(ask)
     assert ["site:5000/pause:1", "pause:1"] == names
     assert 1 == len(connections)
+
+
+def test_what_killed_engines_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Directories of processes that live, and what is not ours by its name, stay."""
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    left = tmp_path / f"airferry-{gone.pid}-abcd_123"
+    left.mkdir()
+    (left / "s").write_bytes(b"")
+    stay = [
+        tmp_path / f"airferry-{os.getpid()}-abcd_123",
+        tmp_path / f"airferry-{gone.pid}-abcd_123-of-somebody",
+        tmp_path / "airferry-bench",
+    ]
+    for path in stay:
+        path.mkdir()
+    (tmp_path / f"airferry-{gone.pid}-linked_1").symlink_to(stay[2])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = engine._socket_directory()
+    assert made.name.startswith(f"airferry-{os.getpid()}-")
+    assert sorted([*stay, made]) == sorted(
+        path for path in tmp_path.iterdir() if not path.is_symlink()
+    )
+    assert stay[2].is_dir()
 
 
 class Answers:

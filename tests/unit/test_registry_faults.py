@@ -20,8 +20,7 @@ from core.errors import (
     RegistryStalled,
     RegistryUnreachable,
 )
-from core.registry import STAGE, Import, RegistryClient, publish
-from core.registry import client as client_module
+from core.registry import STAGE, Import, RegistryClient, channel, publish
 from tests.support.archives import (
     ImageSpec,
     digest_of,
@@ -34,15 +33,15 @@ from tests.support.fakeregistry import FakeRegistry, Refusal, fake_registry
 from tests.support.pipes import fed_pipe
 
 IMAGE = ImageSpec(["a.b/c:1"], [layer_tar(1, 3_000_000), layer_tar(2, 4000)])
-STALL_S = 1.0
+STALL_S = 2.0
 Open = Callable[[FakeRegistry], RegistryClient]
 RunImport = Callable[[FakeRegistry], None]
 
 
 @pytest.fixture
 def open_fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Serve a fake registry and make a client that waits a second at most."""
-    monkeypatch.setattr(client_module, "STALL_TIMEOUT_S", STALL_S)
+    """Serve a fake registry and make a client that waits two seconds at most."""
+    monkeypatch.setattr(channel, "STALL_TIMEOUT_S", STALL_S)
     with ExitStack() as stack:
 
         def make(fake: FakeRegistry) -> RegistryClient:
@@ -89,7 +88,7 @@ def test_a_registry_that_takes_a_little_at_a_time(open_fake: Open) -> None:
 
     So what waits in the buffers when all was sent must be little enough, too.
     """
-    fake = FakeRegistry(pause_s=STALL_S / 20)
+    fake = FakeRegistry(pause_s=STALL_S / 40)
     blob = bytes(3 << 20)
     open_fake(fake).upload_stream("a/b", [blob[: 1 << 20]] * 3, lambda: digest_of(blob))
     assert ({digest_of(blob)}, {}) == (fake.repositories["a/b"], fake.sessions)

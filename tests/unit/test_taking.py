@@ -41,6 +41,7 @@ from tests.support.platforms import layout_of, split, write_layout
 IMAGES = sample_images()
 ARCHIVE = docker_archive(IMAGES)
 TIMEOUT_S = 60
+CANCEL_S = 15.0
 
 
 @dataclass
@@ -226,7 +227,7 @@ def test_a_stick_that_hangs_holds_up_no_cancel(sides: Sides) -> None:
         stop.set()
         set_at = time.monotonic()
         assert isinstance(taking.exception(), Cancelled)
-        assert time.monotonic() - set_at < 3.0
+        assert time.monotonic() - set_at < CANCEL_S
     let_go(sides)
     assert [] == sides.names
 
