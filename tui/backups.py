@@ -122,7 +122,7 @@ def restore_line(found: FoundBackup, others: Mapping[str, FoundBackup]) -> str:
         note = f"lacks {_day(lost[0])}"
     elif found.needs:
         note = f"needs {_day(found.needs[0])}"
-    return f"{size(found.size_bytes):>9}  {found.path.name}  {note}"
+    return f"{size(found.size_bytes):>9}  {found.name}  {note}"
 
 
 def with_needed(picked: Sequence[Path], found: Sequence[FoundBackup]) -> tuple[Path, ...]:

@@ -168,7 +168,7 @@ async def test_restore_picks_backups_and_goes_through_review(
     async with opened(config, keeper) as driver:
         await to_line(driver, "Restore")
         await driver.press("enter")
-        await driver.sees("[ ]", "4 kB  airferry-backup-20261120-140000-changes.tar.00", "2 kB")
+        await driver.sees("[ ]", "4 kB  airferry-backup-20261120-140000-changes.tar  ", "2 kB")
         await driver.press("space", "down", "space", "o")
         await driver.sees("2 picked.", "o: [x] take away what the backup does not have")
         await driver.press("n")
@@ -390,6 +390,7 @@ def test_backups_are_found_newest_first_and_parts_once(home: Path) -> None:
     ]
 
 
+PICK_WIDTH = 70
 OLD = FoundBackup(Path("/a/airferry-backup-20261101-120000.tar"), 2000)
 NEW = FoundBackup(
     Path("/b/airferry-backup-20261120-140000-changes.tar.00"),
@@ -401,9 +402,10 @@ NEW = FoundBackup(
 def test_what_a_backup_of_changes_needs_stands_beside_it() -> None:
     both = {each.name: each for each in (OLD, NEW)}
     assert restore_line(OLD, both) == "     2 kB  airferry-backup-20261101-120000.tar  /a"
-    new = "     3 kB  airferry-backup-20261120-140000-changes.tar.00  "
+    new = "     3 kB  airferry-backup-20261120-140000-changes.tar  "
     assert restore_line(NEW, both) == f"{new}needs 01 Nov"
     assert restore_line(NEW, {NEW.name: NEW}) == f"{new}lacks 01 Nov"
+    assert len(new) + len("needs 01 Nov") <= PICK_WIDTH
 
 
 def test_what_a_backup_of_changes_needs_is_taken_along() -> None:
