@@ -93,8 +93,8 @@ def _build(reader: Reader, path: Path) -> Config:
     base = reader.text("privateRegistryBase", "").removesuffix("/")
     if mode is Mode.CUSTOM and not base:
         reader.report("privateRegistryBase", "is needed in mode custom", "host[:port][/path]")
-    if "://" in base:
-        reader.report("privateRegistryBase", "has a scheme", "host[:port][/path], no http://")
+    if wrong := _wrong_in_base(base):
+        reader.report("privateRegistryBase", *wrong)
     _refuse_secrets(reader)
     ssh = _build_ssh(reader)
     defaults = Config(path)
@@ -123,6 +123,27 @@ def _build(reader: Reader, path: Path) -> Config:
     )
 
 
+def _wrong_in_base(base: str) -> tuple[str, str] | None:
+    """Return what is wrong with an address that no Docker would pull from, and what is allowed."""
+    allowed = "host[:port][/path]"
+    host, _, path = base.partition("/")
+    if "://" in base:
+        return "has a scheme", f"{allowed}, no http://"
+    if "@" in host:
+        return (
+            "has a login in it: take it out, and change the password if there is one",
+            f"{allowed}; the login is typed, in the environment, or docker login's",
+        )
+    if re.search(r"[\s?#@]|//|^/", base):
+        return "is no address", allowed
+    if path != path.lower():
+        return "has capital letters in its path, which Docker does not take", allowed
+    port = re.search(r":(\d+)$", host)
+    if port and not 0 < int(port[1]) < 1 << 16:
+        return "has no port from 1 to 65535", allowed
+    return None
+
+
 def _refuse_secrets(reader: Reader) -> None:
     """Note every key that is to hold the registry's password: it never stands in the config."""
     for key in list(reader.lines):
@@ -130,7 +151,7 @@ def _refuse_secrets(reader: Reader) -> None:
             reader.report(
                 key,
                 "a password never stands in the config: take it out, and change it",
-                f"typed (--ask-registry-password), {PASSWORD_VARIABLE}, or docker login",
+                f"docker login, {PASSWORD_VARIABLE}, or typed: --ask-registry-password",
             )
 
 

@@ -50,6 +50,18 @@ CASES: dict[str, tuple[str, int, str, str]] = {
         "privateRegistryBase",
         "has a scheme",
     ),
+    "login in the base": (
+        f"{GOOD}privateRegistryBase: me:hunter2@registry\n",
+        3,
+        "privateRegistryBase",
+        "has a login in it",
+    ),
+    "password": (
+        f"{GOOD}privateRegistryPassword: hunter2\n",
+        3,
+        "privateRegistryPassword",
+        "a password never stands in the config",
+    ),
     "named du": (f"{HOSTS}- du\n", 4, "hosts[0]", "is named 'du', which means this machine"),
     "same name": (f"{HOSTS}- a\n- a\n", 5, "hosts[1]", "has the name of hosts[0]: a"),
     "no address": (f"{HOSTS}- name: a\n", 4, "hosts[0].address", "is missing"),

@@ -137,6 +137,8 @@ def test_modes_in_any_letter_case(word: str, mode: Mode) -> None:
         ("hostRegistryPort: 5002", "localhost:5002"),
         ("privateRegistryType: du", "localhost:5001"),
         ("privateRegistryType: custom\nprivateRegistryBase: a.b:5/c/", "a.b:5/c"),
+        ("privateRegistryType: custom\nprivateRegistryBase: '[::1]:5/c'", "[::1]:5/c"),
+        ("privateRegistryType: custom\nprivateRegistryBase: A.b/c", "A.b/c"),
     ],
 )
 def test_what_stands_before_names(text: str, prefix: str) -> None:
@@ -169,6 +171,26 @@ def test_flags(word: str, value: bool) -> None:
         (
             "privateRegistryBase: https://a.b",
             "1: privateRegistryBase: has a scheme (allowed: host[:port][/path], no http://)",
+        ),
+        (
+            "privateRegistryBase: me:hunter2@a.b",
+            "1: privateRegistryBase: has a login in it: take it out, and change the password if "
+            "there is one (allowed: host[:port][/path]; the login is typed, in the environment, or "
+            "docker login's)",
+        ),
+        *(
+            (
+                f"privateRegistryBase: '{base}'",
+                f"1: privateRegistryBase: {words} (allowed: host[:port][/path])",
+            )
+            for base, words in (
+                ("a.b//c", "is no address"),
+                ("a b/c", "is no address"),
+                ("/c", "is no address"),
+                ("a.b/c?d", "is no address"),
+                ("A.b:443/Site", "has capital letters in its path, which Docker does not take"),
+                ("a.b:99999/c", "has no port from 1 to 65535"),
+            )
         ),
         (
             "registryPort: 0",
@@ -209,8 +231,8 @@ def test_flags(word: str, value: bool) -> None:
         (
             "mode: x\nprivateRegistryPassword: hunter2",
             "2: privateRegistryPassword: a password never stands in the config: take it out, and "
-            "change it (allowed: typed (--ask-registry-password), AIRFERRY_REGISTRY_PASSWORD, or "
-            "docker login)",
+            "change it (allowed: docker login, AIRFERRY_REGISTRY_PASSWORD, or typed: "
+            "--ask-registry-password)",
         ),
         ("imagesDir: [a]", "1: imagesDir: is a list or a mapping (allowed: a path)"),
         (
