@@ -26,13 +26,12 @@ from core.registry.blob_files import BlobFiles
 from core.registry.client import RegistryClient
 from core.registry.read_back import ReadBack, ReadsBackOtherwise, WrittenMember
 from core.registry.saved import Record, Saved, site_documents
-from core.registry.snapshot import Snapshot
+from core.registry.snapshot import LOST, Snapshot
 
 SMALL_BYTES = 256 << 10
 SMALL_AT_ONCE = 64
 _END = bytes(2 * BLOCK)
 _BAD_MEDIUM = "The disk or stick is bad: take another one. Nothing was left there."
-_LOST = "Import the bundle that it came from again, or delete the image, then back up again."
 
 
 @dataclass(frozen=True)
@@ -285,7 +284,7 @@ class Backup:
 
     def _unfit(self, digest: str, words: str) -> RegistryError:
         what = f"the registry has {words.format(digest)}, of {self.snapshot.needed_by(digest)}"
-        return RegistryError(what, remedy=_LOST)
+        return RegistryError(what, remedy=LOST)
 
     def _hold(self, say: Callable[[str], None], doing: str) -> None:
         """Wait while the run is held, where nothing is half done."""

@@ -69,6 +69,11 @@ class RegistryClient:
         self._where = Where(address, theirs)
         self._channel = Channel(self._where, login, insecure=insecure, ca=ca)
 
+    @property
+    def theirs(self) -> bool:
+        """Whether the registry is kept by others."""
+        return self._where.theirs
+
     def ended_by(self, stop: threading.Event) -> AbstractContextManager[None]:
         """Cut the connections when `stop` is set and what goes on inside does not end by itself."""
         return self._channel.ended_by(stop)

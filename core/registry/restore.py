@@ -28,10 +28,9 @@ from core.registry.blob_files import BlobFiles
 from core.registry.client import RegistryClient
 from core.registry.one_pass import STAGE
 from core.registry.saved import Saved
-from core.registry.snapshot import Snapshot
+from core.registry.snapshot import STUMBLED, Snapshot
 
 UPLOADS = 4
-STUMBLED = 500
 T = TypeVar("T")
 
 

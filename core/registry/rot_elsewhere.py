@@ -11,9 +11,8 @@ from core.errors import RegistryBusy, RegistryDamaged
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient
 from core.registry.one_pass import STAGE
-from core.registry.restore import STUMBLED
 from core.registry.rot import Finding, Ill, Scan
-from core.registry.snapshot import Document
+from core.registry.snapshot import STUMBLED, Document
 from core.registry.storage import Reach, reach_of
 
 DOWNLOADS = 4

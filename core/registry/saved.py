@@ -27,7 +27,7 @@ from core.registry.asked import Name
 from core.registry.snapshot import MAX_DEPTH, Descriptor, Document, Snapshot
 
 INDEX = "index.json"
-LAYOUT = "oci-layout"
+LAYOUT, LAYOUT_TEXT = "oci-layout", b'{"imageLayoutVersion": "1.0.0"}'
 RECORD = "airferry/backup.json"
 CONFIG = "airferry/airctl-config.yaml"
 MAX_DOCUMENT_BYTES = 8 << 20
@@ -255,6 +255,8 @@ def _snapshot(read: _Reader) -> Snapshot:
         name, digest, media_type = _entry(read.label, entry)
         if tags.setdefault(name, digest) == digest:  # of two, the first is what the tag stood for
             level[digest] = media_type
+        else:
+            read.document(digest, media_type)  # for other tools only; damage is damage
     for depth in range(MAX_DEPTH + 1):
         following: dict[str, str] = {}
         for digest, media_type in level.items():
@@ -282,6 +284,8 @@ def _entry(label: str, entry: object) -> tuple[Name, str, str]:
 def _record(read: _Reader) -> Record:
     if RECORD not in read.places:
         return Record()
+    if read.bytes(LAYOUT) != LAYOUT_TEXT:
+        raise BundleCorrupt(f"{read.label}: {LAYOUT} is damaged", remedy=_COPY)
     found = Record.from_json(read.json(RECORD))
     if found is None:
         raise BundleCorrupt(f"{read.label}: {RECORD} is damaged", remedy=_COPY)
@@ -294,7 +298,7 @@ def site_documents(snapshot: Snapshot, record: Record, config: bytes) -> dict[st
     """Return the documents of a backup by name, in the order in which they are written."""
     index, further = index_of(snapshot)
     return {
-        LAYOUT: b'{"imageLayoutVersion": "1.0.0"}',
+        LAYOUT: LAYOUT_TEXT,
         INDEX: index,
         RECORD: replace(record, index=sha256_digest(index)).to_json(),
         **({CONFIG: config} if config else {}),

@@ -14,13 +14,16 @@ from functools import cached_property
 from typing import Any
 
 from core.bundle import sha256_digest
-from core.errors import BundleCorrupt, Cancelled
+from core.errors import BundleCorrupt, Cancelled, RegistryBusy, RegistryDamaged, RegistryError
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient
 from core.registry.one_pass import STAGE
 
-MAX_DEPTH = 4
+MAX_DEPTH = 16
+STUMBLED = 500
+_READS, _READ_AGAIN_S = 3, 0.2
 Descriptor = Mapping[str, Any]
+LOST = "Import the bundle that it came from again, or delete the image, then back up again."
 OLD_KIND = "application/vnd.docker.distribution.manifest.v1"
 
 
@@ -171,30 +174,96 @@ def read_snapshot(
         warn: Told what cannot be kept.
 
     Raises:
-        RegistryError: a manifest is damaged, or the registry went away.
+        RegistryError: a manifest is damaged or gone, or the registry went away.
         Cancelled: `stop` was set.
     """
 
-    def tags(repository: str) -> list[str]:
+    def tags_of(repository: str) -> list[str]:
         _go_on(stop)
         return client.tags(repository)
 
     def document(name: Name) -> Document | None:
         _go_on(stop)
-        found = client.document(*name)
-        return Document(*found) if found else None
+        return _document(client, name, stop)
 
     repositories = [name for name in client.repositories() if name != STAGE]
-    names = [(name, tag) for name, listed in asked(tags, repositories).items() for tag in listed]
-    found = {name: made for name, made in asked(document, names).items() if made is not None}
+    names = [(name, tag) for name, listed in asked(tags_of, repositories).items() for tag in listed]
+    answers = asked(document, names)
+    _require_gone(client, [name for name, made in answers.items() if made is None])
+    found = {name: made for name, made in answers.items() if made is not None}
     for name, made in list(found.items()):
         if made.media_type.startswith(OLD_KIND):
             warn(f"{name[0]}:{name[1]} is of a kind (schema 1) that is not kept: it is left out")
             del found[name]
     documents = {made.digest: made for made in found.values()}
     _add_children(documents, found, document)
-    snapshot = Snapshot({name: made.digest for name, made in found.items()}, documents)
+    tags = {name: made.digest for name, made in found.items()}
+    snapshot = _without_gaps(Snapshot(tags, documents), client, warn)
     return Snapshot(snapshot.tags, documents, _not_held(snapshot, client))
+
+
+def _document(client: RegistryClient, name: Name, stop: threading.Event) -> Document | None:
+    """Ask for a manifest.
+
+    CNCF distribution answers 500 for one that is damaged where it stores, and for a moment also
+    while somebody pushes: only what stays so is damaged.
+    """
+    for number in range(_READS):
+        try:
+            found = client.document(*name)
+        except RegistryBusy as error:
+            if client.theirs or error.status != STUMBLED:
+                raise
+            if number + 1 == _READS:
+                raise _damaged(client, *name, "cannot be read") from error
+            stop.wait(_READ_AGAIN_S)
+            _go_on(stop)
+        else:
+            return Document(*found) if found else None
+    return None
+
+
+def _require_gone(client: RegistryClient, names: list[Name]) -> None:
+    """See that names for which there was no manifest were deleted meanwhile."""
+    for repository, tag in names:
+        if tag in client.tags(repository):
+            raise _damaged(client, repository, tag, "is not there any more")
+
+
+def _without_gaps(
+    snapshot: Snapshot, client: RegistryClient, warn: Callable[[str], None]
+) -> Snapshot:
+    """Return what is whole, where lists name manifests that the registry does not have.
+
+    Ours takes no list without them, so there something was lost, or just deleted. Others' may take
+    such lists, and do without.
+    """
+    tags = dict(snapshot.tags)
+    for name, top in snapshot.tags.items():
+        missing = {
+            child: None
+            for digest in snapshot.below(top)
+            for child in snapshot.documents[digest].children
+            if child not in snapshot.documents
+        }
+        if not missing:
+            continue
+        if client.manifest_digest(*name) != top:
+            del tags[name]
+        elif client.theirs:
+            warn(f"{name[0]}:{name[1]} lists {len(missing)} manifests that the registry lacks")
+        else:
+            words = f"is not there any more, and {name[0]}:{name[1]} needs it"
+            raise _damaged(client, name[0], next(iter(missing)), words)
+    return Snapshot(tags, snapshot.documents)
+
+
+def _damaged(client: RegistryClient, repository: str, reference: str, words: str) -> RegistryError:
+    mark = "@" if reference.startswith("sha256:") else ":"
+    return RegistryDamaged(
+        f"the manifest of {repository}{mark}{reference} {words}",
+        remedy=LOST if client.theirs else "",
+    )
 
 
 def _add_children(

@@ -287,14 +287,14 @@ def reach_of(tags: Mapping[Name, str], read: Callable[[str, str], Document | Non
             parts = document.blobs if document else {}
         except BundleCorrupt:
             document, children, parts = None, [], {}
-        if document is None:
-            reach.unread.add(digest)
+        if document is None or (children and depth == MAX_DEPTH):
+            reach.unread.add(digest)  # what is nested deeper nobody looked at
             return
         for part, size_bytes in parts.items():
             if part not in document.foreign:
                 reach.parts.setdefault((repository, part), {})[name] = None
                 reach.sizes[part] = size_bytes
-        for child in children if depth < MAX_DEPTH else ():
+        for child in children:
             follow(repository, child, name, depth + 1)
 
     for (repository, tag), digest in sorted(tags.items()):

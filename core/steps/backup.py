@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from core.config import Mode, public_text
@@ -16,6 +18,7 @@ from core.registry import (
     Lacks,
     RegistryClient,
     Restore,
+    Saved,
     Snapshot,
     open_saved,
     read_snapshot,
@@ -79,7 +82,7 @@ class RegistryBackup(DuStep):
                 "the registry holds no image: there is nothing to back up",
                 remedy="Import bundles first: airferry import",
             )
-        now = datetime.now(UTC)
+        now = _later_than(earlier)
         kind = "-changes" if earlier else ""
         config = work.config.path.read_text(encoding="utf-8")
         wanted = BackupWanted(
@@ -197,6 +200,20 @@ class RegistryRestore(DuStep):
             names = [f"{repository}:{tag}" for repository, tag in lacks.extra]
             words += f"; {_count(len(names), 'name')} to remove: {some_of(names)}"
         return words
+
+
+def _later_than(earlier: Sequence[Saved]) -> datetime:
+    """Return the time, or at least a second after backups that this one builds on.
+
+    The newest of those given says what a restore makes: a clock that was set back meanwhile must
+    not make it an older one.
+    """
+    now = datetime.now(UTC)
+    for saved in earlier:
+        with suppress(ValueError, TypeError, OverflowError):
+            created = datetime.fromisoformat(saved.record.created)
+            now = max(now, created + timedelta(seconds=1))
+    return now
 
 
 def _blob_files(work: Work) -> BlobFiles | None:

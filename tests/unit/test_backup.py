@@ -9,16 +9,23 @@ import subprocess
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from core.bundle import bundle_file, find_bundles, verify_bundle
 from core.engine.backups import needs_of
-from core.errors import BackupPlaceUnfit, Cancelled, LocalFilesError, RegistryError
-from core.registry import BlobFiles, RegistryClient
+from core.errors import (
+    BackupPlaceUnfit,
+    Cancelled,
+    LocalFilesError,
+    RegistryDamaged,
+    RegistryError,
+)
+from core.registry import BlobFiles, RegistryClient, read_snapshot
 from core.registry.backup import SMALL_BYTES
-from tests.support.archives import docker_archive
+from tests.support.archives import digest_of, docker_archive
 from tests.support.backups import (
     NEWER,
     TIMEOUT_S,
@@ -33,12 +40,14 @@ from tests.support.backups import (
     written,
 )
 from tests.support.importing import Importer
+from tests.support.layouts import OCI_INDEX, as_json
 from tests.support.registry import fresh_registry
 from tests.support.stored import Storage
 
 LISTS = ["site/both:1", "site/docker:1"]
 NAMES = ["site/app:1", "site/app:stable", *LISTS, "tool:2"]
 PART_BYTES = 600_000
+NESTED = 8
 
 
 @pytest.fixture
@@ -253,6 +262,58 @@ def test_a_manifest_that_is_damaged_in_the_registry(
     damage(stored.path(digest))
     with pytest.raises(RegistryError, match=f"damaged manifest: tool, {digest}"):
         backup_of(filled, out)
+
+
+def test_a_tag_whose_manifest_is_gone(filled: RegistryClient, stored: Storage, out: Path) -> None:
+    """Not as if there were no such tag."""
+    stored.lose_blob(snapshot_of(filled).tags["tool", "2"])
+    with pytest.raises(RegistryDamaged, match="manifest of tool:2 is not there any more") as caught:
+        backup_of(filled, out)
+    assert "registry verify --repair" in caught.value.remedy
+
+
+def test_a_manifest_that_is_cut_short(filled: RegistryClient, stored: Storage, out: Path) -> None:
+    """The registry answers 500, which passes elsewhere."""
+    path = stored.path(snapshot_of(filled).tags["tool", "2"])
+    path.write_bytes(path.read_bytes()[:7])
+    with pytest.raises(RegistryDamaged, match="the manifest of tool:2 cannot be read"):
+        backup_of(filled, out)
+
+
+def test_a_list_whose_manifest_is_gone(filled: RegistryClient, stored: Storage, out: Path) -> None:
+    """No registry of this kind would take such a list at a restore."""
+    found = snapshot_of(filled)
+    child = next(iter(found.documents[found.tags["site/docker", "1"]].children))
+    stored.lose_blob(child)
+    with pytest.raises(RegistryDamaged, match=f"{child} .* and site/docker:1 needs it"):
+        backup_of(filled, out)
+
+
+def test_a_list_in_a_registry_of_others_may_have_gaps(
+    filled: RegistryClient, stored: Storage
+) -> None:
+    found = snapshot_of(filled)
+    stored.lose_blob(next(iter(found.documents[found.tags["site/docker", "1"]].children)))
+    client, warned = RegistryClient(filled.address, theirs=True), list[str]()
+    with closing(client):
+        there = read_snapshot(client, threading.Event(), warned.append)
+    assert found.tags == there.tags
+    assert ["site/docker:1 lists 1 manifests that the registry lacks"] == warned
+
+
+def test_lists_in_lists_in_lists(filled: RegistryClient, out: Path) -> None:
+    """All are kept, however deep they are."""
+    digest, size = filled.manifest_digest("site/both", "1"), 0
+    text = raw(f"docker://{filled.address}/site/both:1")
+    for _ in range(NESTED):
+        size = len(text)
+        entry = {"mediaType": OCI_INDEX, "digest": digest, "size": size}
+        text = as_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
+        digest = digest_of(text)
+        filled.put_manifest("site/both", digest, text.decode(), OCI_INDEX)
+    filled.put_manifest("site/both", "deep", text.decode(), OCI_INDEX)
+    kept = saved(written(backup_of(filled, out))).snapshot
+    assert snapshot_of(filled).tags["site/both", "1"] in kept.below(kept.tags["site/both", "deep"])
 
 
 def test_a_cancel_leaves_nothing(filled: RegistryClient, out: Path) -> None:

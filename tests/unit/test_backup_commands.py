@@ -17,6 +17,7 @@ from tests.support.backups import (
     NEWER,
     DuSite,
     Site,
+    backup_of,
     damage,
     fill,
     hidden,
@@ -24,6 +25,7 @@ from tests.support.backups import (
     seen_from_outside,
     snapshot_of,
     visible,
+    written,
 )
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_CONFIG, OCI_MANIFEST
@@ -85,6 +87,19 @@ def test_since_and_split(site: Site, out: Path, importer: Importer) -> None:
     path = only_backup(other)
     assert path.name.endswith("-changes.tar.00")
     assert (first.name,) == saved(path).record.needs
+
+
+def test_a_clock_that_was_set_back(
+    site: Site, out: Path, importer: Importer, client: RegistryClient
+) -> None:
+    """The later backup stays the newer one: what a restore makes must not be older than asked."""
+    first = written(backup_of(client, out, "first.tar", created="2099-01-01T00:00:00+00:00"))
+    importer.put(docker_archive([NEWER]))
+    assert 0 == site.run("backup", "--outdir", out, "--since", first).returncode
+    (later,) = (out / name for name in visible(out) if name.endswith("-changes.tar"))
+    client.delete_tag("tool", "3")
+    assert 0 == site.run("restore", first, later).returncode
+    assert ["2", "3"] == sorted(client.tags("tool"))
 
 
 def test_mode_none_has_nothing_to_back_up(site: Site, out: Path) -> None:

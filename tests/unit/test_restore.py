@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import tarfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -257,6 +259,27 @@ def test_a_backup_whose_documents_are_damaged(backup: Path, text: bytes) -> None
     damage(backup, backup.read_bytes().index(text) + len(text) - 1)
     with pytest.raises(BundleError, match="is damaged"):
         saved(backup)
+
+
+def test_what_other_tools_read_first_is_damaged(backup: Path) -> None:
+    damage(backup, backup.read_bytes().index(b"imageLayoutVersion"))
+    with pytest.raises(BundleCorrupt, match="oci-layout is damaged"):
+        saved(backup)
+
+
+def test_an_index_that_is_for_other_tools_is_damaged(backup: Path) -> None:
+    entries = json.loads(bytes_of(backup, "index.json"))["manifests"]
+    digest = [e["digest"] for e in entries if e["mediaType"] == OCI_INDEX][-1]
+    damage(backup, saved(backup).places[digest].offset + 5)
+    with pytest.raises(BundleCorrupt, match=f"the blob {digest} is damaged"):
+        saved(backup)
+
+
+def bytes_of(backup: Path, name: str) -> bytes:
+    with tarfile.open(backup) as tar:
+        file = tar.extractfile(name)
+        assert file is not None
+        return file.read()
 
 
 def test_a_backup_that_is_cut(backup: Path) -> None:
