@@ -34,7 +34,7 @@ class Catalogue:
         try:
             record = json.loads(self._record_path(file).read_bytes())
             return _bundle(record)
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
 
     def all(self) -> list[Bundle]:

@@ -28,6 +28,7 @@ from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
 _SEND_BYTES = 128 << 10
 _READ_BYTES = 1 << 20
+OLD_KIND = "application/vnd.docker.distribution.manifest.v1"
 SITE_HEADER = "X-Airferry-Site"
 _ACCEPT = ", ".join(
     [
@@ -246,12 +247,15 @@ class RegistryClient:
         if answer.status == 404:
             return None
         filed = reference if ":" in reference else answer.headers.get("Docker-Content-Digest", "")
+        kind = answer.headers.get("Content-Type", "")
+        if kind.startswith(OLD_KIND):
+            filed = ""  # signed anew each time, and filed without its signatures
         if filed.startswith("sha256:") and filed != sha256_digest(answer.data):
             raise RegistryDamaged(
                 f"the registry {self.address} has a damaged manifest: {repository}, {filed}",
                 remedy="Import the bundle that it came from again, or restore an earlier backup.",
             )
-        return answer.headers.get("Content-Type", ""), answer.data
+        return kind, answer.data
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """Yield a blob's bytes as they come; whether they have that digest is the reader's to see.

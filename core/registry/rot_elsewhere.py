@@ -115,7 +115,7 @@ class ScanElsewhere:
     ) -> None:
         """Download each part once, a few side by side."""
         homes = {digest: name for (name, digest), size in sizes.items() if size is not None}
-        done, total = 0, sum(reach.sizes[digest] for digest in homes)
+        done, total = 0, sum(reach.sizes.get(digest, 0) for digest in homes)
 
         def read(digest: str) -> None:
             nonlocal done

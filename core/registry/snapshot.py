@@ -16,7 +16,7 @@ from typing import Any
 from core.bundle import sha256_digest
 from core.errors import BundleCorrupt, Cancelled, RegistryBusy, RegistryDamaged, RegistryError
 from core.registry.asked import Name, asked
-from core.registry.client import RegistryClient
+from core.registry.client import OLD_KIND, RegistryClient
 from core.registry.one_pass import STAGE
 
 MAX_DEPTH = 16
@@ -24,7 +24,6 @@ STUMBLED = 500
 _READS, _READ_AGAIN_S = 3, 0.2
 Descriptor = Mapping[str, Any]
 LOST = "Import the bundle that it came from again, or delete the image, then back up again."
-OLD_KIND = "application/vnd.docker.distribution.manifest.v1"
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,13 @@ class Document:
     def foreign(self) -> frozenset[str]:
         """Those blobs of it that are fetched from elsewhere, and that no registry need have."""
         return frozenset(d["digest"] for d in self._blob_descriptors() if d.get("urls"))
+
+    @cached_property
+    def old_layers(self) -> tuple[str, ...]:
+        """The digests of the layers of a manifest of schema 1, which has no descriptors."""
+        found = self._parsed.get("fsLayers")
+        layers = found if isinstance(found, list) else []
+        return tuple(str(layer.get("blobSum")) for layer in layers if isinstance(layer, dict))
 
     def _blob_descriptors(self) -> list[Descriptor]:
         config: Descriptor = self._parsed.get("config") or {}
@@ -188,9 +194,7 @@ def read_snapshot(
 
     repositories = [name for name in client.repositories() if name != STAGE]
     names = [(name, tag) for name, listed in asked(tags_of, repositories).items() for tag in listed]
-    answers = asked(document, names)
-    _require_gone(client, [name for name, made in answers.items() if made is None])
-    found = {name: made for name, made in answers.items() if made is not None}
+    found = {name: made for name, made in asked(document, names).items() if made is not None}
     for name, made in list(found.items()):
         if made.media_type.startswith(OLD_KIND):
             warn(f"{name[0]}:{name[1]} is of a kind (schema 1) that is not kept: it is left out")
@@ -203,12 +207,15 @@ def read_snapshot(
 
 
 def _document(client: RegistryClient, name: Name, stop: threading.Event) -> Document | None:
-    """Ask for a manifest.
+    """Ask for a manifest; None where there is none, and no tag that stands for it any more.
 
-    CNCF distribution answers 500 for one that is damaged where it stores, and for a moment also
-    while somebody pushes: only what stays so is damaged.
+    For one that is damaged where it stores CNCF distribution answers 500, for one that is gone 404;
+    for a moment it does both also while somebody pushes. Only what stays so is damaged.
     """
     for number in range(_READS):
+        if number:
+            stop.wait(_READ_AGAIN_S)
+            _go_on(stop)
         try:
             found = client.document(*name)
         except RegistryBusy as error:
@@ -216,18 +223,12 @@ def _document(client: RegistryClient, name: Name, stop: threading.Event) -> Docu
                 raise
             if number + 1 == _READS:
                 raise _damaged(client, *name, "cannot be read") from error
-            stop.wait(_READ_AGAIN_S)
-            _go_on(stop)
-        else:
-            return Document(*found) if found else None
-    return None
-
-
-def _require_gone(client: RegistryClient, names: list[Name]) -> None:
-    """See that names for which there was no manifest were deleted meanwhile."""
-    for repository, tag in names:
-        if tag in client.tags(repository):
-            raise _damaged(client, repository, tag, "is not there any more")
+            continue
+        if found:
+            return Document(*found)
+        if _is_digest(name[1]) or name[1] not in client.tags(name[0]):
+            return None
+    raise _damaged(client, *name, "is not there any more")
 
 
 def _without_gaps(
@@ -259,11 +260,15 @@ def _without_gaps(
 
 
 def _damaged(client: RegistryClient, repository: str, reference: str, words: str) -> RegistryError:
-    mark = "@" if reference.startswith("sha256:") else ":"
+    mark = "@" if _is_digest(reference) else ":"
     return RegistryDamaged(
         f"the manifest of {repository}{mark}{reference} {words}",
         remedy=LOST if client.theirs else "",
     )
+
+
+def _is_digest(reference: str) -> bool:
+    return ":" in reference
 
 
 def _add_children(

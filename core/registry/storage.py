@@ -238,7 +238,7 @@ class Reach:
         tags: What each (repository, tag) stands for.
         manifests: Each (repository, digest) of a manifest, and the names that need it.
         parts: The same of configs and layers.
-        sizes: What the manifests say of the size of each part, in bytes.
+        sizes: What the manifests say of the size of each part, in bytes (schema 1 says nothing).
         unread: The manifests that could not be read.
     """
 
@@ -285,11 +285,14 @@ def reach_of(tags: Mapping[Name, str], read: Callable[[str, str], Document | Non
         try:
             children = list(document.children) if document else []
             parts = document.blobs if document else {}
+            old = document.old_layers if document else ()
         except BundleCorrupt:
-            document, children, parts = None, [], {}
+            document, children, parts, old = None, [], {}, ()
         if document is None or (children and depth == MAX_DEPTH):
             reach.unread.add(digest)  # what is nested deeper nobody looked at
             return
+        for part in old:
+            reach.parts.setdefault((repository, part), {})[name] = None
         for part, size_bytes in parts.items():
             if part not in document.foreign:
                 reach.parts.setdefault((repository, part), {})[name] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import threading
@@ -16,10 +17,11 @@ from core.config import Config, load_config
 from core.engine.plan import build_plan
 from core.engine.request import RunKind, RunRequest
 from core.registry import STAGE, Import, RegistryClient, RegistryServer, Storage, publish
+from core.registry.storage import Leads
 from core.steps.base import Step
 from core.steps.work import Work
 from core.telling import Particular
-from tests.support.archives import ImageSpec, docker_archive, layer_tar
+from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar
 from tests.support.backups import DuSite, raw
 from tests.support.fakes import FakeTeller
 from tests.support.layouts import tar_bytes
@@ -148,6 +150,26 @@ class Upkeep(DuSite):
         data = bytearray(path.read_bytes())
         data[noise.randrange(len(data))] ^= 1 << noise.randrange(8)
         path.write_bytes(bytes(data))
+
+
+def put_of_schema_1(site: Upkeep) -> str:
+    """Store an image of the oldest kind as old registries did; return its layer."""
+    layer = site.client.upload_bytes("old", b"a layer of old")
+    manifest = {
+        "schemaVersion": 1,
+        "name": "old",
+        "tag": "1",
+        "architecture": "amd64",
+        "fsLayers": [{"blobSum": layer}],
+        "history": [{"v1Compatibility": '{"id": "x"}'}],
+    }
+    data = json.dumps(manifest, indent=3).encode()
+    digest, storage = digest_of(data), site.storage
+    storage.blob_path(digest).parent.mkdir(parents=True)
+    storage.blob_path(digest).write_bytes(data)
+    storage.put_link(storage.link_path(Leads.REVISION, "old", digest), digest)
+    storage.put_tag(("old", "1"), digest)
+    return layer
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +13,18 @@ from core.bundle import Catalogue, bundle_file
 from core.engine.holdings import delete_held
 from core.engine.request import RunKind
 from core.errors import RegistryDamaged, RegistryError
-from core.registry import STAGE, RegistryServer
+from core.registry import STAGE, RegistryServer, read_snapshot
 from core.registry.rot import PURGED_AFTER_S
 from core.registry.storage import Leads
-from tests.support.archives import ImageSpec, docker_archive, layer_tar
-from tests.support.layouts import tar_bytes
+from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar
+from tests.support.layouts import OCI_INDEX, as_json, tar_bytes
 from tests.support.oci import DOCKER
 from tests.support.platforms import several, two_platforms
-from tests.support.upkeep import APP, LISTED, TOOL, Upkeep, upkeep_site
+from tests.support.upkeep import APP, LISTED, TOOL, Upkeep, put_of_schema_1, upkeep_site
 
 VERIFY, GC, PLAN_GC = RunKind.REGISTRY_VERIFY, RunKind.GC, RunKind.PLAN_GC
 KEEP, PLAN_KEEP = RunKind.KEEP, RunKind.PLAN_KEEP
+NESTED = 8
 NAMES = ["site/app:1", "site/app:stable", LISTED, "tool:2"]
 
 
@@ -117,6 +119,37 @@ async def test_nobody_can_tell_what_a_damaged_image_needs(site: Upkeep) -> None:
     delete_held(site.site_config, ["tool:2"])
     await site.done(GC)
     assert (["site/app:1", "site/app:stable", LISTED], []) == (site.names(), site.not_pulled())
+
+
+async def test_images_of_schema_1_keep_their_layers(site: Upkeep) -> None:
+    """No push brings them any more, but a directory of old may have them."""
+    layer = put_of_schema_1(site)
+    await site.done(GC)
+    assert site.storage.has(layer)
+    assert {} == (await site.told(VERIFY)).missing
+
+
+def test_images_of_schema_1_do_not_keep_the_others_from_a_backup(site: Upkeep) -> None:
+    """The registry signs them anew each time, so what comes never has their digest."""
+    put_of_schema_1(site)
+    warned: list[str] = []
+    found = read_snapshot(site.client, threading.Event(), warned.append)
+    assert NAMES == sorted(f"{repository}:{tag}" for repository, tag in found.tags)
+    assert ["old:1 is of a kind (schema 1) that is not kept: it is left out"] == warned
+
+
+async def test_lists_in_lists_in_lists(site: Upkeep) -> None:
+    text, digest = b"", site.manifest(LISTED)
+    for _ in range(NESTED):
+        entry = {"mediaType": OCI_INDEX, "digest": digest, "size": 1}
+        text = as_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
+        digest = digest_of(text)
+        site.client.put_manifest("site/docker", digest, text.decode(), OCI_INDEX)
+    site.client.put_manifest("site/docker", "deep", text.decode(), OCI_INDEX)
+    delete_held(site.site_config, [LISTED])
+    blobs = site.storage.blobs()
+    await site.done(GC)
+    assert blobs == site.storage.blobs()
 
 
 async def test_an_unreadable_name(site: Upkeep) -> None:
