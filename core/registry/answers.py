@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -40,12 +41,18 @@ _THEIRS_FULL_REMEDY = (
     "same command again."
 )
 _NO_NAME_REMEDY = "Mend the name in privateRegistryBase, or this machine's name service."
+_NO_ACCESS_REMEDY = (
+    "Have its storage directory belong to the user that it runs as, on a file system mounted for "
+    "writing; then run the same command again."
+)
+_STORAGE_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
 # In its words, or as CNCF distribution writes a system's error into JSON: by number alone.
 _NO_ROOM = re.compile(
     rf'no space left|quota exceeded|"Err":\s*({errno.ENOSPC}|{errno.EDQUOT})\b|'
     r"exceeds? .{0,40}quota|quota .{0,40}exceeded",
     re.IGNORECASE,
 )
+_NO_ACCESS = re.compile(rf'"Err":\s*({"|".join(str(n) for n in _STORAGE_ERRORS)})\b')
 # CNCF distribution answers so when its disk was full as the last bytes were to be written, too: it
 # had said that it took them. The next try is told, or finds the room that others gave back.
 _LOST_UPLOAD = re.compile("BLOB_UPLOAD_(INVALID|UNKNOWN)")
@@ -107,6 +114,12 @@ class Where:
             return RegistryFull(f"the registry {self.address} has no room left", remedy=remedy)
         if _WANTS_TLS.search(text):
             return self.wants_tls()
+        if no_access := _NO_ACCESS.search(text):
+            reason = os.strerror(int(no_access[1]))
+            return RegistryError(
+                f"the registry {self.address} cannot get at what it stores: {reason} ({what})",
+                remedy=_NO_ACCESS_REMEDY,
+            )
         if status == 429 or status >= 500 or (status == 404 and _LOST_UPLOAD.search(text)):
             busy = RegistryBusy(f"{what}: {text[:200]}")
             busy.status = status

@@ -21,6 +21,7 @@ from core.errors import (
     RegistryUnreachable,
 )
 from core.registry import STAGE, Import, RegistryClient, channel, publish
+from core.registry.answers import Where
 from tests.support.archives import (
     ImageSpec,
     digest_of,
@@ -297,3 +298,14 @@ def test_nobody_there() -> None:
     with pytest.raises(RegistryUnreachable, match=r"127\.0\.0\.1:9 does not answer"):
         client.site_id()
     client.close()
+
+
+def test_a_storage_that_the_registry_may_not_use_is_not_waited_for() -> None:
+    """Its answer as recorded: tests run as root, whom no mode keeps out."""
+    body = (
+        b'{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":'
+        b'{"DriverName":"filesystem","Enclosed":{"Op":"open","Path":"/r/docker/registry/v2/repositories","Err":13}}}]}'
+    )
+    error = Where("r:1").refusal("GET", "/v2/_catalog", 500, body)
+    assert (False, True) == (error.transient, "what it stores: Permission denied" in str(error))
+    assert "belong to the user" in error.remedy
