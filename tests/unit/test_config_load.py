@@ -373,7 +373,7 @@ def test_windows_line_ends() -> None:
 
 def test_the_lines_of_keys() -> None:
     lines = good(EVERYTHING).lines
-    assert (3, 15, 22, 26) == tuple(
+    assert (3, 16, 23, 27) == tuple(
         lines[key] for key in ("privateRegistryType", "ssh.user", "hosts[0]", "hosts[1].user")
     )
 

@@ -112,6 +112,7 @@ def test_a_process_that_was_not_noted(kept: Kept) -> None:
     pid = service.pid()
     assert pid is not None
     kept.pids.add(pid)
+    until(lambda: "up\n" in service.log_path.read_text(), "the process is up", PATIENCE_S, 0.01)
     (kept.state_dir / "airferry-test.pid").unlink()
     other = Service("airferry-test", "a test", (sys.executable, *code, f"{own}2"), kept.state_dir)
     assert (pid, None) == (service.pid(), other.pid())
