@@ -130,7 +130,7 @@ def _refuse_secrets(reader: Reader) -> None:
             reader.report(
                 key,
                 "a password never stands in the config: take it out, and change it",
-                f"typed (--ask-registry-password), {PASSWORD_VARIABLE}, or docker login",
+                f"docker login, {PASSWORD_VARIABLE}, or typed (--ask-registry-password)",
             )
 
 
