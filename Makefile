@@ -28,7 +28,7 @@ check: setup ## format, lint, types, import rules, fast tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -q -m "not slow" tests/unit tests/tui
+	@scripts/fast-tests "$(BIN)"
 
 format: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

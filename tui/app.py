@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -16,6 +16,7 @@ from textual.app import App
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
+from textual.geometry import Offset
 from textual.screen import Screen
 
 from core.errors import AirferryError, InternalError
@@ -44,6 +45,15 @@ _HELP_BELOW = (
 
 Result = TypeVar("Result")
 Answered = Callable[[Result | None], None]
+
+
+@runtime_checkable
+class HasCursor(Protocol):
+    """A widget that says where the hardware cursor belongs while it has the focus."""
+
+    def cursor_place(self) -> Offset:
+        """Return where on the terminal."""
+        ...
 
 
 class CursorDriver(LinuxDriver):
@@ -174,12 +184,19 @@ class AirferryApp(App[str], inherit_bindings=False):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send what differs from what the terminal shows; Textual has no other place for it."""
+        self._place_cursor()
         if isinstance(renderable, CompositorUpdate):
             if isinstance(self._driver, CursorDriver) and self._driver.is_behind:
                 self._pass_over()
                 return
             renderable = self._painter.only_changes(renderable, self.size)
         super()._display(screen, renderable)
+
+    def _place_cursor(self) -> None:
+        """Have the cursor where the focus is: a widget that only moved is not drawn again."""
+        focused = self.screen.focused if self.screen_stack else None
+        if isinstance(focused, HasCursor):
+            self.cursor_position = focused.cursor_place()
 
     def _pass_over(self) -> None:
         """Send nothing until the terminal has taken what it was sent, and then the newest only.

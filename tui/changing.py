@@ -14,6 +14,8 @@ from tui.site import Site
 from tui.text import safe, wrapped
 
 LABEL_WIDTH, WIDTH = 11, 76
+_BY_OPTION = " (--remove-registry removes it)"
+"""What `o` does here."""
 
 
 def differs(site: Site) -> tuple[str, ...]:
@@ -48,7 +50,8 @@ def change_lines(tasks: Sequence[TaskRow], facts: Iterable[LogLine]) -> list[Tex
             lines.append(Text())
         label = "" if change.kind is last else change.kind.value
         last = change.kind
-        first, *rest = wrapped(safe(change_words(change), 400), WIDTH - LABEL_WIDTH)
+        words = change_words(change).replace(_BY_OPTION, "")
+        first, *rest = wrapped(safe(words, 400), WIDTH - LABEL_WIDTH)
         lines.append(Text(f"{label:<{LABEL_WIDTH}}{first}"))
         lines += [Text(" " * LABEL_WIDTH + part) for part in rest]
     return lines

@@ -82,7 +82,7 @@ def plan_lines(
         lines.append(Text())
     for cause in causes:
         lines += cause_lines(cause)
-    if causes and any(not _failed(host) for host in hosts):
+    if len({_failed(host) for host in hosts}) > 1:
         lines.append(Text("    The other hosts go on without them."))
     return [*lines, *_warning_lines(warnings)]
 
@@ -134,6 +134,8 @@ def _said(task: TaskRow) -> str:
     moved = f" ({size(task.bytes_total)})" if task.bytes_total else ""
     if task.step == "registry.backup":
         return f"write a backup of {words.removeprefix('no backup of ')}{moved}"
+    if task.step == "registry.repair" and moved:
+        return f"mend: {words} ({size(task.bytes_total)} to read)"
     if task.step == "registry.gc":
         return f"give back {words}"
     if task.step == "registry.keep":

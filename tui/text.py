@@ -71,10 +71,12 @@ def end_of(value: str, width: int) -> str:
 
 
 def wrapped(value: str, width: int, indent: str = "") -> list[str]:
-    """Return text folded to `width` cells, continued lines indented."""
+    """Return text folded to `width` cells, continued lines indented; names of files stay whole."""
     lines: list[str] = []
     for line in safe_lines(value):
-        lines += textwrap.wrap(line, width, subsequent_indent=indent) or [""]
+        lines += textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False) or [
+            ""
+        ]
     return lines
 
 

@@ -126,16 +126,18 @@ def _rot(runs: list[RunRow], site: Site, reader: JournalReader) -> Standing:
     if site.config.mode is Mode.NONE:
         return Standing(_NO_REGISTRY)
     kinds = (RunKind.REGISTRY_VERIFY, RunKind.REPAIR)
-    kind = next((RunKind(run.kind) for run in runs if run.kind in kinds), kinds[0])
-    return _last(runs, kind, site, reader, "is all that it stores whole? Never done yet")
+    own = [run for run in runs if run.mode == site.config.mode]  # each mode has its registry
+    kind = next((RunKind(run.kind) for run in own if run.kind in kinds), kinds[0])
+    return _last(own, kind, site, reader, "is all that it stores whole? Never done yet")
 
 
 def _stored(config: Config) -> dict[str, Standing]:
     """Return what the registry of this machine could give back."""
     if config.mode is not Mode.DU:
         own = "the site's own: cleared up where it runs"
-        words = own if config.mode is Mode.CUSTOM else _NO_REGISTRY
-        return {"held": Standing("names, sizes, where they came from"), "old": Standing(words)}
+        if config.mode is Mode.NONE:
+            return dict.fromkeys(("held", "old"), Standing(_NO_REGISTRY))
+        return {"held": Standing("names, sizes, where they came from"), "old": Standing(own)}
     from core.engine.upkeep import generations_now, room_of_deleted  # imports SSH, too
 
     try:
@@ -147,7 +149,9 @@ def _stored(config: Config) -> dict[str, Standing]:
     if room_bytes:
         held = f"room of deleted images: {size(room_bytes)} (g there)"
     old = count(len(known.titles), "generation")
-    if known.room_bytes:
+    if len(known.titles) > 1 and not known.room_bytes:
+        old += "; nothing of old ones is left"
+    elif known.room_bytes:
         old += f"; all but the newest hold {size(known.room_bytes)}"
     return {"held": Standing(held), "old": Standing(old if known.titles else "no bundle known")}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rich.text import Text
 
@@ -39,6 +41,17 @@ _READY = {
     RunKind.CHECK: "every host can take part; nothing was changed",
 }
 LINE = 76
+_KEYS = (
+    (
+        re.compile(r"([;,] then): airferry configure-hosts --only-failed"),
+        r"\1 press r: only what failed is done again",
+    ),
+    (
+        re.compile(r"^Mend it: airferry registry verify --repair"),
+        "Press r: Review shows what can be mended",
+    ),
+)
+"""Remedies that name a command, and the key that does the same here."""
 _BEFORE = ("registry.serve", "registry.reach")
 _WORDS = {RunKind.CLEAN: "clean", RunKind.CHECK: "fit"}
 
@@ -88,11 +101,17 @@ def verdict_lines(snapshot: Snapshot, config: Config, *, files: bool = False) ->
     if causes:
         lines.append(Text())
     for cause in causes:
-        lines += cause_lines(cause)
+        lines += cause_lines(replace(cause, remedy=_with_keys(cause.remedy)))
     blocked = [t.name for t in targets_of(snapshot.tasks) if t.state is State.BLOCKED]
     if blocked:
         lines.append(Text(f"not tried    {names(blocked)}"))
     return lines
+
+
+def _with_keys(remedy: str) -> str:
+    for command, key in _KEYS:
+        remedy = command.sub(key, remedy)
+    return remedy
 
 
 def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:

@@ -151,7 +151,7 @@ def _refuse_secrets(reader: Reader) -> None:
             reader.report(
                 key,
                 "a password never stands in the config: take it out, and change it",
-                f"docker login, {PASSWORD_VARIABLE}, or typed: --ask-registry-password",
+                f"docker login, {PASSWORD_VARIABLE}, or typed (--ask-registry-password)",
             )
 
 

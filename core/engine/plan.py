@@ -111,6 +111,7 @@ def _upkeep_steps(request: RunRequest, work: Work) -> Iterator[Step]:
 
 def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
     mode, kind = work.config.mode, request.kind
+    imports = kind in _IMPORT_RUNS and not request.hosts_only
     if kind in (RunKind.CHECK, *CLEANS):
         return
     if kind is RunKind.TAKE:
@@ -129,12 +130,12 @@ def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
         return
     yield DuPreflight(work)
     if mode is Mode.CUSTOM:
-        yield RegistryReach(work, push=kind in _IMPORT_RUNS)
+        yield RegistryReach(work, push=imports)
     else:
         yield (RegistryServe if mode is Mode.DU else RegistryForRun)(work)
     if mode is Mode.DU and kind in _HOST_RUNS and work.config.hosts and not request.here_only:
         yield TunnelsServe(work)
-    if kind in _IMPORT_RUNS or mode is Mode.NONE:
+    if imports or mode is Mode.NONE:
         yield from (BundleImport(work, file) for file in work.files)
     if kind not in PLANS:
         yield RegistryVerify(work)

@@ -10,6 +10,7 @@ from textwrap import wrap
 from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
 from core.engine.request import CLEANS, GCS, HOST_JOBS, KEEPS, REPAIRS, RunKind
 from core.telling import PARTICULAR, Particular, particulars_in
+from core.telling import size as size
 
 WIDTH = 100
 # Steps that only look, so that "nothing to do" would be an odd thing to say of them.
@@ -266,16 +267,6 @@ def sign(state: State) -> str:
         State.WAITING: ".",
         State.MISSING: "+",
     }.get(state, "x")
-
-
-def size(size_bytes: float) -> str:
-    """Return a size with its unit, in powers of ten: `1.3 GB`."""
-    for unit, decimals in (("B", 0), ("kB", 0), ("MB", 1), ("GB", 1)):
-        rounded = f"{size_bytes:.{decimals}f}"
-        if float(rounded) < 1000:
-            return f"{rounded} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"
 
 
 def count(number: int, word: str) -> str:

@@ -103,6 +103,8 @@ class RunRequest:
         name: The name for the one image of the one bundle.
         remove_docker: Take Docker away as well where Airferry installed it (clean).
         here_only: Only this machine's part (the dry run of an import).
+        hosts_only: Only what the hosts need (the dry run of configure-hosts): no bundle is imported
+            for a registry's sake.
         outdir: Where a backup goes.
         since: An earlier backup whose blobs are left out of it.
         split_bytes: The most that one file of it may hold; 0 for one file.
@@ -123,6 +125,7 @@ class RunRequest:
     name: str = ""
     remove_docker: bool = False
     here_only: bool = False
+    hosts_only: bool = False
     outdir: Path | None = None
     since: Path | None = None
     split_bytes: int = 0
@@ -134,7 +137,12 @@ class RunRequest:
     def as_plan(self) -> RunRequest:
         """Return the request for the dry run of this one: what it would do, changing nothing."""
         kind = _PLANS.get(self.kind, RunKind.PLAN)
-        return replace(self, kind=kind, here_only=self.kind is RunKind.IMPORT)
+        return replace(
+            self,
+            kind=kind,
+            here_only=self.kind is RunKind.IMPORT,
+            hosts_only=self.kind is RunKind.CONFIGURE_HOSTS,
+        )
 
     def to_json(self) -> str:
         """Return it as one line."""

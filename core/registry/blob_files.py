@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,9 +107,13 @@ class BlobFiles:
             os.fdatasync(file.fileno())
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.rename(path)
-        link = self._link(repository, digest)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(link, digest)
+        try:
+            link = self._link(repository, digest)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(link, digest)
+        except OSError:
+            self.take_back(repository, digest)
+            raise
 
     def clear_drafts(self) -> None:
         """Remove what puts that were cut off have left, also those of a killed run."""
@@ -120,12 +125,14 @@ class BlobFiles:
         Raises:
             OSError: it cannot be removed.
         """
-        for path in (self._link(repository, digest), self._path(digest)):
-            path.unlink(missing_ok=True)
-            for directory in path.parents:
-                if directory == self.directory or any(directory.iterdir()):
-                    break
-                directory.rmdir()
+        paths = [self._link(repository, digest), self._path(digest)]
+        for path in paths:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                path.unlink()
+        for directory in (above for path in paths for above in path.parents):
+            if self.directory in directory.parents:
+                with suppress(OSError):  # it holds more, or another thread was faster
+                    directory.rmdir()
 
     def remove(self, digest: str) -> None:
         """Remove a damaged blob, so that the registry takes it again.

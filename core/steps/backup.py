@@ -26,7 +26,7 @@ from core.registry import (
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work
-from core.telling import room_fact
+from core.telling import room_fact, size
 from core.threads import in_thread
 
 NOT_RUNNING = "what is in the registry is known when it runs"
@@ -58,7 +58,7 @@ class RegistryBackup(DuStep):
         left, place = self._backup.require_place(), str(self._backup.wanted.directory)
         if left is not None:
             tell.facts([room_fact(left, place)])
-        return Missing(f"{self._words()}, to be written to {place}", self._backup.size_bytes)
+        return Missing(f"{self._words()}, to {place}", self._backup.size_bytes)
 
     async def apply(self, missing: Missing, tell: Teller) -> None:
         backup, total = self._backup, missing.size_bytes
@@ -104,7 +104,7 @@ class RegistryBackup(DuStep):
         words = _images(backup.snapshot)
         if backup.left_out_bytes:
             earlier = some_of([saved.name for saved in backup.wanted.earlier])
-            words += f", {_size(backup.left_out_bytes)} of them in {earlier}"
+            words += f", {size(backup.left_out_bytes)} of them in {earlier}"
         return words
 
 
@@ -226,12 +226,6 @@ def _images(content: Snapshot) -> str:
     images, names = len(set(content.tags.values())), len(content.tags)
     words = _count(images, "image")
     return words if images == names else f"{words} ({names} names)"
-
-
-def _size(size_bytes: int) -> str:
-    """Return a size in words; the report's own are a room further out."""
-    unit, factor = ("GB", 1e9) if size_bytes >= 1e9 else ("MB", 1e6)
-    return f"{size_bytes / factor:.1f} {unit}"
 
 
 def _count(number: int, word: str) -> str:

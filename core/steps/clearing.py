@@ -20,7 +20,7 @@ from core.registry import (
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work
-from core.telling import Particular
+from core.telling import Particular, size
 from core.threads import in_thread
 
 NOT_RUNNING = "what is in the registry is known when it runs"
@@ -92,7 +92,7 @@ class RegistryKeep(DuStep):
             going.append(holding)
             titles[title] = None
             file = returning.get(holding.name)
-            what, note = ("comes back", f"{file.name} is in imagesDir") if file else ("goes", title)
+            what, note = ("comes back", f"with {file.name}") if file else ("goes", title)
             told.append(Particular(what, holding.name, holding.size_bytes, note=note))
         tell.particulars(told)
         back = {file.name for h in going if (file := returning.get(h.name))}
@@ -131,17 +131,17 @@ class RegistryGc(DuStep):
         sweep = await in_thread(lambda: self._planned(work.going), work.stop)
         left = sweep.stored_bytes - sum(sweep.blobs.values())
         if not sweep:
-            freed = f"{_size(self._freed_bytes)} given back; " if self._freed_bytes else ""
-            tell.found(f"{freed}{_size(left)} left, all of it needed by {sweep.kept_names} names")
+            freed = f"{size(self._freed_bytes)} given back; " if self._freed_bytes else ""
+            tell.found(f"{freed}{size(left)} left, all of it needed by {sweep.kept_names} names")
             return None
         tell.facts(
             [
-                ("registry before", _size(sweep.stored_bytes)),
-                ("registry afterwards", _size(left)),
+                ("registry before", size(sweep.stored_bytes)),
+                ("registry afterwards", size(left)),
             ]
         )
         words = (
-            f"{_size(sweep.size_bytes)} that no name needs, of {_size(sweep.stored_bytes)} "
+            f"{size(sweep.size_bytes)} that no name needs, of {size(sweep.stored_bytes)} "
             f"({len(sweep.blobs)} parts); {MEANWHILE}"
         )
         return Missing(words, sweep.size_bytes)
@@ -166,9 +166,3 @@ class RegistryGc(DuStep):
 
     def _planned(self, without: frozenset[tuple[str, str]] = frozenset()) -> Sweep:
         return plan_sweep(self._storage, without if self._work.dry else frozenset())
-
-
-def _size(size_bytes: int) -> str:
-    """Return a size in words; the report's own are a room further out."""
-    unit, factor = ("GB", 1e9) if size_bytes >= 1e9 else ("MB", 1e6)
-    return f"{size_bytes / factor:.1f} {unit}"

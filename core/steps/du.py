@@ -180,7 +180,7 @@ class RegistryReach(DuStep, VerifyStep):
 
     def __init__(self, work: Work, *, push: bool) -> None:
         super().__init__(work)
-        self._push = push
+        self.pushes = push
 
     async def check(self, tell: Teller) -> Missing | None:
         tell.say(f"asking {self._work.registry.address}")
@@ -189,12 +189,12 @@ class RegistryReach(DuStep, VerifyStep):
             tell.found("no login is needed")
         else:
             who = login.user or "an identity token"
-            tell.found(f"login of {who} ({login.source}), may pull{' and push' * self._push}")
+            tell.found(f"login of {who} ({login.source}), may pull{' and push' * self.pushes}")
         return None
 
     def _look(self, client: RegistryClient) -> RegistryLogin | None:
         client.site_id()
-        client.require_rights(STAGE, push=self._push)
+        client.require_rights(STAGE, push=self.pushes)
         return client.login()
 
 

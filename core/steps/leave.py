@@ -36,7 +36,7 @@ from core.steps.du import START_TIMEOUT_S, tunnel_service
 from core.steps.targets import DuStep, HostStep, comes_true
 from core.steps.wanted import wanted_names
 from core.steps.work import Work
-from core.telling import CONTAINERS_GO_ON, stays_fact
+from core.telling import CONTAINERS_GO_ON, size, stays_fact
 from core.threads import in_thread
 
 
@@ -263,7 +263,7 @@ class RegistryStop(_Leaving):
     async def _tell_what_stays(self, tell: Teller) -> None:
         directory = stored_in(self._work)
         size_bytes = await in_thread(lambda: content_bytes(directory))
-        what = f"the registry's content, {size_bytes / 1e9:.1f} GB in {directory}"
+        what = f"the registry's content, {size(size_bytes)} in {directory}"
         tell.facts([stays_fact(f"{what} (--remove-registry removes it)")])
         alone = await only_there(self._work)
         if alone:
@@ -300,7 +300,7 @@ class RegistryRemove(_Leaving):
                 f"{some_of(alone)}"
             )
         size_bytes = await in_thread(lambda: content_bytes(directory))
-        return Missing(f"the registry's content in {directory} ({size_bytes / 1e9:.1f} GB)")
+        return Missing(f"the registry's content in {directory} ({size(size_bytes)})")
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("removing the registry's content")

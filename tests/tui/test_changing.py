@@ -19,6 +19,7 @@ from tui.again import retry_of
 from tui.site import Site
 
 STAYS = "the registry's content, 1.2 GB in /var/lib/airferry/registry"
+BY_OPTION = "(--remove-registry removes it)"
 
 
 def changing(request: RunRequest, config: Config) -> list[TaskRow]:
@@ -54,7 +55,7 @@ def changed(config: Path, changer: FakeEngine) -> Path:
     """A site that was set up in mode du, and whose config says none by now."""
     changer.start(RunRequest(RunKind.INSTALL, config))
     config.write_text(CONFIG.replace("Type: du", "Type: none"))
-    changer.log = [LogLine(0, 1.0, "du", "registry.stop", "fact", f"stays: {STAYS}")]
+    changer.log = [LogLine(0, 1.0, "du", "registry.stop", "fact", f"stays: {STAYS} {BY_OPTION}")]
     return config
 
 
@@ -63,11 +64,13 @@ async def test_start_offers_the_change_and_review_tells_it(
 ) -> None:
     async with opened(changed, changer) as driver:
         await driver.sees("Change what runs to the config", "mode none now, set up in mode du")
-        await driver.press("home", "enter")
+        await driver.until(lambda: "> Change what runs to the config" in driver.text)
+        await driver.press("enter")
         await driver.sees("[Review]", "This is what will be done.", "Start?   > No")
         await driver.sees("stopped    the tunnel of worker-01, worker-02, worker-03")
         await driver.sees("the registry at 127.0.0.1:5100", f"stays      {STAYS[:40]}")
-        await driver.sees("o: [ ] remove what the registry stores as well")
+        await driver.sees("o: [ ] remove what the registry stores as well", "o remove content")
+        assert "--remove-registry" not in driver.text
         await driver.press("o")
         await driver.sees("removed    the registry's content (1.2 GB)", "o: [x] remove")
         kind = RunKind.PLAN_RECONFIGURE
@@ -117,6 +120,8 @@ async def test_the_mode_is_changed_from_maintenance(config: Path, changer: FakeE
 async def test_the_walk_ends_with_the_change(changed: Path, changer: FakeEngine) -> None:
     """What is set up in another mode is changed, not only added to."""
     async with opened(changed, changer) as driver:
+        await driver.sees("> Change what runs to the config")
+        await driver.press("down")
         await walk_to(driver, "Review")
         await driver.sees("stopped    the tunnel of worker-01")
         assert RunRequest(RunKind.PLAN_RECONFIGURE, changed) == changer.requests[-1]

@@ -57,10 +57,10 @@ CASES: dict[str, tuple[str, int, str, str]] = {
         "has a login in it",
     ),
     "password": (
-        f"{GOOD}privateRegistryPassword: hunter2\n",
+        f"{GOOD}privateRegistryPassword: secret\n",
         3,
         "privateRegistryPassword",
-        "a password never stands in the config",
+        "a password never stands in the config: take it out, and change it",
     ),
     "named du": (f"{HOSTS}- du\n", 4, "hosts[0]", "is named 'du', which means this machine"),
     "same name": (f"{HOSTS}- a\n- a\n", 5, "hosts[1]", "has the name of hosts[0]: a"),

@@ -72,7 +72,7 @@ async def test_broken_yaml_is_mended_as_text(config: Path, engine: FakeEngine) -
     async with opened(config, engine) as driver:
         await driver.sees("Mend the config", "1 problem")
         await driver.press("enter")
-        await driver.sees("[Config]", "not YAML")
+        await driver.sees("[Config]", "The text is not YAML: above are the defaults.", "text: t.")
         await driver.press("t")
         await driver.sees("3  hosts: [", "not YAML")
         await driver.press("ctrl+end", "backspace", "backspace")

@@ -25,6 +25,7 @@ from tui import backups
 from tui.again import retry_of
 from tui.backups import FoundBackup, backups_in, restore_line, with_needed
 from tui.site import Snapshot
+from tui.widgets.text_field import TextField
 
 
 def upkeep(request: RunRequest, config: Config) -> list[TaskRow]:
@@ -97,6 +98,9 @@ async def test_backup_asks_where_and_goes_through_review(
         await to_line(driver, "Back up")
         await driver.press("enter")
         await driver.sees("Which directory does the backup go to?", str(home)[:60])
+        field = driver.app.screen.query_one(TextField)
+        assert field.region.offset.y > 0
+        assert field.cursor_screen_offset == driver.app.cursor_position
         await driver.press("ctrl+u")
         await driver.paste("/media/stick")
         await driver.press("enter")

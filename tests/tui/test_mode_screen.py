@@ -37,6 +37,8 @@ async def test_change_is_told_from_what_runs_and_not_from_the_config(
     started = engine_time(config)
     config.write_text(CONFIG.replace("Type: du", "Type: none"))
     async with opened(config, engine) as driver:
+        await driver.sees("> Change what runs to the config")
+        await driver.press("down")
         await walk_to(driver, "Mode")
         await driver.sees(f"On this site now  du, 3 hosts warmed, last on {started}")
         await driver.sees("Changing to none", "images on hosts stay", "the registry here end")

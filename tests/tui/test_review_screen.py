@@ -11,6 +11,7 @@ from core.errors import HostUnreachable
 from core.telling import CONTAINERS_STOP, room_fact
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, line, task, well
+from tui.planview import plan_lines
 
 
 def one_dead(request: RunRequest, config: Config) -> list[TaskRow]:
@@ -79,3 +80,15 @@ async def test_files_for_the_cluster_are_part_of_what_is_done_here(config: Path)
     async with opened(config, FakeEngine(stale)) as driver:
         await walk_to(driver, "Review")
         await driver.sees("write the files for the cluster", "start the registry")
+
+
+def test_that_other_hosts_go_on_is_said_of_hosts_only() -> None:
+    """What fails on this machine holds up all of them."""
+    well_there = task("worker-01", "images.warm", State.MISSING, "images", 1)
+    here = failed("du", "registry.reach", HostUnreachable("no answer"))
+    there = failed("worker-02", "connect", HostUnreachable("no route to host"))
+    said = [
+        "The other hosts go on" in str(plan_lines([row, well_there], [], "du-01"))
+        for row in (here, there)
+    ]
+    assert [False, True] == said

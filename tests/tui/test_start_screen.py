@@ -16,6 +16,7 @@ from core.errors import HostUnreachable
 from tests.tui.driving import Driver, opened
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, task, well
 from tests.tui.sticks import TestStick
+from tui.widgets.line_list import LineList
 
 
 @pytest.fixture
@@ -147,3 +148,20 @@ async def test_nothing_is_there_at_all(tmp_path: Path, engine: FakeEngine) -> No
     async with opened(tmp_path / "new.yaml", engine, media=stick.media) as driver:
         await driver.sees("! config", "not there yet", "> Set up this site", "1 new bundle")
         assert "Take" not in driver.text
+
+
+async def test_the_cursor_is_in_the_box_and_back_when_it_has_closed(
+    config: Path, engine: FakeEngine
+) -> None:
+    async with opened(config, engine) as driver:
+        await driver.sees("> Set up or change this site")
+        await driver.press("down")
+        app = driver.app
+        in_menu = app.screen.query_one("#menu", LineList).cursor_place
+        await driver.until(lambda: in_menu() == app.cursor_position)
+        await driver.press("ctrl+p")
+        await driver.sees("Commands")
+        in_box = app.screen.query_one(LineList).cursor_place
+        await driver.until(lambda: in_menu() != in_box() == app.cursor_position)
+        await driver.press("escape")
+        await driver.until(lambda: in_menu() == app.cursor_position)

@@ -67,11 +67,12 @@ async def test_a_check_finds_rot_and_offers_to_mend_it(config: Path, keeper: Fak
             "The registry is not whole.",
             "E-REG-DAMAGED",
             "x damaged      81.0 MB  calico/node:v3.20.0",
+            "Press r: Review shows what can be mended",
             "> Repair",
         )
         assert RunRequest(RunKind.REGISTRY_VERIFY, config) == keeper.requests[-1]
         await driver.press("enter")
-        await driver.sees("[Review]", "mend: 1 damaged part", "can be mended", "> No")
+        await driver.sees("[Review]", "mend: 1 damaged part", "mended (100.0 MB to read)", "> No")
         assert RunRequest(RunKind.PLAN_REPAIR, config) == keeper.requests[-1]
         await driver.press("right", "enter")
         await driver.sees("Done.", "is whole again", "; 1 mended", "= mended")
@@ -81,24 +82,34 @@ async def test_a_check_finds_rot_and_offers_to_mend_it(config: Path, keeper: Fak
         await driver.sees("= Check the registry", "all well")
 
 
+async def test_another_registry_was_never_checked(config: Path, keeper: FakeEngine) -> None:
+    keeper.start(RunRequest(RunKind.REGISTRY_VERIFY, config))
+    text = config.read_text(encoding="utf-8")
+    base = "custom\nprivateRegistryBase: registry.example.com"
+    config.write_text(text.replace("Type: du", f"Type: {base}"), encoding="utf-8")
+    async with opened(config, keeper) as driver:
+        await to_line(driver, "Check the registry")
+        await driver.sees("is all that it stores whole? Never done yet")
+
+
 async def test_old_bundles_are_cleared_after_review(config: Path, keeper: FakeEngine) -> None:
     keeper.log = told(
         "registry.keep",
         Particular("goes", "a:1", 81_000_000, note="release 5.2.0"),
-        Particular("comes back", "b:1", note="docker-imgs-v-5.2.0-1.tar is in imagesDir"),
+        Particular("comes back", "b:1", note="with docker-imgs-v-5.2.0-1.tar"),
     )
     async with opened(config, keeper) as driver:
         await to_line(driver, "Clear old bundles")
         await driver.sees("no bundle known")
         await driver.press("enter")
-        await driver.sees("How many generations of bundles stay?")
+        await driver.sees("How many generations (releases) of bundles stay?")
         await driver.press("enter")
         await driver.sees(
             "[Review]",
             "delete 2 names of release 5.2.0: a:1, b:1",
             "give back 1.2 GB",
             "- goes         81.0 MB  a:1  (release 5.2.0)",
-            "! comes back            b:1",
+            "! comes back            b:1  (with docker-imgs-v-5.2.0-1.tar)",
             "> No",
         )
         assert RunRequest(RunKind.PLAN_KEEP, config, generations=2) == keeper.requests[-1]

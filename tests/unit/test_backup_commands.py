@@ -73,7 +73,7 @@ def test_of_the_config_only_what_airferry_knows_is_kept(site: Site, out: Path) -
 def test_a_dry_run_writes_nothing(site: Site, out: Path) -> None:
     done = site.run("backup", "--outdir", out, "--dry-run")
     assert ([], []) == (visible(out), hidden(out))
-    assert f"+ registry.backup: 4 images (5 names), to be written to {out}" in done.stdout
+    assert f"+ registry.backup: 4 images (5 names), to {out}" in done.stdout
 
 
 def test_since_and_split(site: Site, out: Path, importer: Importer) -> None:

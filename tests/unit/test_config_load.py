@@ -231,8 +231,8 @@ def test_flags(word: str, value: bool) -> None:
         (
             "mode: x\nprivateRegistryPassword: hunter2",
             "2: privateRegistryPassword: a password never stands in the config: take it out, and "
-            "change it (allowed: docker login, AIRFERRY_REGISTRY_PASSWORD, or typed: "
-            "--ask-registry-password)",
+            "change it (allowed: docker login, AIRFERRY_REGISTRY_PASSWORD, or typed "
+            "(--ask-registry-password))",
         ),
         ("imagesDir: [a]", "1: imagesDir: is a list or a mapping (allowed: a path)"),
         (

@@ -12,6 +12,7 @@ from core.engine.plan import build_plan
 from core.engine.request import BACKUPS, RECONFIGURES, RESTORES, RunKind, RunRequest
 from core.hosts.tunnels import Tunnel, TunnelBook
 from core.steps.base import DU, Need, Step
+from core.steps.du import RegistryReach
 from core.steps.images import ImagesLoad, ImagesWarm
 from core.steps.work import Work
 
@@ -182,6 +183,26 @@ def test_the_dry_run_of_an_import_asks_no_host(tmp_path: Path) -> None:
     request = RunRequest(RunKind.PLAN, CONFIG, here_only=True)
     steps = build_plan(request, Work(config, FILES, dry=True))
     assert [HERE, SERVE, *IMPORTS, FILES_OUT] == [step.id for step in steps]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_dry_run_of_configure_hosts_imports_no_more_than_it_does(
+    mode: Mode, tmp_path: Path
+) -> None:
+    config = Config(CONFIG, mode=mode, registry_base="r:5000", hosts=HOSTS, state_dir=tmp_path)
+    request = RunRequest(RunKind.CONFIGURE_HOSTS, CONFIG)
+    done = build_plan(request, Work(config, FILES))
+    told = build_plan(request.as_plan(), Work(config, FILES, dry=True))
+    only_done = (VERIFY, "images.verify")
+    assert [step.id for step in done if step.id not in only_done] == [step.id for step in told]
+
+
+@pytest.mark.parametrize("kind", [RunKind.CONFIGURE_HOSTS, RunKind.INSTALL])
+def test_a_login_must_push_only_where_something_is_imported(kind: RunKind, tmp_path: Path) -> None:
+    config = Config(CONFIG, mode=Mode.CUSTOM, registry_base="r:5000", state_dir=tmp_path)
+    request = RunRequest(kind, CONFIG).as_plan()
+    reach = [s for s in build_plan(request, Work(config, FILES)) if isinstance(s, RegistryReach)]
+    assert [kind is RunKind.INSTALL] == [step.pushes for step in reach]
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -304,7 +304,7 @@ def test_a_storage_that_the_registry_may_not_use_is_not_waited_for() -> None:
     """Its answer as recorded: tests run as root, whom no mode keeps out."""
     body = (
         b'{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":'
-        b'{"DriverName":"filesystem","Enclosed":{"Op":"open","Path":"/r/docker/registry/v2/repositories","Err":13}}}]}'
+        b'{"DriverName":"filesystem","Enclosed":{"Op":"open","Path":"/r/docker","Err":13}}}]}'
     )
     error = Where("r:1").refusal("GET", "/v2/_catalog", 500, body)
     assert (False, True) == (error.transient, "what it stores: Permission denied" in str(error))

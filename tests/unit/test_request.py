@@ -49,6 +49,7 @@ def test_every_field_is_handed_on() -> None:
         name="quay.io/a/b:1",
         remove_docker=True,
         here_only=True,
+        hosts_only=True,
         outdir=Path("/media/stick"),
         since=Path("/media/a.tar"),
         split_bytes=1,
@@ -88,6 +89,13 @@ def test_the_dry_run_of_a_request() -> None:
     assert [RunKind.PLAN_RESTORE, RunKind.PLAN] == [
         RunRequest(kind, Path("/c")).as_plan().kind for kind in (RunKind.RESTORE, RunKind.INSTALL)
     ]
+
+
+def test_the_dry_run_of_a_part_asks_for_that_part() -> None:
+    here = RunRequest(RunKind.IMPORT, Path("/c")).as_plan()
+    assert RunRequest(RunKind.PLAN, Path("/c"), here_only=True) == here
+    hosts = RunRequest(RunKind.CONFIGURE_HOSTS, Path("/c"), hosts=("a",)).as_plan()
+    assert RunRequest(RunKind.PLAN, Path("/c"), hosts=("a",), hosts_only=True) == hosts
 
 
 def test_a_request_of_an_older_version_is_read() -> None:

@@ -37,6 +37,7 @@ from tui.widgets.text_field import TextField
 CHECK_AFTER_S, LOOK_AFTER_S = 0.1, 0.2
 _MODE = "privateRegistryType"
 _ON_ROWS = ("next", "view", "text", "undo")
+_NO_FORM = "The text is not YAML: above are the defaults. Mend it as text: t."
 
 
 class ConfigScreen(HouseScreen[None]):
@@ -250,6 +251,8 @@ class ConfigScreen(HouseScreen[None]):
         words = f"{field.help}{'  Space picks.' if field.choices else ''}"
         if problem:
             words = f"{problem.what} (allowed: {problem.allowed})"
+        if any(found.what.startswith("not YAML") for found in self._now.problems):
+            problem, words = problem or self._now.problems[0], _NO_FORM
         about = signed("!" if problem else " ", fit(words, 74))
         self.query_one("#about", Static).update(about)
         self.HELP = f"{field.label} ({field.key}): {field.help}\n\n{self.ABOUT}"  # type: ignore[misc]

@@ -67,7 +67,7 @@ class HoldingsScreen(FilteredScreen[None]):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("delete,D", "delete", "delete", key_display="Del"),
-        Binding("g", "gc", "give back", key_display="g"),
+        Binding("g", "gc", "give room back", key_display="g"),
         Binding("s", "sort", "sort", key_display="s"),
         Binding("r", "look", "look again", key_display="r"),
         PASSWORDS,

@@ -64,7 +64,8 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
     ENTER: ClassVar[str] = "choose"
     HELP: ClassVar[str] = (
         "What looks after a site that is set up. Whatever changes a machine is shown on Review or "
-        "asked about first, with No as the first answer."
+        "asked about first, with No as the first answer. A generation is the bundles of one "
+        "release: clearing old ones deletes their images from the registry, not from hosts."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "look", "look again", key_display="r"),
@@ -296,7 +297,7 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
             request = RunRequest(RunKind.KEEP, self.site.path, generations=int(typed))
             self._review(request)
 
-        title = "How many generations of bundles stay? The images of older ones go."
+        title = "How many generations (releases) of bundles stay? Images of older go."
         self.ferry.open(Prompt(title, "2"), answered)
 
     def _clean(self) -> None:

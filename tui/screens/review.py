@@ -55,7 +55,7 @@ class ReviewScreen(HouseScreen[None]):
         Binding("r", "ask", "ask again", key_display="r"),
         Binding("l", "details", "host by host", key_display="l"),
         PASSWORDS,
-        Binding("o", "option", "remove the registry's content", key_display="o"),
+        Binding("o", "option", "remove content", key_display="o"),
         Binding("tab", "app.focus_next", "to the answers", key_display="Tab", show=False),
     ]
 
@@ -145,20 +145,12 @@ class ReviewScreen(HouseScreen[None]):
             return
         async for snapshot in follow(self.site, run, self.ferry.pace_s):
             warnings = await asyncio.to_thread(self.site.reader.log, run, level="warning")
-            asked = self._about(snapshot)
             told = await asyncio.to_thread(self.site.reader.log, run, level=PARTICULAR)
             facts, cost = [], None
-            if asked.ended:
+            if snapshot.ended:
                 facts = await asyncio.to_thread(self.site.reader.log, run, level="fact")
-                cost = await asyncio.to_thread(cost_of, self.site, asked)
-            self.post_message(self.Looked(asked, warnings, told, facts, cost))
-
-    def _about(self, snapshot: Snapshot) -> Snapshot:
-        """Leave out what a dry run looks at, but this request does not do."""
-        if self._request.kind is not RunKind.CONFIGURE_HOSTS:
-            return snapshot
-        tasks = (t for t in snapshot.tasks if not t.step.startswith("bundle.import"))
-        return replace(snapshot, tasks=tuple(tasks))
+                cost = await asyncio.to_thread(cost_of, self.site, snapshot)
+            self.post_message(self.Looked(snapshot, warnings, told, facts, cost))
 
     @on(Looked)
     def _looked(self, message: Looked) -> None:

@@ -55,15 +55,17 @@ class StartScreen(HouseScreen[None]):
         super().__init__(site)
         self._watch = StickWatch(site)
         self._arrived = True
+        self._placed = ""
         self._findings: Findings | None = None
         self._differed: tuple[str, ...] = ()
 
     class Found(Message):
-        """The look around is complete."""
+        """The look around has come so far; settled: but for slow sticks it is complete."""
 
-        def __init__(self, findings: Findings) -> None:
+        def __init__(self, findings: Findings, *, settled: bool = False) -> None:
             super().__init__()
             self.findings = findings
+            self.settled = settled
 
     def body(self) -> ComposeResult:
         yield Static(Text("Found", "bold"), classes="line")
@@ -75,7 +77,7 @@ class StartScreen(HouseScreen[None]):
         self.set_interval(EVERY_S, self._ask_for_sticks)
 
     def on_screen_resume(self) -> None:
-        self._arrived = True
+        self._arrived, self._placed = True, ""
         self.action_look()
 
     def action_look(self) -> None:
@@ -89,13 +91,11 @@ class StartScreen(HouseScreen[None]):
             self.ferry.tell(error)
         found = await asyncio.to_thread(gather, self.site, QUICK_S)
         self.post_message(self.Found(replace(found, differs=self._differed)))
-        changed = await asyncio.to_thread(differs, self.site)
-        if changed != self._differed:
-            self._differed = changed
-            self.post_message(self.Found(replace(found, differs=changed)))
+        self._differed = await asyncio.to_thread(differs, self.site)
+        self.post_message(self.Found(replace(found, differs=self._differed), settled=True))
         if found.waiting:
             found = await asyncio.to_thread(gather, self.site)
-            self.post_message(self.Found(replace(found, differs=changed)))
+            self.post_message(self.Found(replace(found, differs=self._differed), settled=True))
 
     async def _ask_for_sticks(self) -> None:
         """Look again when a stick was put in or pulled out; that itself asks no stick."""
@@ -111,8 +111,10 @@ class StartScreen(HouseScreen[None]):
         menu = self.query_one("#menu", LineList)
         rows = self._at_work_rows(findings) or self._rows(findings)
         same = [row.key for row in rows] == [row.key for row in menu.rows]
-        menu.show(rows, cursor=menu.key if same or not self._arrived else rows[0].key)
-        self._arrived, self._findings = False, findings
+        untouched = self._arrived and menu.key == (self._placed or menu.key)
+        menu.show(rows, cursor=rows[0].key if untouched and not same else menu.key)
+        self._placed, self._findings = menu.key, findings
+        self._arrived = untouched and not message.settled
         self.ferry.first_paint()
 
     def _at_work_rows(self, findings: Findings) -> list[Row]:

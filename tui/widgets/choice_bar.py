@@ -104,9 +104,11 @@ class ChoiceBar(Widget, can_focus=True):
             here = index == self._at and self.has_focus
             shown.append(GAP if self._question or index else "")
             shown.append(f"{'>' if here else ' '} {safe(words)} ", "reverse" if here else "")
-        if self.has_focus:
-            self.app.cursor_position = self.region.offset + Offset(self._starts()[self._at], 0)
         return shown
+
+    def cursor_place(self) -> Offset:
+        """Return where on the terminal the hardware cursor belongs."""
+        return self.region.offset + Offset(self._starts()[self._at], 0)
 
     def _starts(self) -> list[int]:
         starts, x = [], 1 + len(self._question)

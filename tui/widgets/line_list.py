@@ -249,6 +249,11 @@ class LineList(ScrollView, can_focus=True):
             else:
                 self._go(index)
 
+    def cursor_place(self) -> Offset:
+        """Return where on the terminal the hardware cursor belongs."""
+        y = max(0, self._at) - round(self.scroll_offset.y)
+        return self.content_region.offset + Offset(0, y)
+
     def render_line(self, y: int) -> Strip:
         index, width = y + round(self.scroll_offset.y), self.size.width
         base = self.rich_style
@@ -260,5 +265,4 @@ class LineList(ScrollView, can_focus=True):
         strip = Strip(segments).crop(0, width).adjust_cell_length(width).apply_style(base)
         if not under_cursor:
             return strip
-        self.app.cursor_position = self.content_region.offset + Offset(0, y)
         return Strip([Segment(s.text, (s.style or base) + _REVERSE) for s in strip])

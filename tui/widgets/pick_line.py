@@ -83,10 +83,11 @@ class PickLine(Widget, can_focus=True):
                 words.replace("[ ]", "[x]", 1) if here else words,
                 "reverse" if here and self.has_focus else "",
             )
-        if self.has_focus:
-            place = Offset(self._starts()[self._at] + 1, 0)
-            self.app.cursor_position = self.region.offset + place
         return shown
+
+    def cursor_place(self) -> Offset:
+        """Return where on the terminal the hardware cursor belongs."""
+        return self.region.offset + Offset(self._starts()[self._at] + 1, 0)
 
     def _starts(self) -> list[int]:
         starts, x = [], 2 + len(self._label)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.text import Text
+from textual.geometry import Offset
 from textual.widgets import Input
 
 from tui.text import same_length
@@ -18,6 +19,10 @@ class TextField(Input):
     def __init__(self, value: str = "", *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(value, id=id, compact=True, select_on_focus=False)
         self.cursor_blink = False
+
+    def cursor_place(self) -> Offset:
+        """Return where on the terminal the hardware cursor belongs."""
+        return self.cursor_screen_offset
 
     @property
     def _value(self) -> Text:
