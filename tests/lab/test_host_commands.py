@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.lab.conftest import Install
 from tests.lab.network import DU_ADDRESS
 from tests.lab.outside import assert_warmed, expected_ids, host_listeners, image_id, site_name
 from tests.lab.shell import until
 from tests.lab.site import Site
+from tests.support.registry import fresh_registry
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 OURS = (
@@ -125,18 +127,18 @@ def test_clean_takes_away_what_was_brought_and_no_more(
     assert expected_ids(fresh_site)[tag] == image_id(host, tag)
 
 
-def test_clean_puts_settings_back(fresh_site: Site, installation: Install) -> None:
+def test_clean_puts_settings_back(fresh_site: Site, installation: Install, tmp_path: Path) -> None:
     """Mode custom without TLS writes daemon.json: the old one is there afterwards."""
-    base = f"{DU_ADDRESS}:5999"
-    program = installation(
-        privateRegistryType="custom", privateRegistryBase=base, privateRegistryInsecure=True
-    )
     host, without_file, _ = fresh_site.hosts
     old = {"log-driver": "json-file", "insecure-registries": ["10.1.2.3:5000"]}
     host.run("mkdir", "-p", "/etc/docker")
     host.run("sh", "-c", f"cat >{DAEMON_JSON}", input=json.dumps(old))
-    # Nothing listens there: the hosts' settings are written all the same, their images are not.
-    program.run("configure-hosts", expect=1)
+    with fresh_registry(tmp_path, DU_ADDRESS) as base:
+        program = installation(
+            privateRegistryType="custom", privateRegistryBase=base, privateRegistryInsecure=True
+        )
+        # It is empty: the hosts' settings are written all the same, their images are not there.
+        program.run("configure-hosts", expect=1)
     written = json.loads(host.run("cat", DAEMON_JSON).stdout)
     assert base in written["insecure-registries"]
 
