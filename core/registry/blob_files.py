@@ -103,7 +103,9 @@ class BlobFiles:
         draft.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb", buffering=0) as file:
             for piece in pieces:
-                file.write(piece)
+                rest = memoryview(piece)
+                while rest:  # a disk that is all but full takes a part, and says so the next time
+                    rest = rest[file.write(rest) :]
             os.fdatasync(file.fileno())
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.rename(path)

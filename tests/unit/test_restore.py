@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import tarfile
 import threading
@@ -411,3 +412,17 @@ def test_a_cancel(backup: Path, target: RegistryClient) -> None:
     with pytest.raises(Cancelled):
         restore.run(restore.lacks(closely=True), lambda _: stop.set())
     assert [] == [tag for name in target.repositories() for tag in target.tags(name)]
+
+
+def test_a_blob_of_which_only_a_part_was_taken_is_not_there(tmp_path: Path) -> None:
+    """A disk that is all but full takes a part of the last piece without a word."""
+    data = bytes(3000)
+    files = BlobFiles(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            files.put("a/b", digest_of(data), [data])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.rglob("data"))
