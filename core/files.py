@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 FAT = frozenset({"vfat", "msdos"})
 """The kinds of file systems that take no file of 4 GiB."""
@@ -37,6 +38,19 @@ def write_atomically(
         raise
     if durable:
         settle(path.parent)
+
+
+def write_whole(file: BinaryIO, data: bytes | memoryview) -> None:
+    """Write all of something to an unbuffered file.
+
+    A disk that is all but full takes a part without a word, and says so the next time only.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def settle(path: Path) -> None:

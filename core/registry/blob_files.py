@@ -19,10 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from core.files import write_atomically
+from core.files import write_whole
+from core.registry.storage import Leads, Storage
 
-_BLOBS = Path("docker/registry/v2/blobs/sha256")
-_REPOSITORIES = Path("docker/registry/v2/repositories")
 _DRAFTS = "airferry-restore"
 _READ_BYTES = 1 << 20
 
@@ -36,6 +35,7 @@ class BlobFiles:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._storage = Storage(directory)
 
     def damaged(
         self, digests: Iterable[str], go_on: Callable[[], None], told: Callable[[int], None]
@@ -53,7 +53,7 @@ class BlobFiles:
         for digest in digests:
             found = hashlib.sha256()
             try:
-                with self._path(digest).open("rb", buffering=0) as file:
+                with self._storage.blob_path(digest).open("rb", buffering=0) as file:
                     while piece := file.read(_READ_BYTES):
                         go_on()
                         found.update(piece)
@@ -73,7 +73,7 @@ class BlobFiles:
             OSError: the file cannot be read (when the pieces are asked for).
         """
         try:
-            file = self._path(digest).open("rb", buffering=0)
+            file = self._storage.blob_path(digest).open("rb", buffering=0)
         except OSError:
             return None
         if os.fstat(file.fileno()).st_size != size_bytes:
@@ -96,23 +96,19 @@ class BlobFiles:
             OSError: it cannot be written, or is there already.
             AirferryError: what `pieces` raised.
         """
-        path = self._path(digest)
+        path = self._storage.blob_path(digest)
         if path.exists():
             raise FileExistsError(errno.EEXIST, "it is there, and the registry does not know it")
         draft = self.directory / _DRAFTS / path.parent.name
         draft.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb", buffering=0) as file:
             for piece in pieces:
-                rest = memoryview(piece)
-                while rest:  # a disk that is all but full takes a part, and says so the next time
-                    rest = rest[file.write(rest) :]
+                write_whole(file, piece)
             os.fdatasync(file.fileno())
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.rename(path)
         try:
-            link = self._link(repository, digest)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(link, digest)
+            self._storage.put_link(self._link(repository, digest), digest)
         except OSError:
             self.take_back(repository, digest)
             raise
@@ -127,7 +123,7 @@ class BlobFiles:
         Raises:
             OSError: it cannot be removed.
         """
-        paths = [self._link(repository, digest), self._path(digest)]
+        paths = [self._link(repository, digest), self._storage.blob_path(digest)]
         for path in paths:
             with suppress(FileNotFoundError, NotADirectoryError):
                 path.unlink()
@@ -142,15 +138,10 @@ class BlobFiles:
         Raises:
             OSError: it cannot be removed.
         """
-        self._path(digest).unlink(missing_ok=True)
-
-    def _path(self, digest: str) -> Path:
-        hexadecimal = digest.removeprefix("sha256:")
-        return self.directory / _BLOBS / hexadecimal[:2] / hexadecimal / "data"
+        self._storage.blob_path(digest).unlink(missing_ok=True)
 
     def _link(self, repository: str, digest: str) -> Path:
-        hexadecimal = digest.removeprefix("sha256:")
-        return self.directory / _REPOSITORIES / repository / "_layers/sha256" / hexadecimal / "link"
+        return self._storage.link_path(Leads.PART, repository, digest)
 
 
 def _pieces_of(file: BinaryIO) -> Iterator[memoryview]:

@@ -47,16 +47,24 @@ class Holding:
         return f"{self.repository}:{self.tag}"
 
 
+def repositories_in(client: RegistryClient) -> list[str]:
+    """Return the repositories of a registry, without the one that imports use for themselves."""
+    return [name for name in client.repositories() if name != STAGE]
+
+
+def names_in(client: RegistryClient) -> list[Name]:
+    """Return the (repository, tag) of everything that has a name."""
+    tags = asked(client.tags, repositories_in(client))
+    return [(repository, tag) for repository, listed in tags.items() for tag in listed]
+
+
 def read_holdings(client: RegistryClient) -> list[Holding]:
     """Return everything that has a name, by name; what imports use for themselves is left out.
 
     Raises:
         RegistryError: the registry does not answer.
     """
-    repositories = [name for name in client.repositories() if name != STAGE]
-    tags = asked(client.tags, repositories)
-    names = [(repository, tag) for repository in repositories for tag in tags[repository]]
-    found = asked(lambda name: _holding(client, *name), names)
+    found = asked(lambda name: _holding(client, *name), names_in(client))
     return sorted(
         (holding for holding in found.values() if holding), key=lambda holding: holding.name
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RegistryDirTaken, RegistryFull
-from core.files import nearest_directory, settle, write_atomically
+from core.files import nearest_directory, settle, write_atomically, write_whole
 
 CONTENT = "docker"
 """What CNCF distribution makes in its root directory; everything is below it."""
@@ -179,9 +179,7 @@ def _copy_file(
         while piece := old.read(_READ_BYTES):
             go_on()
             digest.update(piece)
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[new.write(rest) :]
+            write_whole(new, piece)
             told(len(piece))
         os.fsync(new.fileno())
         # So that it is compared with what the disk has, not with what memory still holds.

@@ -26,7 +26,7 @@ from core.pause import Pause
 from core.registry.asked import Name, asked
 from core.registry.blob_files import BlobFiles
 from core.registry.client import RegistryClient
-from core.registry.one_pass import STAGE
+from core.registry.holdings import names_in
 from core.registry.saved import Saved
 from core.registry.snapshot import STUMBLED, Snapshot
 
@@ -322,13 +322,7 @@ class Restore:
                 gone.add((repository, digest))
 
     def _extra(self) -> dict[Name, str]:
-        listed = [
-            (repository, tag)
-            for repository in self._client.repositories()
-            if repository != STAGE
-            for tag in self._client.tags(repository)
-            if (repository, tag) not in self.content.tags
-        ]
+        listed = [name for name in names_in(self._client) if name not in self.content.tags]
         found = asked(lambda name: self._ask(self._client.manifest_digest, name), listed)
         return {name: digest for name, digest in found.items() if digest is not None}
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from core.errors import RegistryBusy, RegistryDamaged
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient
-from core.registry.one_pass import STAGE
+from core.registry.holdings import names_in
 from core.registry.rot import Finding, Ill, Scan
 from core.registry.snapshot import STUMBLED, Document
 from core.registry.storage import Reach, reach_of
@@ -70,9 +70,6 @@ class ScanElsewhere:
 
     def _tags(self) -> dict[Name, str]:
         """Return what each name stands for; empty where the registry stumbles over it."""
-        repositories = [name for name in self._client.repositories() if name != STAGE]
-        listed = asked(self._client.tags, repositories)
-        names = [(repository, tag) for repository in repositories for tag in listed[repository]]
 
         def digest_of(name: Name) -> str | None:
             self._go_on()
@@ -83,7 +80,9 @@ class ScanElsewhere:
                     return ""
                 raise
 
-        return {name: digest or "" for name, digest in asked(digest_of, names).items()}
+        return {
+            name: digest or "" for name, digest in asked(digest_of, names_in(self._client)).items()
+        }
 
     def _document(self, repository: str, digest: str) -> Document | None:
         key = (repository, digest)

@@ -17,7 +17,7 @@ from core.bundle import sha256_digest
 from core.errors import BundleCorrupt, Cancelled, RegistryBusy, RegistryDamaged, RegistryError
 from core.registry.asked import Name, asked
 from core.registry.client import OLD_KIND, RegistryClient
-from core.registry.one_pass import STAGE
+from core.registry.holdings import repositories_in
 
 MAX_DEPTH = 16
 STUMBLED = 500
@@ -192,8 +192,8 @@ def read_snapshot(
         _go_on(stop)
         return _document(client, name, stop)
 
-    repositories = [name for name in client.repositories() if name != STAGE]
-    names = [(name, tag) for name, listed in asked(tags_of, repositories).items() for tag in listed]
+    listed = asked(tags_of, repositories_in(client))
+    names = [(repository, tag) for repository, tags in listed.items() for tag in tags]
     found = {name: made for name, made in asked(document, names).items() if made is not None}
     for name, made in list(found.items()):
         if made.media_type.startswith(OLD_KIND):
