@@ -19,7 +19,8 @@ from tests.lab.shell import run, until
 from tests.lab.site import Site
 from tests.support.certificates import Authority, make_authority
 from tests.support.logins import PASSWORD, USER, TokenServer, htpasswd, token_server
-from tests.support.registry import free_port, running_registry
+from tests.support.ports import free_port
+from tests.support.registry import running_registry
 
 BY_ENVIRONMENT = {"AIRFERRY_REGISTRY_USER": USER, "AIRFERRY_REGISTRY_PASSWORD": PASSWORD}
 WRONG = {**BY_ENVIRONMENT, "AIRFERRY_REGISTRY_PASSWORD": "wrong-7Gq1"}

@@ -15,6 +15,7 @@ from pathlib import Path
 from core.config import Config
 from core.registry import SITE_HEADER, RegistryClient, RegistryServer
 from core.registry.server import find_program
+from tests.support.ports import free_port
 
 START_TIMEOUT_S = 60.0
 
@@ -130,13 +131,6 @@ def site_registry(config: Config, base: Path) -> Iterator[RegistryClient]:
         finally:
             client.close()
             registry.stop()
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(address: str) -> None:

@@ -6,7 +6,6 @@ read from real directories, and once from a real mount.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -188,7 +187,7 @@ def mounted(place: Path) -> Iterator[None]:
         subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.usefixtures("mounting")
 def test_a_real_mount(tmp_path: Path) -> None:
     place = tmp_path / "media" / "AIR FERRY"
     media = Media(roots=(tmp_path / "media",))

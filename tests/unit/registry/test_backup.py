@@ -63,6 +63,7 @@ def out(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.mark.usefixtures("skopeo")
 def test_every_name_can_be_copied_out_of_it_by_skopeo(
     filled: RegistryClient, address: str, out: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_the_size_is_known_before(filled: RegistryClient, out: Path) -> None:
     assert sorted(told) == told
 
 
+@pytest.mark.usefixtures("skopeo")
 @pytest.mark.parametrize("repository", ["library/odd", "k8s.gcr.io/odd", "localhost/odd", "a/b_c"])
 def test_names_that_could_be_read_in_another_way(
     filled: RegistryClient, address: str, out: Path, repository: str

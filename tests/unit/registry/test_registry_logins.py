@@ -133,6 +133,7 @@ def by_token(
     return opened.enter_context(running_registry(storage, "127.0.0.1", certificate, auth))
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("kind", ["by_password", "by_token"])
 def test_an_import_with_a_login(
     kind: str, request: pytest.FixtureRequest, open_client: Open, tmp_path: Path
@@ -147,6 +148,7 @@ def test_an_import_with_a_login(
     assert LOGIN == client.login()
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("kind", ["by_password", "by_token"])
 def test_without_a_login_and_with_a_wrong_one(
     kind: str, request: pytest.FixtureRequest, open_client: Open

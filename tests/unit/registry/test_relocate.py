@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -42,15 +41,16 @@ if move:
 """
 
 
-@pytest.fixture(params=["one file system", "two file systems"])
+@pytest.fixture(
+    params=["one file system", pytest.param("two file systems", marks=pytest.mark.programs)]
+)
 def move(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Move]:
     """A registry's content, and where it is to go."""
     (tmp_path / "state").mkdir()
     target = tmp_path / "new"
     other = request.param == "two file systems"
     if other:
-        if os.geteuid():
-            pytest.fail("this test needs root: it mounts a file system")
+        request.getfixturevalue("mounting")
         target.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", target)
     try:

@@ -36,7 +36,8 @@ from tests.support.backups import (
 )
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer
-from tests.support.registry import free_port, running_registry
+from tests.support.ports import free_port
+from tests.support.registry import running_registry
 
 TIMES = 20
 NOISE = [
@@ -103,6 +104,7 @@ def du_site(site: Site, out: Path, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize(("kind", "split_bytes"), [("site", 0), ("du_site", 5_000_000)])
 def test_a_backup_that_is_killed_leaves_nothing_half(
     request: pytest.FixtureRequest, out: Path, kind: str, split_bytes: int
@@ -260,10 +262,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
+def small(mounting: None, tmp_path: Path) -> Iterator[Path]:
     """A file system with little room; mounting one needs root."""
-    if os.geteuid():
-        pytest.fail("this test needs root: it mounts a file system")
+    assert mounting is None
     directory = tmp_path / "small"
     directory.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", directory)
@@ -322,7 +323,7 @@ def test_a_registry_without_room_is_refused_before_anything_is_sent(
     (tmp_path / "other").mkdir()
     other = Site(tmp_path / "other", site.address)
     other.config.write_text(
-        f"privateRegistryType: du\nregistryDir: {small / 'registry'}\nregistryPort: 5193\n"
+        f"privateRegistryType: du\nregistryDir: {small / 'registry'}\nregistryPort: {free_port()}\n"
         f"stateDir: {other.state_dir}\n"
     )
     try:

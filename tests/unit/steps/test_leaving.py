@@ -40,14 +40,9 @@ from core.steps.work import Work
 from tests.lab.shell import until
 from tests.support.archives import ImageSpec, docker_archive, tar_of
 from tests.support.fakes import FakeTeller
+from tests.support.ports import free_port
 
 A, B = HostConfig("a", "10.0.0.1"), HostConfig("b", "10.0.0.2")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
