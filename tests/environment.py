@@ -32,7 +32,7 @@ EVERYWHERE = (
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 MACHINE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_KEPT = ("AIRFERRY_LAB_", "AIRFERRY_TESTS_", "AIRFERRY_UPDATE_", "COVERAGE_", "PYTEST_")
+_KEPT = ("AIRFERRY_LAB_", "AIRFERRY_UPDATE_", "COVERAGE_", "PYTEST_")
 _FOR_DOWNLOADS = ("PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _HANDLERS: dict[signal.Signals, Handler] = {
     **dict.fromkeys(
