@@ -13,12 +13,12 @@ from textual import _wait, events
 from textual.pilot import Pilot
 
 from core.bundle import Media
+from tests.support.waiting import HANG_S
 from tui.app import AirferryApp
 from tui.launch import Launcher
 from tui.site import Site
 from tui.terminal import Terminal
 
-PATIENCE_S = 30.0
 PACE_S = 0.1
 # Textual waits for the app to be idle in slices of 20 ms, several for each key: finer ones will do.
 _wait.SLEEP_GRANULARITY = 0.004
@@ -57,7 +57,7 @@ class Driver:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(HANG_S):
                 while not condition():
                     await self.pilot.pause()
         except TimeoutError:

@@ -17,6 +17,7 @@ from core.errors import HostCommandFailed
 from core.hosts import facts as facts_module
 from core.hosts import packages, tunnel_keys
 from core.hosts.facts import DockerFacts, Facts, parse_facts
+from tests.support.waiting import HANG_S
 
 SCRIPTS = sorted(Path(facts_module.__file__).parent.glob("*.sh"))
 MIB = 1 << 20
@@ -78,7 +79,7 @@ def ask(dash: str, *arguments: str, path: str | None = None) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=HANG_S,
         env={**os.environ, "PATH": path or os.environ["PATH"]},
     ).stdout
 

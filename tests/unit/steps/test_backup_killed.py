@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from core.steps.work import Saving, Work
 from tests.lab.shell import run
 from tests.support.archives import ImageSpec, docker_archive, tar_of
 from tests.support.backups import (
-    TIMEOUT_S,
     DuSite,
     Site,
     backup_of,
@@ -37,6 +36,7 @@ from tests.support.backups import (
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer
 from tests.support.registry import free_port, running_registry
+from tests.support.waiting import HANG_S, until
 
 TIMES = 20
 NOISE = [
@@ -79,10 +79,10 @@ def engine_ended(request: RunRequest, kill_after_s: float | None = None) -> floa
         assert '{"run": ' in engine.stdout.readline()
         begun = time.monotonic()
         try:
-            engine.wait(TIMEOUT_S if kill_after_s is None else kill_after_s)
+            engine.wait(HANG_S if kill_after_s is None else kill_after_s)
         except subprocess.TimeoutExpired:
             engine.kill()
-            engine.wait(TIMEOUT_S)
+            engine.wait(HANG_S)
             return None
         return time.monotonic() - begun
 
@@ -201,7 +201,7 @@ def test_a_cancel_while_the_registry_says_nothing(
                 stopped.set()
 
         def cancel() -> None:
-            stopped.wait(TIMEOUT_S)
+            stopped.wait(HANG_S)
             with news:
                 while news.wait(0.5):  # until nothing moves any more
                     pass
@@ -251,14 +251,6 @@ async def test_a_registry_that_goes_for_good_leaves_nothing(
     assert ([], []) == (visible(out), hidden(out))
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look again and again at what another process does, which calls nobody."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system with little room; mounting one needs root."""
@@ -293,9 +285,9 @@ def test_a_disk_that_fills_up_meanwhile(site: Site, small: Path) -> None:
     with subprocess.Popen(
         site.command("backup", "--outdir", small), stdout=subprocess.DEVNULL
     ) as process:
-        wait_until(lambda: bool(hidden(small)))
+        until(lambda: bool(hidden(small)), "the backup has begun")
         fill_up(small / "other")
-        assert 1 == process.wait(TIMEOUT_S)
+        assert 1 == process.wait(HANG_S)
     assert (f"{small} is full", "E-BACKUP-PLACE") == (
         (task := site.task("registry.backup")).error,
         task.error_code,
@@ -322,7 +314,7 @@ def test_a_registry_without_room_is_refused_before_anything_is_sent(
     (tmp_path / "other").mkdir()
     other = Site(tmp_path / "other", site.address)
     other.config.write_text(
-        f"privateRegistryType: du\nregistryDir: {small / 'registry'}\nregistryPort: 5193\n"
+        f"privateRegistryType: du\nregistryDir: {small / 'registry'}\nregistryPort: {free_port()}\n"
         f"stateDir: {other.state_dir}\n"
     )
     try:
