@@ -209,7 +209,7 @@ def test_a_token_that_ends_in_the_middle_of_an_upload(
     by_token: RunningRegistry, tokens: TokenServer, authority: Authority, open_client: Open
 ) -> None:
     """The upload was begun with it; ending the upload takes another."""
-    tokens.lifetime_s, tokens.strict = 6, True
+    tokens.lifetime_s, tokens.strict = 12, True
     client = open_client(by_token.address, LOGIN)
     with urllib3.PoolManager(ca_certs=str(authority.path)) as pool:
 
