@@ -18,7 +18,8 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
-CANCEL_PATIENCE_S = 0.8
+CANCEL_PATIENCE_S = 2.0
+"""So long a registry has to answer what ends an upload in good order; then the line is cut."""
 _POLL_S = 0.1
 
 

@@ -24,7 +24,7 @@ from core.telling import FOLLOW, FOR_THIS_RUN, RESTARTS, room_fact
 from core.threads import in_thread
 from core.versions import newest, release_in
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 IMPORT_REMEDY = "Run: airferry import. What is there is not sent again."
 
 

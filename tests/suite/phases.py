@@ -56,6 +56,7 @@ FAST = of_pytest("fast", "not programs and not slow", *PARALLEL)
 PROGRAMS = of_pytest("programs", "programs and not slow", *PARALLEL)
 SLOW = of_pytest("slow", "slow", *PARALLEL)
 FUZZ = Phase("fuzz", ((PYTHON, "-m", "tests.fuzz", "--seconds", str(FUZZ_S)),))
+PACKAGE = Phase("package", ((program("pytest"), "-q", "tests/package"),), downloads=True)
 LAB = Phase("lab", ((str(ROOT / "scripts/lab-tests"), str(BIN)),), downloads=True)
 
 Stage = tuple[Phase, ...]
@@ -63,9 +64,11 @@ Stage = tuple[Phase, ...]
 SUITES: dict[str, tuple[Stage, ...]] = {
     "check": ((STATIC,), (FAST,)),
     # The lab waits for hosts more than for this machine; what needs no hosts runs beside it.
-    "all": ((PACKAGES,), (STATIC,), (FAST,), (PROGRAMS,), (LAB, SLOW, FUZZ)),
+    "all": ((PACKAGES,), (STATIC,), (FAST,), (PROGRAMS,), (LAB, PACKAGE, SLOW, FUZZ)),
 }
-PHASES = {phase.name: phase for phase in (PACKAGES, STATIC, FAST, PROGRAMS, SLOW, FUZZ, LAB)}
+PHASES = {
+    phase.name: phase for phase in (PACKAGES, STATIC, FAST, PROGRAMS, PACKAGE, SLOW, FUZZ, LAB)
+}
 
 
 def stages_of(names: Iterable[str]) -> list[Stage]:

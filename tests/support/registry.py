@@ -16,8 +16,7 @@ from core.config import Config
 from core.registry import SITE_HEADER, RegistryClient, RegistryServer
 from core.registry.server import find_program
 from tests.support.ports import free_port
-
-START_TIMEOUT_S = 60.0
+from tests.support.waiting import HANG_S
 
 
 @dataclass
@@ -135,7 +134,7 @@ def site_registry(config: Config, base: Path) -> Iterator[RegistryClient]:
 
 def _wait_for(address: str) -> None:
     host, _, port = address.partition(":")
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + HANG_S
     while True:
         try:
             socket.create_connection((host, int(port)), timeout=1).close()

@@ -335,9 +335,9 @@ async def test_a_run_at_work_keeps_the_services(
 async def test_the_registry_is_started_and_stopped(
     config: Path, keeper: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = str(free_port())
-    config.write_text(config.read_text().replace("5990", port))
     monkeypatch.setattr(service, "under_systemd", lambda: False)
+    port = free_port()
+    config.write_text(CONFIG.replace("5990", str(port)))
     try:
         async with opened(config, keeper) as driver:
             await to_line(driver, "Registry")

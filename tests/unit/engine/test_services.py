@@ -19,8 +19,8 @@ from core.engine.services import (
 )
 from core.errors import UsageError
 from core.hosts.tunnels import Tunnel, TunnelBook, TunnelStatus
-from tests.lab.shell import until
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_tunnels_are_kept_told_and_stopped(config: Config) -> None:
     assert (False, (TunnelStatus("w1"),), False) == (now.service, now.tunnels, now.all_well)
     start_tunnels(config)
     start_tunnels(config)
-    until(lambda: bool(tunnels_now(config).tunnels[0].error_code), "the host is tried", 30)
+    until(lambda: bool(tunnels_now(config).tunnels[0].error_code), "the host is tried")
     now = tunnels_now(config)
     assert (True, 0, "E-SSH-ROUTE") == (now.service, now.up, now.tunnels[0].error_code)
     assert (True, False) == (stop_tunnels(config), tunnels_now(config).service)

@@ -32,8 +32,8 @@ from tests.support.oci import (
 from tests.support.platforms import NAME, index_of, several, two_platforms
 from tests.support.reading import facts_of, facts_wanted
 from tests.support.stored import Storage
+from tests.support.waiting import HANG_S
 
-PROGRAM_TIMEOUT_S = 60
 IMAGES = two_platforms()
 KEPT = [
     pytest.param(GZIP, id="oci"),
@@ -51,7 +51,7 @@ def children(bundle: Bundle) -> list[str]:
 
 
 def program(*command: str) -> bytes:
-    done = subprocess.run(command, capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=HANG_S, check=False)
     assert (0, b"") == (done.returncode, done.stderr)
     return done.stdout
 

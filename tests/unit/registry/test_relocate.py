@@ -26,6 +26,7 @@ from core.registry.relocate import (
     stored_names,
 )
 from tests.lab.shell import run
+from tests.support.waiting import HANG_S
 
 TIMES = 10  # on each kind of file system
 # Does in a process of its own what a run does: the move that broke off first, then what is asked.
@@ -210,10 +211,10 @@ def ended(command: list[str], kill_after_s: float | None = None) -> float | None
         assert "begun\n" == process.stdout.readline()
         begun = time.monotonic()
         try:
-            process.wait(60 if kill_after_s is None else kill_after_s)
+            process.wait(HANG_S if kill_after_s is None else kill_after_s)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-            process.wait(60)
+            process.wait(HANG_S)
             return None
         assert 0 == process.returncode
         return time.monotonic() - begun

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from core.steps.work import Saving, Work
 from tests.lab.shell import run
 from tests.support.archives import ImageSpec, docker_archive, tar_of
 from tests.support.backups import (
-    TIMEOUT_S,
     DuSite,
     Site,
     backup_of,
@@ -38,6 +37,7 @@ from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer
 from tests.support.ports import free_port
 from tests.support.registry import running_registry
+from tests.support.waiting import HANG_S, until
 
 TIMES = 20
 NOISE = [
@@ -80,10 +80,10 @@ def engine_ended(request: RunRequest, kill_after_s: float | None = None) -> floa
         assert '{"run": ' in engine.stdout.readline()
         begun = time.monotonic()
         try:
-            engine.wait(TIMEOUT_S if kill_after_s is None else kill_after_s)
+            engine.wait(HANG_S if kill_after_s is None else kill_after_s)
         except subprocess.TimeoutExpired:
             engine.kill()
-            engine.wait(TIMEOUT_S)
+            engine.wait(HANG_S)
             return None
         return time.monotonic() - begun
 
@@ -203,7 +203,7 @@ def test_a_cancel_while_the_registry_says_nothing(
                 stopped.set()
 
         def cancel() -> None:
-            stopped.wait(TIMEOUT_S)
+            stopped.wait(HANG_S)
             with news:
                 while news.wait(0.5):  # until nothing moves any more
                     pass
@@ -253,14 +253,6 @@ async def test_a_registry_that_goes_for_good_leaves_nothing(
     assert ([], []) == (visible(out), hidden(out))
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look again and again at what another process does, which calls nobody."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def small(mounting: None, tmp_path: Path) -> Iterator[Path]:
     """A file system with little room; mounting one needs root."""
@@ -294,9 +286,9 @@ def test_a_disk_that_fills_up_meanwhile(site: Site, small: Path) -> None:
     with subprocess.Popen(
         site.command("backup", "--outdir", small), stdout=subprocess.DEVNULL
     ) as process:
-        wait_until(lambda: bool(hidden(small)))
+        until(lambda: bool(hidden(small)), "the backup has begun")
         fill_up(small / "other")
-        assert 1 == process.wait(TIMEOUT_S)
+        assert 1 == process.wait(HANG_S)
     assert (f"{small} is full", "E-BACKUP-PLACE") == (
         (task := site.task("registry.backup")).error,
         task.error_code,

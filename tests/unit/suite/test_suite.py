@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ from tests.suite.load import busy_processes
 from tests.suite.phases import PHASES, SUITES, Phase, stages_of
 from tests.suite.running import Outcome, Running
 from tests.suite.summary import counts, failures, machine_busy_s, table
+from tests.support.waiting import until
 
-PATIENCE_S = 120.0
 PASSED = "........ [100%]\n2771 passed in 120.37s (0:02:00)\n"
 FAILED = """\
 =========================== short test summary info ============================
@@ -35,10 +34,7 @@ def run(tmp_path: Path, *commands: str) -> Outcome:
 
 
 def wait(running: Running) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not running.poll():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(running.poll, "the end of a phase")
 
 
 def gone(pid: int) -> bool:
@@ -121,10 +117,7 @@ def test_a_phase_is_interrupted_as_by_ctrl_c(tmp_path: Path) -> None:
     deaf = f"(trap '' INT TERM; touch {tmp_path}/up; exec sleep 1000) & "
     phase = Phase("some", (("/bin/sh", "-c", f"{deaf} trap 'echo clearing; exit 5' INT; wait"),))
     running = Running(phase, os.environ, tmp_path)
-    deadline = time.monotonic() + PATIENCE_S
-    while not (tmp_path / "up").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until((tmp_path / "up").exists, "the start of a phase")
     running.interrupt()
     wait(running)
     assert (5, False, True) == (
