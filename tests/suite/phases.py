@@ -42,7 +42,7 @@ def program(name: str) -> str:
 
 
 PYTHON = program("python")
-PACKAGES = Phase("packages", ((PYTHON, "-m", "tests.lab", "packages"),), downloads=True)
+SET_UP = Phase("set-up", ((PYTHON, "-m", "tests.lab", "packages"),), downloads=True)
 STATIC = Phase(
     "static",
     (
@@ -64,10 +64,10 @@ Stage = tuple[Phase, ...]
 SUITES: dict[str, tuple[Stage, ...]] = {
     "check": ((STATIC,), (FAST,)),
     # The lab waits for hosts more than for this machine; what needs no hosts runs beside it.
-    "all": ((PACKAGES,), (STATIC,), (FAST,), (PROGRAMS,), (LAB, PACKAGE, SLOW, FUZZ)),
+    "all": ((SET_UP,), (STATIC,), (FAST,), (PROGRAMS,), (LAB, PACKAGE, SLOW, FUZZ)),
 }
 PHASES = {
-    phase.name: phase for phase in (PACKAGES, STATIC, FAST, PROGRAMS, PACKAGE, SLOW, FUZZ, LAB)
+    phase.name: phase for phase in (SET_UP, STATIC, FAST, PROGRAMS, PACKAGE, SLOW, FUZZ, LAB)
 }
 
 
