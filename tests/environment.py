@@ -22,10 +22,12 @@ from pathlib import Path
 from types import FrameType
 
 EVERYWHERE = (
-    *("awk", "basename", "cat", "chmod", "chown", "cp", "cut", "dash", "date", "df", "dirname"),
-    *("echo", "env", "expr", "false", "find", "getent", "grep", "head", "hostname", "id", "ln"),
-    *("ls", "mkdir", "mktemp", "mv", "od", "ps", "readlink", "rm", "rmdir", "sed", "sh"),
-    *("sha256sum", "sleep", "sort", "stat", "tail", "tee", "touch", "tr", "true", "uname", "wc"),
+    *("awk", "base64", "basename", "cat", "chmod", "chown", "cp", "cut", "dash", "date", "df"),
+    *("dirname", "dpkg", "dpkg-deb", "dpkg-query", "echo", "env", "expr", "false", "find"),
+    *("getconf", "getent", "grep", "head", "hostname", "id", "install", "ln", "ls", "mkdir"),
+    *("mktemp", "mv", "nproc", "od", "ps", "readlink", "rm", "rmdir", "sed", "seq", "sh"),
+    *("sha256sum", "sleep", "sort", "stat", "sync", "tail", "tar", "tee", "touch", "tr", "true"),
+    *("uname", "uniq", "wc", "xargs"),
 )
 """Programs that every Debian has: the only ones that tests find which are not marked `programs`."""
 

@@ -66,9 +66,7 @@ SUITES: dict[str, tuple[Stage, ...]] = {
     # The lab waits for hosts more than for this machine; what needs no hosts runs beside it.
     "all": ((SET_UP,), (STATIC,), (FAST,), (PROGRAMS,), (LAB, PACKAGE, SLOW, FUZZ)),
 }
-PHASES = {
-    phase.name: phase for phase in (SET_UP, STATIC, FAST, PROGRAMS, PACKAGE, SLOW, FUZZ, LAB)
-}
+PHASES = {phase.name: phase for phase in (SET_UP, STATIC, FAST, PROGRAMS, PACKAGE, SLOW, FUZZ, LAB)}
 
 
 def stages_of(names: Iterable[str]) -> list[Stage]:

@@ -28,7 +28,6 @@ def run(dash: str, script: str, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.programs
 @pytest.mark.parametrize(
     ("name", "version", "news"),
     [("dpkg", "0.1", False), ("dpkg", "999:1", True), ("docker-nowhere", "1", True)],
