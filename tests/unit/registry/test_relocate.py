@@ -124,6 +124,7 @@ def test_a_directory_within_what_is_moved_is_refused(tmp_path: Path) -> None:
     require_movable(tmp_path, Move(source, source / "below"))
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("move", ["two file systems"], indirect=True)
 def test_too_little_room_is_told_before(tmp_path: Path, move: Move) -> None:
     (move.target.parent / "other").write_bytes(bytes(50_000_000))
@@ -134,6 +135,7 @@ def test_too_little_room_is_told_before(tmp_path: Path, move: Move) -> None:
     assert ["other"] == sorted(tree(move.target.parent))
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("move", ["two file systems"], indirect=True)
 def test_what_is_not_as_written_is_not_taken(
     tmp_path: Path, move: Move, monkeypatch: pytest.MonkeyPatch
@@ -150,6 +152,7 @@ def test_what_is_not_as_written_is_not_taken(
     assert before == tree(move.target)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("move", ["two file systems"], indirect=True)
 def test_a_cancel_leaves_the_old_one_as_it_was(tmp_path: Path, move: Move) -> None:
     before, copied = tree(move.source), 0
