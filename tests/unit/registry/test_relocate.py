@@ -198,7 +198,7 @@ def test_a_move_that_is_killed_at_any_moment_is_completed_by_the_next(
         command = [sys.executable, "-c", MOVER, str(tmp_path / "state"), str(here), str(there)]
         moment_s = random.uniform(0, whole_s) if whole_s else None  # noqa: S311 - no secret
         took_s = ended(command, moment_s)
-        whole_s, killed = whole_s or took_s or 0.0, killed + (took_s is None)
+        whole_s, killed = took_s or whole_s, killed + (took_s is None)
         held = [tree(place / CONTENT) for place in (here, there)]
         assert before in held, "it is whole in one of the two places"
         assert ended(command) is not None

@@ -89,6 +89,7 @@ def engine_ended(request: RunRequest, kill_after_s: float | None = None) -> floa
 
 
 def some_moment(whole_s: float) -> float:
+    """Return a moment of a run that takes as long as the last one that was not killed."""
     return random.uniform(0, whole_s)  # noqa: S311 - a moment, no secret
 
 
@@ -116,7 +117,8 @@ def test_a_backup_that_is_killed_leaves_nothing_half(
     clear(out)
     killed = 0
     while killed < TIMES:
-        killed += engine_ended(wanted, some_moment(whole_s)) is None
+        took_s = engine_ended(wanted, some_moment(whole_s))
+        whole_s, killed = took_s or whole_s, killed + (took_s is None)
         for path in out.glob("airferry-*"):
             if path.name.endswith((".tar", ".00")):
                 assert set(NAMES) == names_in(path)
@@ -166,7 +168,7 @@ def test_a_restore_that_is_killed_is_completed_by_the_next(
         with other_site(directory, kind) as other:
             request = RunRequest(RunKind.RESTORE, other.config, (backup,))
             took_s = engine_ended(request, some_moment(whole_s) if whole_s else None)
-            whole_s, killed = whole_s or took_s or 0.0, killed + (took_s is None)
+            whole_s, killed = took_s or whole_s, killed + (took_s is None)
             tagged = tagged_names(other)
             # What has a name already is whole.
             assert tagged <= set(NAMES)

@@ -117,7 +117,7 @@ def test_a_registry_that_says_nothing_holds_up_no_cancel(
 def test_a_registry_that_stops_reading_holds_up_no_cancel(
     importing: Callable[..., Import], tmp_path: Path
 ) -> None:
-    """The upload waits in the middle of sending, the reader soon for room on the belt."""
+    """The upload waits in the middle of sending, the reader for room on the belt."""
     path = tmp_path / "b.tar"
     path.write_bytes(docker_archive([ImageSpec(["a.b/c:1"], [tar_of("noise", NOISE)])]))
     fake, stop, told = FakeRegistry(deaf=frozenset({"PATCH"})), threading.Event(), [0]
@@ -129,6 +129,7 @@ def test_a_registry_that_stops_reading_holds_up_no_cancel(
             news.notify()
 
     def wait_until_nothing_moves() -> None:
+        fake.wait_until_asked("PATCH")
         with news:
             while news.wait(1.0):
                 pass
