@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.suite.load import busy_processes
-from tests.suite.phases import PHASES, SUITES, Phase, stages_of
+from tests.suite.phases import PHASES, ROOT, SUITES, Phase, stages_of
 from tests.suite.running import Outcome, Running
 from tests.suite.summary import counts, failures, machine_busy_s, table
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 PASSED = "........ [100%]\n2771 passed in 120.37s (0:02:00)\n"
 FAILED = """\
@@ -127,6 +127,21 @@ def test_a_phase_is_interrupted_as_by_ctrl_c(tmp_path: Path) -> None:
     )
     assert "clearing" in running.outcome.printed
     assert ["sleep 1000"] == running.outcome.left
+
+
+def test_an_interrupted_suite_leaves_nothing(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.suite", "fuzz"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as suite:
+        until(lambda: bool(list(tmp_path.rglob("airferry-fuzz-*"))), "the first damaged bundle")
+        suite.terminate()
+        said, _ = suite.communicate(timeout=HANG_S)
+    assert (130, True) == (suite.returncode, "interrupted" in said)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_the_load_ends_with_the_suite() -> None:
