@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.lab.hostkinds import Has, warm_directory
 from tests.lab.program import AIRFERRY, Program
 from tests.lab.shell import run
-from tests.lab.site import Site
+from tests.lab.site import DEFAULT_HOSTS, Site
 from tests.lab.warming import noise_images
 from tests.support.archives import ImageSpec
 
-HOSTS = 3
 Install = Callable[..., Program]
 
 
@@ -25,32 +26,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def site() -> Site:
-    """The running site; it is made if there is none, and stays for the next test run.
+    """The running lab, whatever its hosts are like; made if there is none, kept for the next run.
 
     A demo may have left its registry and tunnels on it; the tests need the ports.
     """
-    running = Site.up(HOSTS)
+    running = Site.up(has=None)
     for service in ("tunnels", "registry"):
         run(str(AIRFERRY), service, "stop", "--config", str(running.config_path), check=False)
     return running
 
 
 @pytest.fixture
-def fresh_site(site: Site) -> Site:
+def bare_site(site: Site, request: pytest.FixtureRequest) -> Site:
     """The site with hosts as they were on their first day: no Docker."""
-    site.reset_hosts()
-    return site
+    return _reset(site, Has.NOTHING, request)
 
 
-@pytest.fixture(scope="module")
-def docker_site(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The site with hosts that have Docker; made once for all tests of a file."""
-    site.reset_hosts()
-    program = Program(site, tmp_path_factory.mktemp("docker"))
-    try:
-        program.run("install", "--skip-docker-img-import")
-    finally:
-        program.clean_up()
+@pytest.fixture
+def docker_site(site: Site, request: pytest.FixtureRequest) -> Site:
+    """The site with hosts on which Airferry has installed Docker; they have no images."""
+    return _reset(site, Has.DOCKER, request)
+
+
+@pytest.fixture
+def warm_site(site: Site, request: pytest.FixtureRequest) -> Site:
+    """The site with hosts that have the sample bundles' images as well, as mode du leaves them."""
+    return _reset(site, Has.IMAGES, request)
+
+
+def _reset(site: Site, has: Has, request: pytest.FixtureRequest) -> Site:
+    """Give hosts of a kind: three, or as many as the test's mark `hosts` says."""
+    mark = request.node.get_closest_marker("hosts")
+    site.reset_hosts(has, mark.args[0] if mark else DEFAULT_HOSTS)
     return site
 
 
@@ -74,3 +81,17 @@ def installation(site: Site, tmp_path: Path) -> Iterator[Install]:
     yield make
     for program in made:
         program.clean_up()
+
+
+@pytest.fixture
+def warm_installation(site: Site, installation: Install) -> Install:
+    """Make installations whose DU has imported the sample bundles into its registry."""
+    kept = warm_directory(site.engine, site)
+
+    def make(**changes: object) -> Program:
+        program = installation(**changes)
+        shutil.copytree(kept / "registry", program.directory / "registry")
+        shutil.copytree(kept / "bundles", program.state_dir / "bundles")
+        return program
+
+    return make

@@ -45,6 +45,7 @@ class Program:
         lab_config = yaml.safe_load(site.config_path.read_text(encoding="utf-8"))
         self.config: dict[str, Any] = {
             **lab_config,
+            "hosts": [{"name": host.name, "address": host.address} for host in site.hosts],
             "stateDir": str(self.state_dir),
             "registryDir": str(directory / "registry"),
             **changes,

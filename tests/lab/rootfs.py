@@ -87,10 +87,16 @@ def ensure(cache: Path) -> RootFileSystem:
     return made
 
 
-def import_into(engine: Engine, files: RootFileSystem) -> None:
-    """Import the root file system as an image, unless the engine has it."""
-    if engine.cli("image", "inspect", IMAGE, check=False).returncode != 0:
-        engine.cli("import", "--change", f'CMD ["{INIT}"]', files.tar, IMAGE)
+def import_tar(engine: Engine, tar: Path, image: str) -> None:
+    """Make a host's root file system an image, unless the engine has it.
+
+    Args:
+        engine: A running engine.
+        tar: The root file system.
+        image: The image's name.
+    """
+    if engine.cli("image", "inspect", image, check=False).returncode != 0:
+        engine.cli("import", "--change", f'CMD ["{INIT}"]', tar, image)
 
 
 @contextmanager

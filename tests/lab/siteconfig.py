@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.lab.labhost import LabHost
+from tests.lab.network import host_address, host_name
 from tests.lab.paths import AIRFERRY_PROGRAM, lab_number, write_private
 from tests.lab.shell import run
 from tests.lab.sitefiles import SiteFiles
@@ -16,8 +16,13 @@ CONCURRENCY = 16
 STOP_TIMEOUT_S = 60.0
 
 
-def write(files: SiteFiles, hosts: list[LabHost]) -> None:
-    """Write the config that an operator would have written for this site."""
+def write(files: SiteFiles, count: int) -> None:
+    """Write the config that an operator would have written for this site.
+
+    Args:
+        files: The site's files.
+        count: How many hosts it has.
+    """
     config = {
         "privateRegistryType": "du",
         "dockerRepo": str(files.docker_repo),
@@ -32,7 +37,10 @@ def write(files: SiteFiles, hosts: list[LabHost]) -> None:
             "knownHosts": str(files.known_hosts_path),
             "concurrency": CONCURRENCY,
         },
-        "hosts": [{"name": host.name, "address": host.address} for host in hosts],
+        "hosts": [
+            {"name": host_name(number), "address": host_address(number)}
+            for number in range(1, count + 1)
+        ],
     }
     text = yaml.safe_dump(config, sort_keys=False)
     write_private(files.config_path, f"# Made by the lab\n{text}")
