@@ -8,11 +8,9 @@ from pathlib import Path
 from tests.lab.engine import Engine
 from tests.lab.errors import LabError
 from tests.lab.network import interface_name
-from tests.lab.shell import run, until
+from tests.lab.shell import GUARD_S, run, until
 
 READY_STATES = frozenset({"running", "degraded"})
-READY_TIMEOUT_S = 60.0
-COMMAND_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20
 SSH_PORT = 22
 
@@ -34,7 +32,7 @@ class LabHost:
         *argv: str,
         check: bool = True,
         input: str | None = None,  # noqa: A002 - the name that subprocess.run gives it
-        timeout_s: float = COMMAND_TIMEOUT_S,
+        timeout_s: float = GUARD_S,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program in the host as root, without a shell.
 
@@ -64,17 +62,14 @@ class LabHost:
         """
         self.engine.cli("cp", source, f"{self.container_id}:{target}")
 
-    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+    def wait_ready(self) -> None:
         """Wait until systemd has started everything and sshd greets.
 
-        Args:
-            timeout_s: Seconds after which to give up.
-
         Raises:
-            LabError: The host was not ready in time.
+            LabError: The host was never ready.
         """
-        until(self._booted, f"{self.name}: systemd is up", timeout_s)
-        until(self._greets, f"{self.name}: sshd answers", timeout_s)
+        until(self.booted, f"{self.name}: systemd is up")
+        until(self._greets, f"{self.name}: sshd answers")
 
     def reboot(self, wait: bool = True) -> None:
         """Reboot the host; address, files and Docker's data stay.
@@ -111,7 +106,8 @@ class LabHost:
     def _command(self, verb: str, *options: str) -> None:
         self.engine.cli(verb, *options, self.container_id)
 
-    def _booted(self) -> bool:
+    def booted(self) -> bool:
+        """Tell whether systemd has started everything."""
         said = self.run("systemctl", "is-system-running", check=False).stdout
         return said.strip() in READY_STATES
 

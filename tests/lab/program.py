@@ -21,11 +21,10 @@ from core.engine.journal import JournalReader
 from core.engine.launcher import true_state
 from core.engine.report import report_record
 from core.engine.request import CHANGING
-from tests.lab.shell import until
+from tests.lab.shell import GUARD_S, until
 from tests.lab.site import Site
 
 AIRFERRY = Path(sys.executable).parent / "airferry"
-JOB_TIMEOUT_S = 300
 
 
 class Program:
@@ -85,7 +84,7 @@ class Program:
             pass_fds=handles,
             env={**os.environ, **(environment or {})},
             text=True,
-            timeout=JOB_TIMEOUT_S,
+            timeout=GUARD_S,
             check=False,
             cwd=self.directory,
         )
@@ -121,9 +120,9 @@ class Program:
         """Start a job and return the number of its run at once."""
         return int(self.json(*arguments, "--detach")["run"])
 
-    def wait(self, run: int, timeout_s: float = JOB_TIMEOUT_S) -> dict[str, Any]:
+    def wait(self, run: int) -> dict[str, Any]:
         """Wait until a run has ended and return its report."""
-        until(lambda: self.peek(run)["state"] != "running", f"run {run} ends", timeout_s)
+        until(lambda: self.peek(run)["state"] != "running", f"run {run} ends")
         return self.report(str(run))
 
     def step(self, target: str, step_id: str, run: str = "") -> dict[str, Any]:
@@ -137,7 +136,6 @@ class Program:
         until(
             lambda: fits(_step_in(self.peek(), target, step_id)),
             f"{step_id} of {target}",
-            timeout_s=120,
             every_s=0.02,
         )
 
@@ -153,7 +151,6 @@ class Program:
         until(
             lambda: self.peek(run)["state"] == "interrupted",
             "the report says that the run was interrupted",
-            timeout_s=10,
         )
 
     def clean_up(self) -> None:

@@ -33,7 +33,6 @@ PACKAGES = (
     "sudo",
     "ca-certificates",
 )
-MAKE_TIMEOUT_S = 600.0
 INIT = Path("/sbin/lab-init")
 
 # A runtime shows a container its cgroups read-only; a host that is to run containers needs them
@@ -77,7 +76,6 @@ def ensure(cache: Path) -> RootFileSystem:
             run(
                 *("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
                 *(_codename(), tree, _mirror()),
-                timeout_s=MAKE_TIMEOUT_S,
             )
             _tidy(tree)
             shutil.copyfile(tree / "var/lib/dpkg/status", made.package_status)

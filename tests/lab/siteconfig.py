@@ -13,7 +13,6 @@ from tests.lab.sitefiles import SiteFiles
 REGISTRY_PORT = 5100 + lab_number()
 HOST_REGISTRY_PORT = 5001
 CONCURRENCY = 16
-STOP_TIMEOUT_S = 60.0
 
 
 def write(files: SiteFiles, count: int) -> None:
@@ -59,7 +58,6 @@ def stop_airferry(config: Path, say: Callable[[str], None]) -> None:
         stopped = run(
             *(AIRFERRY_PROGRAM, service, "stop", "--config", config),
             check=False,
-            timeout_s=STOP_TIMEOUT_S,
         )
         if stopped.returncode != 0:
             said = stopped.stderr.strip().splitlines()[-1:] or ["it did not say why"]

@@ -29,6 +29,8 @@ grep -rlsF -e '{PASSWORD}' -e "$(printf %s '{USER}:{PASSWORD}' | base64)" \\
 """
 NO_FORWARDING = "/etc/ssh/sshd_config.d/00-no-forwarding.conf"
 
+pytestmark = pytest.mark.hosts(1)
+
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
@@ -63,15 +65,13 @@ def by_token(opened: ExitStack, authority: Authority, tokens: TokenServer, tmp_p
 
 
 def custom(installation: Install, base: str, authority: Authority, **more: object) -> Program:
-    """Return an installation in mode custom with the first host only."""
-    program = installation(
+    """Return an installation in mode custom."""
+    return installation(
         privateRegistryType="custom",
         privateRegistryBase=base,
         privateRegistryCA=str(authority.path),
         **more,
     )
-    program.write_config(hosts=program.config["hosts"][:1])
-    return program
 
 
 def assert_pulled(site: Site, host: LabHost, base: str) -> None:
@@ -134,7 +134,7 @@ def test_by_password(
         )
         return bool(program.peek(number)["state"] != "running")
 
-    until(ended, "the run ends", timeout_s=300, every_s=0.1)
+    until(ended, "the run ends", every_s=0.1)
     report = program.report(str(number))
     assert "done" == report["state"], json.dumps(report)
     assert set() == shown
@@ -251,7 +251,7 @@ def led_to(site: Site, host: LabHost, port: int, target: str) -> Iterator[None]:
     )
     try:
         listens = f":{port} "
-        until(lambda: listens in host.run("ss", "-ltn").stdout, "the forward", timeout_s=30)
+        until(lambda: listens in host.run("ss", "-ltn").stdout, "the forward")
         yield
     finally:
         process.terminate()

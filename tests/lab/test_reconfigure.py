@@ -96,51 +96,51 @@ def change_to(program: Program, mode: str) -> dict[str, list[str]]:
     return planned
 
 
+@pytest.mark.hosts(2)
 def test_every_mode_to_every_other(
-    docker_site: Site, installation: Install, site_registry: str
+    warm_site: Site, warm_installation: Install, site_registry: str
 ) -> None:
-    program = installation(
+    program = warm_installation(
         privateRegistryBase=f"{site_registry}/site/images", privateRegistryInsecure=True
     )
-    program.write_config(hosts=program.config["hosts"][:2])
     seen: set[str] = set()
     program.run("install")
-    assert_mode(program, docker_site, "du", seen)
-    host = docker_site.hosts[0]
+    assert_mode(program, warm_site, "du", seen)
+    host = warm_site.hosts[0]
     docker_pid = host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
 
     planned = change_to(program, "none")
     assert ["changed", "stays", "stopped"] == sorted(planned)
     assert all("files for the cluster" in change for change in planned["changed"])
-    assert_mode(program, docker_site, "none", seen)
+    assert_mode(program, warm_site, "none", seen)
 
     planned = change_to(program, "custom")
     assert {"brought", "changed"} <= set(planned)
     assert "stopped" not in planned
-    assert_mode(program, docker_site, "custom", seen)
+    assert_mode(program, warm_site, "custom", seen)
 
     planned = change_to(program, "du")
     assert {"started", "removed"} <= set(planned)
-    assert_mode(program, docker_site, "du", seen)
+    assert_mode(program, warm_site, "du", seen)
 
     change_to(program, "custom")
-    assert_mode(program, docker_site, "custom", seen)
+    assert_mode(program, warm_site, "custom", seen)
 
     change_to(program, "none")
-    assert_mode(program, docker_site, "none", seen)
+    assert_mode(program, warm_site, "none", seen)
 
     change_to(program, "du")
-    assert_mode(program, docker_site, "du", seen)
+    assert_mode(program, warm_site, "du", seen)
     assert docker_pid == host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
 
 
+@pytest.mark.hosts(2)
 def test_a_change_that_is_killed_is_completed_by_the_next(
-    docker_site: Site, installation: Install, site_registry: str
+    warm_site: Site, warm_installation: Install, site_registry: str
 ) -> None:
-    program = installation(
+    program = warm_installation(
         privateRegistryBase=f"{site_registry}/site", privateRegistryInsecure=True
     )
-    program.write_config(hosts=program.config["hosts"][:2])
     program.run("install")
     seen = {DU_PREFIX}
 
@@ -150,20 +150,20 @@ def test_a_change_that_is_killed_is_completed_by_the_next(
     for words in ("the registry of mode du goes on", "2 tunnels", "airferry reconfigure"):
         assert words in said
     assert du_listeners(REGISTRY_PORT)
-    for host in docker_site.hosts[:2]:
+    for host in warm_site.hosts[:2]:
         host.run("docker", "pull", site_name("k8s.gcr.io/pause:3.5"))
 
     program.write_config(privateRegistryType="custom")
     killed(program, "du", "bundle.import")
-    for host in docker_site.hosts[:2]:
+    for host in warm_site.hosts[:2]:
         host.run("docker", "pull", site_name("k8s.gcr.io/pause:3.5"))
     program.run("reconfigure", "--yes")
-    assert_mode(program, docker_site, "custom", seen)
+    assert_mode(program, warm_site, "custom", seen)
 
     program.write_config(privateRegistryType="du")
     program.run("reconfigure", "--yes")
     program.write_config(privateRegistryType="none")
-    first, second = program_hosts(program, docker_site)
+    first, second = program_hosts(program, warm_site)
     second.link_down()
     try:
         killed(program, first.name, "tunnel.close", "done")
@@ -173,7 +173,7 @@ def test_a_change_that_is_killed_is_completed_by_the_next(
     finally:
         second.link_up()
     program.run("reconfigure", "--yes")
-    assert_mode(program, docker_site, "none", seen)
+    assert_mode(program, warm_site, "none", seen)
 
 
 def killed(program: Program, target: str, step: str, state: str = "running") -> None:
