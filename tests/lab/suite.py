@@ -1,7 +1,7 @@
 """The lab tests on several labs side by side: `python -m tests.lab.suite [--labs N] [PYTEST...]`.
 
-Most of a lab test is waiting for hosts, so there are more labs than processors. All that was started
-is removed at the end, also when the run is interrupted.
+Most of a lab test is waiting for hosts, so there are more labs than processors. All that was
+started is removed at the end, also when the run is interrupted.
 """
 
 import argparse

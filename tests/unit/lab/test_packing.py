@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.lab.packing import guess, packed, read_seconds, write_seconds
@@ -26,10 +26,8 @@ def test_the_longest_tests_begin_side_by_side() -> None:
     assert ["b", "f", "d"] == [queue[0] for queue in queues_of(order, 3)]
 
 
-@given(
-    st.lists(st.floats(0, 400), max_size=60),
-    st.integers(1, 6),
-)
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 400), max_size=60), st.integers(1, 6))
 def test_no_queue_is_much_longer_than_another(seconds: list[float], queues: int) -> None:
     tests = [str(number) for number in range(len(seconds))]
     times = dict(zip(tests, seconds, strict=True))
