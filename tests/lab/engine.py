@@ -83,6 +83,14 @@ class Engine:
         roomy = shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_NEED_BYTES
         return SHARED_MEMORY / f"{self.directory.parent.name}-engine" if roomy else on_disk
 
+    def init_pid(self, container_id: str) -> int | None:
+        """Return the process that is PID 1 of a container, None while the container is stopped."""
+        tasks = self._exec_root / "containerd/daemon/io.containerd.runtime.v2.task/moby"
+        try:
+            return int((tasks / container_id / "init.pid").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
     def is_running(self) -> bool:
         """Tell whether the daemon lives and answers."""
         if self.pid is None:

@@ -13,6 +13,12 @@ from tests.lab.shell import GUARD_S, run, until
 READY_STATES = frozenset({"running", "degraded"})
 STOP_TIMEOUT_S = 20
 SSH_PORT = 22
+NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "container": "docker",
+}
 
 
 @dataclass
@@ -36,6 +42,8 @@ class LabHost:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program in the host as root, without a shell.
 
+        Entering the host's namespaces costs a tenth of `docker exec`, and tests ask hosts a lot.
+
         Args:
             argv: The program and its arguments.
             check: Raise when the program fails.
@@ -45,13 +53,15 @@ class LabHost:
         Raises:
             LabError: It failed (with `check`) or took too long.
         """
-        options = ("--interactive",) if input is not None else ()
-        return self.engine.cli(
-            *("exec", *options, self.container_id, *argv),
-            check=check,
-            input=input,
-            timeout_s=timeout_s,
-        )
+        pid = self.engine.init_pid(self.container_id)
+        if pid is None:
+            if check:
+                raise LabError(f"{self.name} is switched off")
+            return subprocess.CompletedProcess(argv, 1, "", f"{self.name} is switched off")
+        enter = ("nsenter", f"--target={pid}", *NAMESPACES, "--root", "--wd", "--")
+        environment = ("env", "-i", *(f"{name}={value}" for name, value in ENVIRONMENT.items()))
+        command = (*enter, *environment, f"HOSTNAME={self.name}", *argv)
+        return run(*command, check=check, input=input, timeout_s=timeout_s)
 
     def put(self, source: Path, target: str) -> None:
         """Copy a file or a directory into the host; not below /run or /tmp, which are memory.

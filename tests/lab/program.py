@@ -136,7 +136,7 @@ class Program:
         until(
             lambda: fits(_step_in(self.peek(), target, step_id)),
             f"{step_id} of {target}",
-            every_s=0.02,
+            every_s=0.05,
         )
 
     def engine_pid(self, run: int) -> int:
@@ -155,9 +155,19 @@ class Program:
 
     def clean_up(self) -> None:
         """End everything that this installation runs on the DU."""
-        if self.state_dir.exists():
-            for command in (["cancel"], ["tunnels", "stop"], ["registry", "stop"]):
-                self.run(*command, expect=None)
+        if self._engine_lives():
+            self.run("cancel", expect=None)
+        for service in ("tunnels", "registry"):
+            if list(self.state_dir.glob(f"airferry-{service}.*")):
+                self.run(service, "stop", expect=None)
+
+    def _engine_lives(self) -> bool:
+        lock = self.state_dir / "engine.lock"
+        if not lock.exists():
+            return False
+        text = lock.read_text(encoding="utf-8")
+        pid = text.rpartition("process ")[2].rstrip(")\n")
+        return pid.isdigit() and Path(f"/proc/{pid}").exists()
 
 
 def _step_in(report: dict[str, Any], target: str, step_id: str) -> dict[str, Any]:

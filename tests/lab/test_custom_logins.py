@@ -13,7 +13,7 @@ import pytest
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
 from tests.lab.network import DU_ADDRESS
-from tests.lab.outside import expected_ids, image_id, site_name
+from tests.lab.outside import assert_images, expected_ids, site_name
 from tests.lab.program import Program
 from tests.lab.shell import run, until
 from tests.lab.site import Site
@@ -72,13 +72,6 @@ def custom(installation: Install, base: str, authority: Authority, **more: objec
         privateRegistryCA=str(authority.path),
         **more,
     )
-
-
-def assert_pulled(site: Site, host: LabHost, base: str) -> None:
-    """Check that a host has every image under its own and its registry's name."""
-    for tag, expected in expected_ids(site).items():
-        assert expected == image_id(host, tag), tag
-        assert expected == image_id(host, site_name(tag, base)), tag
 
 
 def assert_told_nobody(program: Program, host: LabHost, place: Path) -> None:
@@ -141,7 +134,7 @@ def test_by_password(
     reached = program.step("du", "registry.reach")["message"]
     assert f"login of {USER} (from AIRFERRY_REGISTRY_PASSWORD), may pull and push" == reached
     assert f"{by_password} answers" == program.step(host.name, "registry.reach")["message"]
-    assert_pulled(docker_site, host, base)
+    assert_images(host, expected_ids(docker_site), {base})
     name = site_name("k8s.gcr.io/pause:3.5", base)
     raw = run(
         *("skopeo", "inspect", "--raw", "--creds", f"{USER}:{PASSWORD}", "--tls-verify=false"),
@@ -230,7 +223,7 @@ def test_by_tokens_that_live_for_seconds(
 
     program.run("install", environment=BY_ENVIRONMENT)
 
-    assert_pulled(docker_site, host, base)
+    assert_images(host, expected_ids(docker_site), {base})
     pulled = f"repository:{site_name('k8s.gcr.io/pause', 'team/images')}:pull"
     assert pulled in tokens.issued, "Docker on the host got tokens of its own"
     done = program.run("install", environment=BY_ENVIRONMENT)

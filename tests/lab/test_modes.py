@@ -11,6 +11,7 @@ import pytest
 from tests.lab.conftest import Install
 from tests.lab.network import DU_ADDRESS
 from tests.lab.outside import (
+    assert_images,
     assert_warmed,
     du_listeners,
     expected_ids,
@@ -115,9 +116,7 @@ def test_custom_over_plain_http(
     program.run("install")
 
     for warmed in docker_site.hosts:
-        for tag, expected in expected_ids(docker_site).items():
-            assert expected == image_id(warmed, tag)
-            assert expected == image_id(warmed, site_name(tag, base))
+        assert_images(warmed, expected_ids(docker_site), {base})
         assert not host_listeners(warmed, 5001)
     settings = json.loads(host.run("cat", "/etc/docker/daemon.json").stdout)
     assert "json-file" == settings["log-driver"], "what was there is kept"
@@ -146,8 +145,7 @@ def test_custom_with_the_site_s_ca(
         program.run("install")
         host = docker_site.hosts[0]
         started = host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
-        for tag, expected in expected_ids(docker_site).items():
-            assert expected == image_id(host, site_name(tag, f"{address}/site"))
+        assert_images(host, expected_ids(docker_site), {f"{address}/site"})
         assert "Nothing had to be done" in program.run("install").stdout
         assert started == host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
         program.run("host", "clean", host.name, "--yes")

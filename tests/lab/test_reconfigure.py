@@ -16,7 +16,14 @@ import pytest
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
 from tests.lab.network import DU_ADDRESS
-from tests.lab.outside import du_listeners, expected_ids, host_listeners, image_id, site_name
+from tests.lab.outside import (
+    assert_images,
+    du_listeners,
+    expected_ids,
+    host_listeners,
+    image_id,
+    site_name,
+)
 from tests.lab.program import Program
 from tests.lab.shell import run
 from tests.lab.site import Site
@@ -50,7 +57,7 @@ def assert_mode(program: Program, site: Site, mode: str, seen: set[str]) -> None
     seen |= {prefix} - {""}
     assert bool(du_listeners(REGISTRY_PORT)) is (mode == "du")
     for host in program_hosts(program, site):
-        assert_images(site, host, seen)
+        assert_images(host, expected_ids(site), seen)
         assert bool(host_listeners(host, 5001)) is (mode == "du")
         settings = host.run("cat", DAEMON_JSON, check=False).stdout
         assert (registry.partition("/")[0] in settings) is (mode == "custom")
@@ -68,16 +75,6 @@ def assert_mode(program: Program, site: Site, mode: str, seen: set[str]) -> None
 def program_hosts(program: Program, site: Site) -> list[LabHost]:
     names = {host["name"] for host in program.config["hosts"]}
     return [host for host in site.hosts if host.name in names]
-
-
-def assert_images(site: Site, host: LabHost, prefixes: set[str]) -> None:
-    names = {
-        name: expected
-        for tag, expected in expected_ids(site).items()
-        for name in (tag, *(site_name(tag, prefix) for prefix in prefixes))
-    }
-    done = host.run("docker", "image", "inspect", "--format", "{{.Id}}", *names)
-    assert list(names.values()) == done.stdout.split()
 
 
 def changes(program: Program, *arguments: str) -> dict[str, list[str]]:
@@ -230,8 +227,8 @@ def test_ports_directory_hosts_and_bundles(
         )
         assert (False, True) == (old_dir.exists(), (new_dir / "docker").is_dir())
         assert ([], True) == (du_listeners(REGISTRY_PORT), bool(du_listeners(OTHER_PORT)))
-        assert_images(docker_site, third, {"localhost:5003"})
-        assert_images(docker_site, first, {"localhost:5003"})
+        assert_images(third, expected_ids(docker_site), {"localhost:5003"})
+        assert_images(first, expected_ids(docker_site), {"localhost:5003"})
         old_name = image_id(first, site_name("k8s.gcr.io/pause:3.5"))
         assert expected_ids(docker_site)["k8s.gcr.io/pause:3.5"] == old_name
         for host, ports in ((first, 1), (second, 0), (third, 1)):
@@ -248,7 +245,7 @@ def test_ports_directory_hosts_and_bundles(
         assert program.json("reconfigure", "--dry-run", "--remove-registry")["changes"]
         program.run("reconfigure", "--yes", "--remove-registry")
         assert ([], False) == (du_listeners(OTHER_PORT), new_dir.exists())
-        assert_images(docker_site, first, {"localhost:5003"})
+        assert_images(first, expected_ids(docker_site), {"localhost:5003"})
 
 
 def steps_of(program: Program, target: str) -> list[dict[str, Any]]:
