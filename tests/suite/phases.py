@@ -57,7 +57,7 @@ PROGRAMS = of_pytest("programs", "programs and not slow", *PARALLEL)
 SLOW = of_pytest("slow", "slow", *PARALLEL)
 FUZZ = Phase("fuzz", ((PYTHON, "-m", "tests.fuzz", "--seconds", str(FUZZ_S)),))
 PACKAGE = Phase("package", ((program("pytest"), "-q", "tests/package"),), downloads=True)
-LAB = Phase("lab", ((str(ROOT / "scripts/lab-tests"), str(BIN)),), downloads=True)
+LAB = Phase("lab", ((PYTHON, "-m", "tests.lab.suite"),), downloads=True)
 
 Stage = tuple[Phase, ...]
 """Phases that run side by side."""
