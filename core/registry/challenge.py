@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 _PART = re.compile(r'([A-Za-z0-9_.-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?[\s,]*')
+_MOST_HEADER = 8 << 10
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -26,6 +27,8 @@ def challenges_in(headers: Iterable[str]) -> list[Challenge]:
     """
     found: list[tuple[str, dict[str, str]]] = []
     for header in headers:
+        if len(header) > _MOST_HEADER:
+            continue  # nobody means that
         for name, value in _PART.findall(header):
             if not value:
                 found.append((name.lower(), {}))

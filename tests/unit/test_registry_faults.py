@@ -17,10 +17,12 @@ from core.errors import (
     RegistryDenied,
     RegistryError,
     RegistryFull,
+    RegistryLimited,
+    RegistryProxyForbids,
     RegistryStalled,
     RegistryUnreachable,
 )
-from core.registry import STAGE, Import, RegistryClient, channel, publish
+from core.registry import STAGE, Import, RegistryClient, channel, pace, publish
 from core.registry.answers import Where
 from tests.support.archives import (
     ImageSpec,
@@ -43,6 +45,8 @@ RunImport = Callable[[FakeRegistry], None]
 def open_fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Serve a fake registry and make a client that waits two seconds at most."""
     monkeypatch.setattr(channel, "STALL_TIMEOUT_S", STALL_S)
+    monkeypatch.setattr(pace, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(pace, "SLOWEST_S", 0.001)
     with ExitStack() as stack:
 
         def make(fake: FakeRegistry) -> RegistryClient:
@@ -100,11 +104,11 @@ def test_a_registry_that_takes_a_little_at_a_time(open_fake: Open) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (429, b"slowly", RegistryBusy),
+        (429, b"slowly", RegistryLimited),
         (503, b"later", RegistryBusy),
         (502, b"", RegistryBusy),
         (500, b"oops", RegistryBusy),
-        (413, b"too large", RegistryError),
+        (413, b"too large", RegistryProxyForbids),
         (403, b"DENIED", RegistryDenied),
     ],
 )
