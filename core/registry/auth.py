@@ -24,7 +24,7 @@ from core.errors import (
     RegistryOddAnswer,
 )
 from core.registry.answers import Where, in_words, server_of
-from core.registry.challenge import Challenge, challenges_in
+from core.registry.challenge import Challenge, challenges_in, scheme_of
 from core.registry.received import Answer
 from core.registry.refusals import Refused, is_page
 from core.registry.shapes import lifetime_in, record_in, token_in
@@ -270,7 +270,7 @@ class Authorizer:
         Raises:
             RegistryError: it may not.
         """
-        scheme = _scheme_of(realm)
+        scheme = scheme_of(realm)
         if not scheme:
             raise RegistryOddAnswer(
                 f"the registry {self._address} wants the login sent to an address that is none: "
@@ -283,16 +283,6 @@ class Authorizer:
             "without TLS",
             remedy="Have its token server (realm) speak https. No password was sent.",
         )
-
-
-def _scheme_of(realm: str) -> str:
-    """Return the scheme of a token server's address; empty where it is no address."""
-    try:
-        parts = urlsplit(realm)
-        is_sound = parts.hostname and parts.port != 0 and realm.isascii() and realm.isprintable()
-    except ValueError:
-        return ""
-    return parts.scheme.lower() if is_sound and " " not in realm else ""
 
 
 def _basic_header(login: RegistryLogin) -> str:

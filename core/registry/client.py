@@ -162,13 +162,16 @@ class RegistryClient:
         found = self.document(repository, tag)  # a registry need not tell it
         return sha256_digest(found[1]) if found else None
 
-    def put_manifest(self, repository: str, tag: str, manifest: str, media_type: str) -> None:
+    def put_manifest(
+        self, repository: str, tag: str, manifest: str | bytes, media_type: str
+    ) -> None:
         """Put a manifest under a tag.
 
         Raises:
             RegistryError: refused, or filed under another digest than it has.
         """
-        body, path = manifest.encode(), self._path(repository, f"manifests/{tag}")
+        body = manifest.encode() if isinstance(manifest, str) else manifest
+        path = self._path(repository, f"manifests/{tag}")
         answer = self._ask("PUT", path, body, {"Content-Type": media_type}, want=(201,))
         filed = answer.headers.get(DIGEST_HEADER, "")
         if filed and digest_in(filed, self._odd("PUT", path)) != sha256_digest(body):
@@ -370,7 +373,7 @@ class RegistryClient:
             self.delete_manifest(repository, sha256_digest(manifest.encode()))
         except RegistryError:
             if before is not None:
-                self.put_manifest(repository, tag, before[1].decode(), before[0])
+                self.put_manifest(repository, tag, before[1], before[0])
             raise
 
     def _document_or_none(self, repository: str, tag: str) -> tuple[str, bytes] | None:

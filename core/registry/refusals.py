@@ -344,7 +344,7 @@ class Refused:
         if self.status in _REDIRECTS:
             place = printable(self.headers.get("Location", ""))[:_MOST_SAID]
             to = f", to {place.partition('?')[0]}" if place else " without a Location"
-            return self.where.odd(asked, f"a way on that leads nowhere ({self.status}{to})")
+            return self.where.odd(asked, f"a way that leads nowhere (answered {self.status}{to})")
         if self.status < 300 and self.is_page:
             return self.where.is_page(asked)
         if self.status < 300:

@@ -105,6 +105,17 @@ def size_in(value: str | None, odd: Odd) -> int:
     return int(size)
 
 
+def is_size(value: object) -> bool:
+    """Whether something is the size of a blob."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and 0 <= value <= MOST_SIZE_BYTES  # type: ignore[operator]
+
+
+def is_digest(value: str) -> bool:
+    """Whether a text is a digest."""
+    return bool(_DIGEST.fullmatch(value))
+
+
 def media_type_in(value: str, odd: Odd) -> str:
     """Return the media type that `Content-Type` tells."""
     found = value.partition(";")[0].strip()
