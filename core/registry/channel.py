@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import urllib3
 
 from core.errors import RegistryError, RegistryTokenExpired
-from core.registry.answers import STALL_TIMEOUT_S, Where, in_words
+from core.registry.answers import STALL_TIMEOUT_S, Where, in_words, server_of
 from core.registry.auth import Authorizer, Scopes
 from core.registry.lines import Lines
 from core.registry.pace import TOO_FAST, Pace, pause_of
@@ -270,7 +270,12 @@ class Channel:
             named = response.headers.get("Location", "")
             if response.status not in _REDIRECTS or not named:
                 break
-            before, url = urlsplit(url), self._checked(url, named, asked)
+            before = urlsplit(url)
+            try:
+                url = self._checked(url, named, asked)
+            except RegistryError:
+                response.close()
+                raise
             if before.scheme == "http" and url == before._replace(scheme="https").geturl():
                 response.close()
                 raise self._where.wants_tls()
@@ -303,8 +308,7 @@ class Channel:
     def _ask_token_server(
         self, method: str, url: str, body: bytes | None, headers: dict[str, str]
     ) -> Answer:
-        server = urlsplit(url).netloc.rpartition("@")[2]
-        where = Where(f"{self._address} (its token server {server})", True)
+        where = Where(f"{self._address} (its token server {server_of(url)})", theirs=True)
         asked = in_words(method, url)
 
         def ask() -> urllib3.BaseHTTPResponse:

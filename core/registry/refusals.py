@@ -65,7 +65,7 @@ _NO_CATALOG_REMEDY = (
 _STORAGE_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
 # In its words, or as CNCF distribution writes a system's error into JSON: by number alone.
 _NO_ROOM = re.compile(
-    rf'no space left|insufficient storage|"Err":\s*({errno.ENOSPC}|{errno.EDQUOT})\b|'
+    rf'no space left|disk quota|insufficient storage|"Err":\s*({errno.ENOSPC}|{errno.EDQUOT})\b|'
     r"(?:disk|volume|file ?system|datastore)\b.{0,40}(?:is full|usage is too high)",
     re.IGNORECASE,
 )
@@ -238,6 +238,8 @@ class Refused:
 
     def _over_quota(self) -> RegistryError | None:
         if self.status >= 400 and self.writes and not self.is_page and self._is_over_quota():
+            if not self.where.theirs:
+                return RegistryFull(f"{self._name} has no room left{self._aside}")
             return RegistryQuota(
                 f"{self._name}: the quota of {self.repository} is used up{self._aside}"
             )

@@ -168,11 +168,13 @@ def test_an_import_into_a_registry_that_refuses_every_third_request(
     image = ImageSpec(["a.b/c:1"], [layer_tar(n, 9000) for n in range(12)])
     file = bundle_file(write_bundle(tmp_path / "b.tar", [image]))
     index = LayerIndex(tmp_path / "layers.jsonl")
-    with odd_front(Front(address, early=every_third)) as front:
-        with closing(RegistryClient(front.address)) as client:
-            done = Import(file, client, index, threading.Event()).run(lambda _: None)
-            publish(done.bundle, client, threading.Event())
-            assert ["1"] == client.tags("c")
+    with (
+        odd_front(Front(address, early=every_third)) as front,
+        closing(RegistryClient(front.address)) as client,
+    ):
+        done = Import(file, client, index, threading.Event()).run(lambda _: None)
+        publish(done.bundle, client, threading.Event())
+        assert ["1"] == client.tags("c")
     assert 12 == done.sent_layers
 
 
@@ -187,29 +189,33 @@ def test_a_cancel_while_a_registry_has_itself_waited_for(tmp_path: Path) -> None
         refused.set()
         return asks
 
-    with odd_front(Front("", early=early)) as front:
-        with closing(RegistryClient(front.address)) as client:
+    with (
+        odd_front(Front("", early=early)) as front,
+        closing(RegistryClient(front.address)) as client,
+    ):
 
-            def run() -> None:
-                try:
-                    Import(file, client, index, stop).run(lambda _: None)
-                except Cancelled as error:
-                    failures.append(error)
+        def run() -> None:
+            try:
+                Import(file, client, index, stop).run(lambda _: None)
+            except Cancelled as error:
+                failures.append(error)
 
-            thread = threading.Thread(target=run)
-            thread.start()
-            assert refused.wait(PATIENCE_S)
-            stop.set()
-            thread.join(PATIENCE_S)
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert refused.wait(PATIENCE_S)
+        stop.set()
+        thread.join(PATIENCE_S)
     assert ([Cancelled], False) == ([type(error) for error in failures], thread.is_alive())
 
 
 def test_what_asks_for_too_much_patience_is_told() -> None:
     asks = Reply(429, (("Retry-After", "86400"),))
-    with odd_front(Front("", early=lambda _asked: asks)) as front:
-        with closing(RegistryClient(front.address)) as client:
-            with pytest.raises(RegistryLimited, match="asks to wait 86400 s") as caught:
-                client.site_id()
+    with (
+        odd_front(Front("", early=lambda _asked: asks)) as front,
+        closing(RegistryClient(front.address)) as client,
+        pytest.raises(RegistryLimited, match="asks to wait 86400 s") as caught,
+    ):
+        client.site_id()
     assert (86400.0, 429) == (caught.value.wait_s, caught.value.status)
 
 

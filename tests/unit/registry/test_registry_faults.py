@@ -24,6 +24,7 @@ from core.errors import (
 )
 from core.registry import STAGE, Import, RegistryClient, channel, pace, publish
 from core.registry.answers import Where
+from core.registry.refusals import Refused
 from tests.support.archives import (
     ImageSpec,
     digest_of,
@@ -310,6 +311,6 @@ def test_a_storage_that_the_registry_may_not_use_is_not_waited_for() -> None:
         b'{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":'
         b'{"DriverName":"filesystem","Enclosed":{"Op":"open","Path":"/r/docker","Err":13}}}]}'
     )
-    error = Where("r:1").refusal("GET", "/v2/_catalog", 500, body)
+    error = Refused(Where("r:1"), "GET", "/v2/_catalog", 500, body).error()
     assert (False, True) == (error.transient, "what it stores: Permission denied" in str(error))
     assert "belong to the user" in error.remedy
