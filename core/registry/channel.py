@@ -28,6 +28,7 @@ _REPOSITORY = re.compile(r"/v2/(.+)/(?:blobs/uploads/[^/]*|(?:blobs|manifests)/[
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 _MOST_LOCATION = 8 << 10
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 # As token servers write it. Looking and writing share a token: both are asked in turns.
 _WRITING, _DELETING = "pull,push", "delete"
@@ -237,7 +238,7 @@ class Channel:
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 if self._is_ours(url):
                     raise
-                reason = str(error.__cause__ or error).rpartition(": ")[2]
+                reason = _ERRNO.sub("", str(error.__cause__ or error).rpartition(": ")[2])
                 raise self._where.elsewhere(url, f"is not reached: {reason}") from error
 
     def _sent(

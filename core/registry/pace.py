@@ -23,6 +23,7 @@ MOST_STUMBLES = 3
 _POLL_S = 0.1
 _SECOND = 1.0
 _FIRST_S = 0.2
+_RESTED_S = 0.25
 SLOWEST_S = 2.0
 _UNNOTICED_S = 0.004
 _FASTER = 0.98
@@ -80,7 +81,9 @@ class Pace:
             if now_s >= self._slowed_s:  # those who were refused at once count once
                 lately = sum(now_s - sent_s <= _SECOND for sent_s in tuple(self._sent))
                 first_s = min(2 * _SECOND / max(lately, 1), _FIRST_S)
-                self._interval_s = min(max(2 * self._interval_s, first_s), SLOWEST_S)
+                # Who rests as long as asked needs little more: the rest slows all down as well.
+                slowest_s = SLOWEST_S if wait_s < _SECOND else min(SLOWEST_S, _RESTED_S)
+                self._interval_s = min(max(2 * self._interval_s, first_s), slowest_s)
                 self._slowed_s = now_s + max(wait_s, _SECOND)
             self._closed_s = max(self._closed_s, now_s + wait_s)
             self._next_s = max(self._next_s, self._closed_s)

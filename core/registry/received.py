@@ -12,7 +12,7 @@ from core.registry.bounded import BoundedResponse
 MOST_REFUSAL_BYTES = 64 << 10
 MOST_BYTES = 1 << 20
 MOST_MANIFEST_BYTES = 4 << 20
-MOST_LIST_BYTES = 16 << 20
+MOST_LIST_BYTES = 8 << 20
 _PIECE_BYTES = 64 << 10
 _BLOB_PIECE_BYTES = 1 << 20
 _FRAMES = 4  # what the frames of small pieces may take beside what they hold

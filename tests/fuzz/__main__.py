@@ -5,7 +5,7 @@ Every case comes from a number; a failure prints it, keeps the file, and is made
 reader that takes too long or too much memory, and an image said to be whole of which another reader
 does not find every part.
 
-Half of the time goes to registries that answer at random (`--only answers`, `tests/fuzz/answers.py`).
+Half of the time goes to registries that answer at random (`--only answers`).
 """
 
 from __future__ import annotations

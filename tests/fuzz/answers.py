@@ -19,6 +19,7 @@ from pathlib import Path
 
 from core.bundle import Bundle, LayerIndex, bundle_file, list_bundle
 from core.errors import AirferryError, InternalError
+from core.printable import printable
 from core.registry import (
     Import,
     RegistryClient,
@@ -171,7 +172,7 @@ def _delete(client: RegistryClient, _directory: Path) -> None:
 
 def _list(client: RegistryClient, _directory: Path) -> None:
     for one in read_holdings(client):
-        if not one.name.isprintable():
+        if printable(one.name) != one.name:
             raise AssertionError(f"shown as it is: {one.name!r}")
         f"{one.size_bytes / 1e9:.1f}".encode()
 
@@ -196,6 +197,6 @@ JOBS: dict[str, Job] = {
 def _require_words(error: AirferryError) -> None:
     if isinstance(error, InternalError) or not error.what or not error.remedy:
         raise AssertionError("an error without words") from error
-    if not error.what.isprintable():
+    if printable(error.what) != error.what:
         raise AssertionError(f"not to be shown: {error.what!r}") from error
     error.what.encode()

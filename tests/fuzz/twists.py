@@ -192,13 +192,13 @@ def damaged(source: random.Random, reply: Reply) -> Reply:
 
 def packed(source: random.Random, reply: Reply) -> Reply:
     """Pack the body, or something large."""
-    body = reply.body if source.random() < 0.5 else bytes(32 << 20)
+    body = reply.body if source.random() < 0.5 else bytes(8 << 20)
     return replace(reply, body=gzip.compress(body, 1)).with_header("Content-Encoding", "gzip")
 
 
 def large(source: random.Random, reply: Reply) -> Reply:
     """Say more than anybody means."""
-    return replace(reply, body=reply.body + bytes(source.choice((5 << 20, 20 << 20))))
+    return replace(reply, body=reply.body + bytes(source.choice((5 << 20, 9 << 20))))
 
 
 def page(source: random.Random, reply: Reply) -> Reply:
