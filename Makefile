@@ -36,7 +36,7 @@ test: setup ## everything: what check does, tests with programs, slow, fuzz, lab
 test-loaded: setup ## the same while as many busy processes as cores run beside it
 	@$(SUITE) --loaded --keep-going all
 
-fuzz: setup ## damaged bundles against the readers, for SECONDS
+fuzz: setup ## damaged bundles and registries that answer at random, for SECONDS
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 bench: bench-import bench-hosts bench-backup bench-scale bench-tui ## all benches

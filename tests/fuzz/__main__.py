@@ -1,9 +1,11 @@
-"""`make fuzz`: damaged bundles must be read as they are, or refused in words, in bounded room.
+"""`make fuzz`: damaged bundles and odd registries are read as they are, or refused in words.
 
 Every case comes from a number; a failure prints it, keeps the file, and is made again with
 `python -m tests.fuzz --case NUMBER`. What counts as a failure: an error that is none of ours, a
 reader that takes too long or too much memory, and an image said to be whole of which another reader
 does not find every part.
+
+Half of the time goes to registries that answer at random (`--only answers`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 
 from core.bundle import Bundle, bundle_file, list_bundle, verify_bundle
 from core.errors import BundleError
+from tests.fuzz import answers
 from tests.fuzz.damage import ALL, BLOCK
 from tests.fuzz.seeds import COMPRESSIONS, LAYOUTS, unpacked
 
@@ -38,27 +41,30 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--start", type=int, default=0, help="number of the first case")
     parser.add_argument("--case", type=int, help="run this case only")
+    parser.add_argument("--only", choices=KINDS, help="bundles or answers only")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     for number in (signal.SIGPROF, signal.SIGALRM):
         signal.signal(number, _too_long)
+    kinds = [options.only] if options.only else list(KINDS)
     if options.case is not None:
-        return 0 if run_case(options.case) else 1
-    return _run_for(options.seconds, options.start)
+        return max(not KINDS[kind](options.case) for kind in kinds)
+    each_s = options.seconds / len(kinds)
+    return max(_run_for(kind, each_s, options.start) for kind in kinds)
 
 
-def _run_for(seconds: float, start: int) -> int:
+def _run_for(kind: str, seconds: float, start: int) -> int:
     end, number, failed = time.monotonic() + seconds, start, 0
     counts = {"read": 0, "refused": 0}
     while time.monotonic() < end:
-        outcome = run_case(number)
+        outcome = KINDS[kind](number)
         if outcome:
             counts[outcome] += 1
         failed += not outcome
         number += 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     print(
-        f"cases {start} to {number - 1}: {counts['read']} read, {counts['refused']} refused in "
+        f"{kind} {start} to {number - 1}: {counts['read']} read, {counts['refused']} refused in "
         f"words, {failed} failed; peak {peak / 1e6:.0f} MB"
     )
     if peak > MEMORY_LIMIT_BYTES:
@@ -99,6 +105,21 @@ def run_case(number: int) -> str:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
     return outcome
+
+
+def run_answers(number: int) -> str:
+    """Do the same with a registry that answers at random."""
+    signal.alarm(HANG_LIMIT_S)
+    try:
+        return answers.run_case(number)
+    except Exception:  # noqa: BLE001 - any error that is none of ours is what is looked for
+        print(
+            f"case {number} of answers failed: python -m tests.fuzz --only answers --case {number}"
+        )
+        traceback.print_exc()
+        return ""
+    finally:
+        signal.alarm(0)
 
 
 def _read(path: Path, data: bytes) -> str:
@@ -156,6 +177,8 @@ def _too_long(number: int, _frame: object) -> None:
         raise AssertionError(f"took more than {CASE_LIMIT_S} s of the processor")
     raise AssertionError(f"hung for {HANG_LIMIT_S} s")
 
+
+KINDS: dict[str, Callable[[int], str]] = {"bundles": run_case, "answers": run_answers}
 
 if __name__ == "__main__":
     sys.exit(main())
