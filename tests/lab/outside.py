@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from tests.lab.labhost import LabHost
-from tests.lab.shell import run
+from tests.lab.shell import run, until
 from tests.lab.site import Site
 
 
@@ -68,6 +68,11 @@ def listeners(text: str, port: int) -> list[str]:
 def host_listeners(host: LabHost, port: int) -> list[str]:
     """Return where a host listens on a port."""
     return listeners(host.run("ss", "-ltn").stdout, port)
+
+
+def wait_until_closed(host: LabHost, port: int) -> None:
+    """Wait until nothing listens on a port of a host: its sshd closes a tunnel's after the line."""
+    until(lambda: not host_listeners(host, port), f"{host.name}: port {port} is closed")
 
 
 def du_listeners(port: int) -> list[str]:

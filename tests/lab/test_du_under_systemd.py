@@ -17,7 +17,7 @@ import yaml
 
 from core.registry.server import find_program
 from tests.lab.labhost import LabHost
-from tests.lab.outside import assert_warmed, host_listeners
+from tests.lab.outside import assert_warmed, host_listeners, wait_until_closed
 from tests.lab.paths import REPOSITORY_ROOT
 from tests.lab.shell import run, until
 from tests.lab.site import Site
@@ -125,7 +125,7 @@ def test_tunnels_and_registry_come_back_after_a_reboot_of_the_du(
     )
     refuse_another_site(du)
     leave_mode_du(du)
-    until(lambda: not host_listeners(worker, 5001), "the tunnel is closed")
+    wait_until_closed(worker, 5001)
     for unit in ("airferry-registry", "airferry-tunnels"):
         assert 0 != du.run("systemctl", "is-enabled", unit, check=False).returncode
     assert_warmed(docker_site, worker)

@@ -9,8 +9,14 @@ import pytest
 
 from tests.lab.conftest import Install
 from tests.lab.network import DU_ADDRESS
-from tests.lab.outside import assert_warmed, expected_ids, host_listeners, image_id, site_name
-from tests.lab.shell import until
+from tests.lab.outside import (
+    assert_warmed,
+    expected_ids,
+    host_listeners,
+    image_id,
+    site_name,
+    wait_until_closed,
+)
 from tests.lab.site import Site
 from tests.support.registry import fresh_registry
 
@@ -122,7 +128,7 @@ def test_clean_takes_away_what_was_brought_and_no_more(
         assert "" == image_id(host, name)
         assert "" == image_id(host, site_name(name))
     assert image_id(host, "my/own:1"), "what others named stays"
-    until(lambda: not host_listeners(host, 5001), "the tunnel is closed")
+    wait_until_closed(host, 5001)
     assert "active" == host.run("systemctl", "is-active", "docker").stdout.strip()
     assert "" == host.run("sh", "-c", OURS).stdout
     assert ["127.0.0.1:5001"] == host_listeners(other, 5001)

@@ -16,7 +16,7 @@ from core.hosts.tunnel_keys import withdraw_key
 from core.secrets import Login, Secrets
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
-from tests.lab.outside import host_listeners
+from tests.lab.outside import host_listeners, wait_until_closed
 from tests.lab.program import Program
 from tests.lab.shell import GUARD_S, until
 from tests.lab.site import Site
@@ -156,7 +156,7 @@ def test_in_the_foreground_and_only_once(docker_site: Site, warm_installation: I
     open_tunnels(program)
     program.run("tunnels", "stop")
     for host in docker_site.hosts:
-        assert [] == host_listeners(host, 5001)
+        wait_until_closed(host, 5001)
     with subprocess.Popen(program.command("tunnels", "run")) as process:
         wait_until_up(program, docker_site.hosts[0], after=-1)
         refused = program.run("tunnels", "run", expect=1)
@@ -165,4 +165,4 @@ def test_in_the_foreground_and_only_once(docker_site: Site, warm_installation: I
         assert {"stopped": True} == program.json("tunnels", "stop")
         assert 0 == process.wait(GUARD_S)
     assert not program.json("tunnels", "status", expect=1)["service"]
-    until(lambda: not host_listeners(docker_site.hosts[0], 5001), "the port is free")
+    wait_until_closed(docker_site.hosts[0], 5001)
