@@ -1,5 +1,6 @@
 """The registry: its HTTP API, the import into it, and the server on the DU."""
 
+from core.registry.as_good import filed_otherwise
 from core.registry.backup import Backup, BackupWanted
 from core.registry.blob_files import BlobFiles
 from core.registry.client import SITE_HEADER, RegistryClient
@@ -47,6 +48,7 @@ __all__ = [
     "carry_out",
     "delete_names",
     "has_program",
+    "filed_otherwise",
     "lacks_of_names",
     "lacks_of_stage",
     "open_saved",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.bundle import Bundle, Image, ManifestList, Reference
 from core.errors import Cancelled
+from core.registry.as_good import is_as_good
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient
 from core.registry.one_pass import STAGE
@@ -45,7 +46,10 @@ def lacks_of_names(bundle: Bundle, client: RegistryClient) -> list[Lack]:
     for reference, images in bundle.references.items():
         repository = reference.site_repository
         name = f"{repository}:{reference.tag}"
-        if filed[repository, reference.tag] != manifests[repository, reference.tag]:
+        its_own = filed[repository, reference.tag] == manifests[repository, reference.tag]
+        if not its_own:
+            if is_as_good(client, repository, reference.tag, images):
+                continue
             lacks.append(Lack(name, "tag", 0))
         for image in images:
             if filed.get((repository, image.manifest_digest), "") is None:
@@ -119,7 +123,10 @@ def _put_tag(
             if client.manifest_digest(repository, digest) is None:
                 client.put_manifest(repository, digest, image.manifest, image.manifest_type)
     named = several or images[0]
-    if client.manifest_digest(repository, tag) == named.manifest_digest:
+    filed = client.manifest_digest(repository, tag)
+    if filed == named.manifest_digest:
+        return False
+    if filed and is_as_good(client, repository, tag, images):
         return False
     client.put_manifest(repository, tag, named.manifest, named.manifest_type)
     return True
