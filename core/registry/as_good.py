@@ -63,9 +63,7 @@ def filed_otherwise(
         RegistryError: the registry refused or went away.
     """
     filed = asked(lambda name: client.manifest_digest(*name), names)
-    others = {
-        name: digest for name, digest in filed.items() if digest and digest != names[name][0]
-    }
+    others = {name: digest for name, digest in filed.items() if digest and digest != names[name][0]}
     good = asked(lambda name: is_as_good(client, *name, names[name][1]), others)
     return {name: digest for name, digest in others.items() if good[name]}
 
