@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.bundle.carried import Carried, CarriedKind
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
 from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
@@ -159,6 +160,20 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
+        carried=tuple(_carried(one) for one in record["carried"]),
+        carries=record["carries"],
+    )
+
+
+def _carried(record: dict[str, Any]) -> Carried:
+    return Carried(
+        CarriedKind(record["kind"]),
+        record["manifest"],
+        record["manifest_type"],
+        tuple((str(digest), int(size)) for digest, size in record["blobs"]),
+        tuple(Reference(**name) for name in record["references"]),
+        tuple(Reference(**name) for name in record["beside"]),
+        record["subject"],
     )
 
 

@@ -23,13 +23,16 @@ _ENDINGS = re.compile(r"(\.(tar|tgz|tbz2?|txz|tzst|gz|zst|xz|bz2|oci|img))+$", r
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
-def contents_of(members: Members[Layer], problems: Problems | None = None) -> Contents:
+def contents_of(
+    members: Members[Layer], problems: Problems | None = None, *, carries: bool = True
+) -> Contents:
     """Tie layers and documents together.
 
     Args:
         members: What the pass over the bundle found. Layers that were hashed are compared with what
             the bundle says of them; those that were only listed take it from there.
         problems: Where the problems of single images go; the first one is raised if None.
+        carries: Whether more is taken than images: attestations, signatures, charts.
 
     Raises:
         NotABundle: there is nothing in it that describes images.
@@ -37,9 +40,9 @@ def contents_of(members: Members[Layer], problems: Problems | None = None) -> Co
     """
     problems = problems or Problems(keep_going=False)
     if MANIFEST in members.documents:
-        found = _docker_contents(members, problems)
+        found = _docker_contents(members, problems, carries=carries)
     elif INDEX in members.documents:
-        found = _oci_contents(members, problems)
+        found = _oci_contents(members, problems, carries=carries)
     elif problems.found:
         raise problems.found[0]
     else:
@@ -49,8 +52,8 @@ def contents_of(members: Members[Layer], problems: Problems | None = None) -> Co
     return found
 
 
-def _docker_contents(members: Members[Layer], problems: Problems) -> Contents:
-    layout = _sound_layout(members)
+def _docker_contents(members: Members[Layer], problems: Problems, *, carries: bool) -> Contents:
+    layout = _sound_layout(members, carries=carries)
     members.used.clear()
     images = tuple(docker_images(members, problems))
     if layout and images and _covers(layout, images):
@@ -58,11 +61,11 @@ def _docker_contents(members: Members[Layer], problems: Problems) -> Contents:
     return Contents(_merged(images), notes=_notes(members))
 
 
-def _sound_layout(members: Members[Layer]) -> Contents | None:
+def _sound_layout(members: Members[Layer], *, carries: bool) -> Contents | None:
     if INDEX not in members.documents:
         return None
     try:
-        return _oci_contents(members, Problems(keep_going=False), stem="")
+        return _oci_contents(members, Problems(keep_going=False), "", carries=carries)
     except BundleError:
         return None
 
@@ -74,10 +77,12 @@ def _covers(layout: Contents, images: tuple[Image, ...]) -> bool:
     return wanted <= there
 
 
-def _oci_contents(members: Members[Layer], problems: Problems, stem: str | None = None) -> Contents:
+def _oci_contents(
+    members: Members[Layer], problems: Problems, stem: str | None = None, *, carries: bool
+) -> Contents:
     members.used.clear()
     stem = stem_of(members.label) if stem is None else stem
-    found = oci_contents(members, stem, problems)
+    found = oci_contents(members, stem, problems, carries=carries)
     return replace(found, notes=(*found.notes, *_notes(members)))
 
 

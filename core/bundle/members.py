@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from core.bundle.blobs import digest_in
 from core.bundle.decompress import compression_of
 from core.bundle.problems import Problems
 from core.bundle.tarstream import BLOCK, Archive, Kind, Member, is_tar_header
@@ -24,20 +25,23 @@ MAX_MEMBERS = 100_000
 MAX_NAME_LENGTH = 4096
 MAX_LINK_HOPS = 16
 LAYER_COMPRESSIONS = ("gzip", "zstd")
-# Statements about an image (SBOM, provenance): large, and nothing that an import needs.
+MAX_SMALL_BLOB_BYTES = 256 << 10
 _PASSED_OVER_REMEDY = "Get the bundle again, with layers that are plain, gzip or zstd."
-_ATTESTATION = b"in-toto.io/"
+# What manifests, indexes and configs of images hold, and what is looked into for it.
+_OF_AN_IMAGE = (b'"schemaVersion"', b'"rootfs"')
 LayerT = TypeVar("LayerT")
 OtherT = TypeVar("OtherT")
 TakeLayer = Callable[[Member, bytes], LayerT]
+TakeBlob = Callable[[Member, bytes], int]
 
 
 @dataclass
 class Members(Generic[LayerT]):
     """What one pass over a bundle found, by normalised member name.
 
-    `used` are the layers that belong to an image, as far as images were looked at; `passed_over`
-    says of members that were not kept why, for whoever asks for one.
+    `blobs` are those of an OCI layout that are neither layers nor kept in memory, each with its
+    size in bytes. `used` are the layers that belong to an image, as far as images were looked at;
+    `passed_over` says of members that were not kept why, for whoever asks for one.
     """
 
     label: str
@@ -46,20 +50,23 @@ class Members(Generic[LayerT]):
     links: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     passed_over: dict[str, str] = field(default_factory=dict)
+    blobs: dict[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """How many members were kept."""
-        kept = len(self.documents) + len(self.layers)
+        kept = len(self.documents) + len(self.layers) + len(self.blobs)
         return kept + len(self.links) + len(self.passed_over)
 
     def with_layers(self, layers: dict[str, OtherT]) -> Members[OtherT]:
         """Return the same members with other knowledge of the layers."""
-        return Members(self.label, self.documents, layers, self.links, self.used, self.passed_over)
+        found: Members[OtherT] = Members(self.label, self.documents, layers, self.links, self.used)
+        found.passed_over, found.blobs = self.passed_over, self.blobs
+        return found
 
     def __contains__(self, name: str) -> bool:
         """Whether a member of this name came by."""
-        found = (self.documents, self.layers, self.links, self.passed_over)
+        found = (self.documents, self.layers, self.links, self.passed_over, self.blobs)
         return any(name in kind for kind in found)
 
     def resolve(self, name: str) -> str:
@@ -114,6 +121,7 @@ def collect(
     members: Members[LayerT],
     take_layer: TakeLayer[LayerT],
     problems: Problems | None = None,
+    take_blob: TakeBlob = lambda member, _: member.size_bytes,
 ) -> Members[LayerT]:
     """Go through the archive once.
 
@@ -123,6 +131,8 @@ def collect(
         take_layer: Called for each layer with its member and first bytes (already read); it reads
             the rest from `archive`.
         problems: Where those of single layers go; the first one is raised if None.
+        take_blob: Called in the same way for what else an OCI layout holds and nobody looks into
+            (SBOMs, signatures, charts); returns its size in bytes.
 
     Returns:
         The same members.
@@ -154,11 +164,21 @@ def collect(
                     members.layers[name] = take_layer(member, head)
                     del members.passed_over[name]
                 continue
-            reason = _reason_to_pass_over(member, head)
-            if reason:
+            if digest_in(name):
+                document = _document(archive, member, head, MAX_DOCUMENTS_BYTES - kept_bytes)
+                if isinstance(document, _Unread):
+                    if reason := _reason_to_pass_over(member, head):
+                        members.passed_over[name] = reason
+                    members.blobs[name] = take_blob(member, document.head)
+                    continue
+            elif reason := _reason_to_pass_over(member, head):
                 members.passed_over[name] = reason
                 continue
-            kept_bytes += _keep(members, archive, member, name, head)
+            else:
+                document = _whole(archive, head) if _begins_json(head) else b""
+            if document:
+                members.documents[name] = document
+                kept_bytes += len(document)
             if kept_bytes > MAX_DOCUMENTS_BYTES:
                 raise UnsafeBundle(f"{label}: more than {MAX_DOCUMENTS_BYTES} bytes of documents")
     return members
@@ -177,20 +197,38 @@ def _reason_to_pass_over(member: Member, head: bytes) -> str:
         return f"is compressed with {compression}, which no engine takes for a layer"
     if member.size_bytes > MAX_DOCUMENT_BYTES:
         return f"has {member.size_bytes} bytes, more than any document of an image"
-    return "is an attestation" if _ATTESTATION in head else ""
+    return ""
 
 
-def _keep(
-    members: Members[LayerT], archive: Archive, member: Member, name: str, head: bytes
-) -> int:
-    """Keep a JSON document; anything else (`VERSION`, notes) is of no use to an import."""
-    if head.lstrip()[:1] not in (b"{", b"["):
-        return 0
+@dataclass(frozen=True)
+class _Unread:
+    """A blob that is not kept in memory; `head` is what was read of it."""
+
+    head: bytes
+
+
+def _document(archive: Archive, member: Member, head: bytes, room_bytes: int) -> bytes | _Unread:
+    """Return a document of an OCI layout, or what is to be passed on as it is.
+
+    What is large is kept only where it could be of an image: an SBOM is not.
+    """
+    size = member.size_bytes
+    if not _begins_json(head) or size > MAX_DOCUMENT_BYTES:
+        return _Unread(head)
+    data = _whole(archive, head)
+    is_small = size <= min(MAX_SMALL_BLOB_BYTES, room_bytes)
+    return data if is_small or any(key in data for key in _OF_AN_IMAGE) else _Unread(data)
+
+
+def _begins_json(head: bytes) -> bool:
+    return head.lstrip()[:1] in (b"{", b"[")
+
+
+def _whole(archive: Archive, head: bytes) -> bytes:
     pieces = [head]
     while piece := archive.read(1 << 20):
         pieces.append(piece)
-    members.documents[name] = b"".join(pieces)
-    return member.size_bytes
+    return b"".join(pieces)
 
 
 def normal_name(label: str, name: str) -> str:

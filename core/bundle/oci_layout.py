@@ -1,44 +1,37 @@
 """The images of an OCI image layout: `index.json`, nested indexes, manifests, several platforms.
 
 Follows the OCI image specification 1.1. An index may name platforms that are not in the file (every
-engine since Docker 25 writes such); what is there is taken. Attestations belong to no engine's pull
-and are left out.
+engine since Docker 25 writes such); what is there is taken. What is no image (attestations,
+signatures, charts) is `carrying`'s business.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from core.bundle.artifacts import is_attestation
+from core.bundle.carrying import Carrying, Named, Top, is_no_image
 from core.bundle.images import MAX_IMAGES, build_image, layer_of, platform_name, references_of
 from core.bundle.members import Members
 from core.bundle.model import (
-    DOCKER_CONFIG,
-    DOCKER_MANIFEST,
-    DOCKER_MANIFEST_LIST,
-    OCI_CONFIG,
-    OCI_INDEX,
     OCI_LAYOUT,
     OCI_MANIFEST,
     Contents,
     Image,
     Layer,
-    ManifestList,
     sha256_digest,
 )
 from core.bundle.problems import Problems
-from core.bundle.reference import Reference
-from core.errors import BundleCorrupt, UnsafeBundle
+from core.bundle.reference import Reference, by_digest
+from core.errors import BundleCorrupt, BundleError, UnsafeBundle
 
 INDEX = "index.json"
 MAX_INDEX_DEPTH = 4
 _NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
-_ATTESTATION = "vnd.docker.reference.type"
 _DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{32,128}")
-_CONFIGS = (OCI_CONFIG, DOCKER_CONFIG)
-_LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 Descriptor = Mapping[str, object]
 
 
@@ -60,18 +53,18 @@ class _Walk:
     manifests: list[_Found] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     absent_names: dict[tuple[str, ...], None] = field(default_factory=dict)
-    attestations: int = 0
-    artifacts: int = 0
-    whole_indexes: dict[str, int] = field(default_factory=dict)
 
 
-def oci_contents(members: Members[Layer], stem: str, problems: Problems) -> Contents:
+def oci_contents(
+    members: Members[Layer], stem: str, problems: Problems, *, carries: bool = True
+) -> Contents:
     """Return what an OCI layout holds: images of one platform each, and lists that tie them.
 
     Args:
         members: What the pass over the bundle found.
         stem: The name for images that have only a tag, or none at all.
         problems: Where single images' problems go.
+        carries: Whether more is taken than images: attestations, signatures, charts.
 
     Raises:
         BundleCorrupt: something named is missing, or has another digest.
@@ -84,7 +77,7 @@ def oci_contents(members: Members[Layer], stem: str, problems: Problems) -> Cont
     alone = len({found.index_digest or found.digest for found in walk.manifests}) == 1
     for found in walk.manifests:
         with problems.noted():
-            references = _references(members.label, found, stem, alone=alone)
+            references = _references(members.label, found.names, stem, alone=alone)
             image = built.get(found.digest) or _oci_image(members, found, references)
             together = tuple(dict.fromkeys((*image.references, *references)))
             built[found.digest] = replace(image, references=together)
@@ -96,14 +89,21 @@ def oci_contents(members: Members[Layer], stem: str, problems: Problems) -> Cont
     for reference in list(named):
         with problems.noted():
             _require_one_each(members.label, reference, named, built)
-    lists = _lists(members, named, built, walk)
+    tops = _tops(members, stem, alone=alone)
+    found_by_name = {
+        reference: [Named(one.digest, one.descriptor) for one in several]
+        for reference, several in named.items()
+    }
+    outcome = Carrying(members, built, tops, found_by_name, carries=carries).outcome()
     notes = [f"{digest} is named, but not in the file" for digest in walk.absent]
     notes += [f"{name.familiar} is named after the file" for name in after_file]
-    if walk.attestations:
-        notes.append(f"attestations left out, which no engine pulls: {walk.attestations}")
-    if walk.artifacts:
-        notes.append(f"artifacts left out, which are no images: {walk.artifacts}")
-    return Contents(tuple(built.values()), tuple(lists), tuple(notes), OCI_LAYOUT)
+    return Contents(
+        tuple(built.values()),
+        outcome.lists,
+        (*notes, *outcome.notes),
+        OCI_LAYOUT,
+        carried=outcome.carried,
+    )
 
 
 def _walk(members: Members[Layer], problems: Problems) -> _Walk:
@@ -122,10 +122,10 @@ def _walk(members: Members[Layer], problems: Problems) -> _Walk:
             _require_some_of_each(members.label, walk, problems)
             return walk
         entry, outer_names, index_digest, depth = waiting.pop()
-        digest, names = str(entry["digest"]), _names(entry) or outer_names
+        digest = str(entry["digest"])
+        names = outer_names if depth else _names(entry)
         name = blob_name(digest)
-        if _is_attestation(entry):
-            walk.attestations += 1
+        if is_attestation(entry):
             continue
         if name not in members.documents and not depth:
             with problems.noted():
@@ -142,10 +142,9 @@ def _walk(members: Members[Layer], problems: Problems) -> _Walk:
             if depth >= MAX_INDEX_DEPTH:
                 raise BundleCorrupt(f"{members.label}: indexes are nested too deeply")
             entries = _entries(members, document)
-            walk.whole_indexes[digest] = len(entries)
             waiting += [(inner, names, digest, depth + 1) for inner in entries[::-1]]
-        elif _is_artifact(document):
-            walk.artifacts += 1
+        elif is_no_image(members, entry, document):
+            continue
         elif (digest, names) not in seen:
             seen.add((digest, names))
             walk.manifests.append(_Found(digest, names, entry, document, index_digest))
@@ -191,39 +190,35 @@ def _names(entry: Descriptor) -> tuple[str, ...]:
     )
 
 
-def _is_attestation(entry: Descriptor) -> bool:
-    annotations, platform = entry.get("annotations"), entry.get("platform")
-    if isinstance(annotations, dict) and _ATTESTATION in annotations:
-        return True
-    return isinstance(platform, dict) and platform.get("architecture") == "unknown"
-
-
-def _is_artifact(document: object) -> bool:
-    """Whether a manifest is of something else than an image: a chart, a signature."""
-    match document:
-        case {"config": {"mediaType": str(media_type)}} if media_type not in _CONFIGS:
-            return True
-        # Signatures of cosign have an image's config, and layers that are none.
-        case {"layers": [_, *_] as layers}:
-            kinds = [layer.get("mediaType") for layer in layers if isinstance(layer, dict)]
-            return all(isinstance(k, str) and not k.startswith(_LAYERS) for k in kinds)
-    return False
-
-
 def _verified(members: Members[Layer], name: str, digest: str) -> object:
     if sha256_digest(members.documents[name]) != digest:
         raise BundleCorrupt(f"{members.label}: {name!r} has another digest than its name")
     return members.json(name)
 
 
-def _references(label: str, found: _Found, stem: str, *, alone: bool) -> tuple[Reference, ...]:
+def _references(
+    label: str, names: tuple[str, ...], stem: str, *, alone: bool
+) -> tuple[Reference, ...]:
     """Return the names of a manifest: whole ones, else the file's name with the tag that it has."""
-    for name in found.names:
+    for name in names:
         if _is_whole(name):
-            return references_of(label, [name])
-    if not stem or not (found.names or alone):
+            pinned = by_digest(name)
+            return (pinned,) if pinned else references_of(label, [name])
+    if not stem or not (names or alone):
         return ()
-    return references_of(label, [f"{stem}:{found.names[0] if found.names else 'latest'}"])
+    return references_of(label, [f"{stem}:{names[0] if names else 'latest'}"])
+
+
+def _tops(members: Members[Layer], stem: str, *, alone: bool) -> list[Top]:
+    """Return what index.json names; a name that is none was told of already."""
+    found = []
+    for entry in _entries(members, members.json(INDEX)):
+        names = _names(entry)
+        references: tuple[Reference, ...] = ()
+        with suppress(BundleError):
+            references = _references(members.label, names, stem, alone=alone)
+        found.append(Top(entry, references, bool(names), any(map(_is_whole, names))))
+    return found
 
 
 def _is_whole(name: str) -> bool:
@@ -258,7 +253,7 @@ def _oci_image(members: Members[Layer], found: _Found, references: tuple[Referen
         return image
     media_type = str(rest.get("mediaType") or found.descriptor.get("mediaType") or OCI_MANIFEST)
     manifest = members.documents[blob_name(found.digest)].decode()
-    return replace(image, manifest=manifest, manifest_type=media_type)
+    return replace(image, manifest=manifest, manifest_type=media_type, is_kept=True)
 
 
 def _layer_digest(label: str, descriptor: object) -> str:
@@ -291,58 +286,6 @@ def _platform_key(found: _Found, image: Image) -> tuple[str, str]:
     platform = found.descriptor.get("platform")
     build = platform.get("os.version") if isinstance(platform, dict) else ""
     return image.platform, str(build or "")
-
-
-def _lists(
-    members: Members[Layer],
-    named: Mapping[Reference, list[_Found]],
-    built: Mapping[str, Image],
-    walk: _Walk,
-) -> list[ManifestList]:
-    """Tie together what several platforms have under one name; several names may share a list."""
-    found: dict[tuple[str, ...], ManifestList] = {}
-    for reference, several in named.items():
-        if len(several) < 2:
-            continue
-        key = tuple(one.digest for one in several)
-        known = found.get(key) or _list(members, several, built, walk)
-        found[key] = replace(known, references=(*known.references, reference))
-    return list(found.values())
-
-
-def _list(
-    members: Members[Layer], several: list[_Found], built: Mapping[str, Image], walk: _Walk
-) -> ManifestList:
-    """Return the bundle's own index where all that it names is pushed as it is, else a new one."""
-    images = [built[found.digest] for found in several]
-    if not all(image.manifest for image in images):
-        return ManifestList((), "", OCI_INDEX)
-    index_digest = several[0].index_digest
-    unchanged = [image.manifest_digest for image in images] == [one.digest for one in several]
-    is_whole = walk.whole_indexes.get(index_digest) == len(several)
-    if unchanged and is_whole and {one.index_digest for one in several} == {index_digest}:
-        text = members.documents[blob_name(index_digest)].decode()
-        media_type = json.loads(text).get("mediaType")
-        return ManifestList((), text, str(media_type or OCI_INDEX))
-    only_docker = all(image.manifest_type == DOCKER_MANIFEST for image in images)
-    media_type = DOCKER_MANIFEST_LIST if only_docker else OCI_INDEX
-    entries = [_entry(one, image) for one, image in zip(several, images, strict=True)]
-    index = {"schemaVersion": 2, "mediaType": media_type, "manifests": entries}
-    return ManifestList((), json.dumps(index, separators=(",", ":")), media_type)
-
-
-def _entry(found: _Found, image: Image) -> dict[str, object]:
-    operating_system, _, rest = image.platform.partition("/")
-    architecture, _, variant = rest.partition("/")
-    platform = {"os": operating_system, "architecture": architecture}
-    if variant:
-        platform["variant"] = variant
-    return {
-        "mediaType": image.manifest_type,
-        "digest": image.manifest_digest,
-        "size": len(image.manifest.encode()),
-        "platform": found.descriptor.get("platform") or platform,
-    }
 
 
 def blob_name(digest: str) -> str:

@@ -54,6 +54,29 @@ class Reference:
         return f"{self.domain}/{self.path}:{self.tag}"
 
 
+def by_digest(text: str) -> Reference | None:
+    """Return the name of an image that has only a digest; None if it has a tag, or no digest.
+
+    A registry keeps what has a tag, and engines remove what has none: so it gets one, made of the
+    digest.
+
+    Raises:
+        UnsafeBundle: it is no name that an engine would take.
+    """
+    if is_tagged(text):
+        return None
+    repository, _, digest = text.partition("@")
+    return parse_reference(f"{repository}:{digest_tag(digest)}")
+
+
+def digest_tag(digest: str) -> str:
+    """Return the tag that keeps what is to be had by its digest alone.
+
+    (`sha256-<hex>` would be taken for the list of an image's signatures.)
+    """
+    return f"digest-{digest.removeprefix('sha256:')}"
+
+
 def is_tagged(text: str) -> bool:
     """Whether a name can be given to an image: one that has only a digest cannot."""
     name = _PINNED.sub("", text)

@@ -66,7 +66,7 @@ class Document:
     @property
     def config(self) -> str:
         """The digest of the config that a manifest names; empty where it names none."""
-        config = self._parsed.get("config")
+        config: Descriptor = self._parsed.get("config") or {}
         return str(config["digest"]) if _is_sound(config) else ""
 
     @property
