@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,8 @@ from core.registry.sweep import carry_out, plan_sweep
 from tests.support.archives import ImageSpec, digest_of, layer_tar
 from tests.support.backups import raw
 from tests.support.importing import Importer
-from tests.support.layouts import OCI_MANIFEST, as_json, descriptor, packed
+from tests.support.layouts import OCI_CONFIG, OCI_MANIFEST, as_json, descriptor, packed
 from tests.support.oci import (
-    OCI_CONFIG,
     PLAIN,
     ZSTD,
     Descriptor,
