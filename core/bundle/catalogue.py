@@ -14,6 +14,7 @@ from typing import Any
 
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
+from core.bundle.left_out import LeftOut, Why
 from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
 from core.bundle.reference import Reference
 from core.files import write_atomically
@@ -159,7 +160,12 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
+        tuple(_left_out(each) for each in record["left_out"]),
     )
+
+
+def _left_out(record: dict[str, Any]) -> LeftOut:
+    return LeftOut(**{**record, "why": Why(record["why"])})
 
 
 def _references(record: dict[str, Any]) -> tuple[Reference, ...]:

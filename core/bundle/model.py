@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.bundle.left_out import LeftOut, told
 from core.bundle.reference import Reference
 from core.errors import BundleError
 from core.printable import printable
+from core.words import count
 
 DOCKER_ARCHIVE = "docker-archive"
 OCI_LAYOUT = "oci-layout"
@@ -118,14 +120,16 @@ class Contents:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True)
 class Bundle:
     """What a bundle holds.
 
-    `notes` is what a person should know of it, a sentence each; `layout` is `docker-archive` for
-    all that `docker load` takes, else `oci-layout`.
+    `notes` is what a person should know of it, a sentence each, `left_out` what is not taken of it
+    and why; `remarks` tells both. `layout` is `docker-archive` for all that `docker load` takes,
+    else `oci-layout`.
     """
 
     name: str
@@ -135,6 +139,28 @@ class Bundle:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def nameless(self) -> tuple[Image, ...]:
+        """The images that nothing names: they get no name in the registry either."""
+        return tuple(image for image in self.images if not image.references)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that a person should know of it, a sentence each."""
+        return (*self.notes, *told(self.left_out), *self._nameless_told())
+
+    def _nameless_told(self) -> tuple[str, ...]:
+        if not self.nameless:
+            return ()
+        if len(self.images) == 1:
+            return ("its image has no name: give it one with --name NAME:TAG",)
+        several = count(len(self.nameless), "image has", "images have")
+        return (
+            f"{several} no name and cannot be had by one: save them again with names, or each in "
+            "a bundle of its own, and give that one with --name",
+        )
 
     @property
     def blobs(self) -> dict[str, int]:
@@ -182,7 +208,7 @@ class Bundle:
         }
         if len(self.images) != 1 and not of_one_list:
             raise BundleError(
-                f"{self.name}: holds {len(self.images)} images, so it takes no name",
+                f"{self.name}: holds {count(len(self.images), 'image')}, so it takes no name",
                 remedy="Give --name only with a bundle of one image.",
             )
         return replace(
