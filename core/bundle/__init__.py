@@ -14,6 +14,7 @@ from core.bundle.generations import (
 )
 from core.bundle.images import platform_name
 from core.bundle.layers import CHUNK_BYTES, LayerStream
+from core.bundle.left_out import LeftOut, Why, told
 from core.bundle.listing import bundle_of, list_bundle, verify_bundle
 from core.bundle.media import Media, OnStick, Stick, media_of
 from core.bundle.members import Members, collect
@@ -66,6 +67,7 @@ __all__ = [
     "Layer",
     "LayerIndex",
     "LayerStream",
+    "LeftOut",
     "ManifestList",
     "Media",
     "Member",
@@ -77,6 +79,7 @@ __all__ = [
     "Stick",
     "TarStream",
     "WantedImage",
+    "Why",
     "bundle_file",
     "bundle_of",
     "collect",
@@ -100,6 +103,7 @@ __all__ = [
     "registry_bytes",
     "sha256_digest",
     "take",
+    "told",
     "verify_bundle",
     "without_collisions",
     "write_docker_archive",

@@ -11,14 +11,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from core.bundle.artifacts import REFERENCE_DIGEST, is_artifact, is_attestation, kind_of
 from core.bundle.carried import Carried, CarriedKind
-from core.bundle.members import Members
+from core.bundle.left_out import LeftOut, Why
+from core.bundle.members import MAX_DOCUMENT_BYTES, Members
 from core.bundle.model import (
     DOCKER_MANIFEST,
     DOCKER_MANIFEST_LIST,
@@ -79,10 +80,11 @@ class Named:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is carried, the lists that names stand for, and what was left out, in words."""
+    """What is carried, the lists that names stand for, what was left out, and which digests go."""
 
     carried: tuple[Carried, ...]
     lists: tuple[ManifestList, ...]
+    left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
 
 
@@ -209,7 +211,9 @@ class Carrying:
             self._place_named()
             self._place_referrers()
         carried = tuple(self._carried()) if self._carries else ()
-        return Outcome(carried, tuple(self._lists.values()), tuple(self._notes(carried)))
+        taken = {one.manifest_digest for one in carried}
+        left_out, notes = tuple(self._left_out(taken)), tuple(self._notes(taken))
+        return Outcome(carried, tuple(self._lists.values()), left_out, notes)
 
     def _node(self, entry: Descriptor, depth: int) -> _Node | None:
         digest = str(entry["digest"])
@@ -456,17 +460,16 @@ class Carrying:
                 found |= {one.digest: one for one in (*node.below.values(), node)}
         return [node for node in found.values() if node.is_index or node.is_artifact]
 
-    def _notes(self, carried: Sequence[Carried]) -> Iterator[str]:
-        """Yield what is left out, and which digests change, a sentence each."""
-        taken = {one.manifest_digest for one in carried}
-        left: dict[tuple[CarriedKind, str], int] = {}
+    def _left_out(self, taken: Collection[str]) -> Iterator[LeftOut]:
         for node in self._in_order():
             if node.is_artifact and node.digest not in taken:
-                key = (kind_of(node.document, node.entry), self._reason(node))
-                left[key] = left.get(key, 0) + 1
-        for (kind, reason), number in left.items():
-            yield f"{number} {kind}{'s' if number > 1 else ''} left out: {reason}"
-        kept = taken | {one.manifest_digest for one in self._lists.values()}
+                kind = kind_of(node.document, node.entry)
+                why = Why.ATTESTATION if kind is CarriedKind.ATTESTATION else Why.ARTIFACT
+                yield LeftOut(why, f"{kind} {node.digest}", self._reason(node))
+
+    def _notes(self, taken: Collection[str]) -> Iterator[str]:
+        """Yield which digests change, a sentence each."""
+        kept = {*taken} | {one.manifest_digest for one in self._lists.values()}
         for reference, nodes in self._nodes_of.items():
             for node in nodes if reference in self._named and not self._is_backup else ():
                 if node.is_index and node.digest not in kept:
@@ -547,7 +550,10 @@ def is_no_image(members: Members[Layer], entry: Descriptor, document: object) ->
         return True
     match document:
         case {"config": {"digest": str(digest)}}:
-            data = members.documents.get(_blob_name(digest))
+            name = _blob_name(digest)
+            if 0 <= members.blobs.get(name, -1) <= MAX_DOCUMENT_BYTES:
+                return True
+            data = members.documents.get(name)
             config = _parsed(data) if data is not None else None
             return config is not None and "rootfs" not in config
     return False

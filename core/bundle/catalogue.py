@@ -15,6 +15,7 @@ from typing import Any
 from core.bundle.carried import Carried, CarriedKind
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
+from core.bundle.left_out import LeftOut, Why
 from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
 from core.bundle.reference import Reference
 from core.files import write_atomically
@@ -160,6 +161,7 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
+        tuple(_left_out(each) for each in record["left_out"]),
         carried=tuple(_carried(one) for one in record["carried"]),
         carries=record["carries"],
     )
@@ -175,6 +177,10 @@ def _carried(record: dict[str, Any]) -> Carried:
         tuple(Reference(**name) for name in record["beside"]),
         record["subject"],
     )
+
+
+def _left_out(record: dict[str, Any]) -> LeftOut:
+    return LeftOut(**{**record, "why": Why(record["why"])})
 
 
 def _references(record: dict[str, Any]) -> tuple[Reference, ...]:

@@ -96,6 +96,7 @@ def bundle_of(
         lists=contents.lists,
         notes=contents.notes,
         layout=contents.layout,
+        left_out=contents.left_out,
         carried=contents.carried,
         carries=carries,
     )

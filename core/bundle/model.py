@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.bundle.carried import Carried
+from core.bundle.left_out import LeftOut, told
 from core.bundle.reference import Reference
 from core.errors import BundleError
 from core.printable import printable
+from core.words import count
 
 DOCKER_ARCHIVE = "docker-archive"
 OCI_LAYOUT = "oci-layout"
@@ -123,6 +125,7 @@ class Contents:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    left_out: tuple[LeftOut, ...] = ()
     carried: tuple[Carried, ...] = ()
 
 
@@ -130,9 +133,10 @@ class Contents:
 class Bundle:
     """What a bundle holds.
 
-    `notes` is what a person should know of it, a sentence each; `layout` is `docker-archive` for
-    all that `docker load` takes, else `oci-layout`. `carried` is what travels with the images, in
-    an order in which each can be put; without `carries` that was left out.
+    `notes` is what a person should know of it, a sentence each, `left_out` what is not taken of it
+    and why; `remarks` tells both. `layout` is `docker-archive` for all that `docker load` takes,
+    else `oci-layout`. `carried` is what travels with the images, in an order in which each can be
+    put; without `carries` that was left out.
     """
 
     name: str
@@ -142,8 +146,30 @@ class Bundle:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    left_out: tuple[LeftOut, ...] = ()
     carried: tuple[Carried, ...] = ()
     carries: bool = True
+
+    @property
+    def nameless(self) -> tuple[Image, ...]:
+        """The images that nothing names: they get no name in the registry either."""
+        return tuple(image for image in self.images if not image.references)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that a person should know of it, a sentence each."""
+        return (*self.notes, *told(self.left_out), *self._nameless_told())
+
+    def _nameless_told(self) -> tuple[str, ...]:
+        if not self.nameless:
+            return ()
+        if len(self.images) == 1:
+            return ("its image has no name: give it one with --name NAME:TAG",)
+        several = count(len(self.nameless), "image has", "images have")
+        return (
+            f"{several} no name and cannot be had by one: save them again with names, or each in "
+            "a bundle of its own, and give that one with --name",
+        )
 
     @property
     def blobs(self) -> dict[str, int]:
@@ -192,7 +218,7 @@ class Bundle:
         }
         if len(self.images) != 1 and not of_one_list:
             raise BundleError(
-                f"{self.name}: holds {len(self.images)} images, so it takes no name",
+                f"{self.name}: holds {count(len(self.images), 'image')}, so it takes no name",
                 remedy="Give --name only with a bundle of one image.",
             )
         return replace(

@@ -102,6 +102,7 @@ def oci_contents(
         outcome.lists,
         (*notes, *outcome.notes),
         OCI_LAYOUT,
+        left_out=outcome.left_out,
         carried=outcome.carried,
     )
 

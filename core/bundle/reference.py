@@ -17,6 +17,7 @@ _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 _PINNED = re.compile(r"@sha256:[0-9a-f]{64}$")
+_SHORT = 12
 MAX_NAME = 255
 
 
@@ -74,7 +75,7 @@ def digest_tag(digest: str) -> str:
 
     (`sha256-<hex>` would be taken for the list of an image's signatures.)
     """
-    return f"digest-{digest.removeprefix('sha256:')}"
+    return f"digest-{digest.partition(':')[2][:_SHORT]}"
 
 
 def is_tagged(text: str) -> bool:

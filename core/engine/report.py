@@ -11,6 +11,7 @@ from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, Stat
 from core.engine.request import CLEANS, GCS, HOST_JOBS, KEEPS, REPAIRS, RunKind
 from core.telling import PARTICULAR, Particular, particulars_in
 from core.telling import size as size
+from core.words import count as count
 
 WIDTH = 100
 # Steps that only look, so that "nothing to do" would be an odd thing to say of them.
@@ -267,11 +268,6 @@ def sign(state: State) -> str:
         State.WAITING: ".",
         State.MISSING: "+",
     }.get(state, "x")
-
-
-def count(number: int, word: str) -> str:
-    """Return a number with its noun: `1 host`, `3 hosts`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def clock(seconds: float) -> str:
