@@ -1,6 +1,7 @@
 """Reading bundles: any archive of images, in one pass, trusting nothing in it."""
 
 from core.bundle.catalogue import Catalogue, LayerIndex
+from core.bundle.checksums import sums_key
 from core.bundle.contents import contents_of
 from core.bundle.decompress import compression_of
 from core.bundle.generations import (
@@ -22,12 +23,13 @@ from core.bundle.model import (
     Bundle,
     BundleFile,
     Contents,
+    Fault,
     Image,
     Layer,
     ManifestList,
     sha256_digest,
 )
-from core.bundle.naming import without_collisions
+from core.bundle.naming import Clash, Names, collision, names_of
 from core.bundle.problems import Problems
 from core.bundle.reference import Reference, parse_reference
 from core.bundle.rewrite import WantedImage, write_docker_archive
@@ -40,7 +42,7 @@ from core.bundle.shelf import (
     packing_of,
     registry_bytes,
 )
-from core.bundle.source import DESCRIPTORS, OpenBundle, open_bundle
+from core.bundle.source import DESCRIPTORS, OpenBundle, next_part_named, open_bundle
 from core.bundle.taking import is_taken, take
 from core.bundle.tarstream import Member, TarStream
 
@@ -53,8 +55,10 @@ __all__ = [
     "Bundle",
     "BundleFile",
     "Catalogue",
+    "Clash",
     "Contents",
     "Dated",
+    "Fault",
     "Generation",
     "Ignored",
     "Image",
@@ -65,6 +69,7 @@ __all__ = [
     "Media",
     "Member",
     "Members",
+    "Names",
     "OnStick",
     "OpenBundle",
     "Problems",
@@ -75,6 +80,7 @@ __all__ = [
     "bundle_file",
     "bundle_of",
     "collect",
+    "collision",
     "compression_of",
     "contents_of",
     "find_bundles",
@@ -86,14 +92,16 @@ __all__ = [
     "list_bundle",
     "media_of",
     "names_in",
+    "names_of",
+    "next_part_named",
     "open_bundle",
     "packing_of",
     "parse_reference",
     "platform_name",
     "registry_bytes",
     "sha256_digest",
+    "sums_key",
     "take",
     "verify_bundle",
-    "without_collisions",
     "write_docker_archive",
 ]

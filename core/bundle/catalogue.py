@@ -14,7 +14,7 @@ from typing import Any
 
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
-from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
+from core.bundle.model import Bundle, BundleFile, Fault, Image, Layer, ManifestList
 from core.bundle.reference import Reference
 from core.files import write_atomically
 
@@ -159,6 +159,10 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
+        tuple(Fault(**fault) for fault in record.get("faults", ())),
+        record.get("examined", ""),
+        record.get("imported_at", 0.0),
+        record.get("keeps_registry", False),
     )
 
 

@@ -11,7 +11,8 @@ from core.bundle.contents import contents_of
 from core.bundle.layers import LayerStream
 from core.bundle.members import Members, collect
 from core.bundle.model import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Bundle, BundleFile, Contents, Layer
-from core.bundle.source import OpenBundle, open_bundle
+from core.bundle.problems import Problems
+from core.bundle.source import OpenBundle, next_part_named, open_bundle
 from core.bundle.tarstream import Member
 
 TakeLayer = Callable[[LayerStream], Layer]
@@ -44,7 +45,8 @@ def list_bundle(
     with open_bundle(file, told, check_sums=False) as opened:
         reading.append(opened)
         try:
-            members = _read_layers(opened, file, _listed)
+            members = Members[Layer](file.name)
+            _read_layers(opened, file, _listed, members)
         finally:
             # The bundle knows `told`: zstd's objects in such a circle would never be let go.
             reading.clear()
@@ -55,6 +57,7 @@ def verify_bundle(
     file: BundleFile,
     go_on: Callable[[], None] = lambda: None,
     progress: Callable[[int], None] = lambda _: None,
+    problems: Problems | None = None,
 ) -> Bundle:
     """Check everything that an import would check: every byte, digest and checksum.
 
@@ -62,6 +65,7 @@ def verify_bundle(
         file: The bundle.
         go_on: Called before every read; raises to end the reading.
         progress: Told the bytes of the file read so far.
+        problems: Where those go that leave something whole; the first one is raised if None.
 
     Raises:
         BundleError: it is not whole, or not what it claims.
@@ -72,10 +76,12 @@ def verify_bundle(
         digests = layer.digests(lambda: progress(opened.read_bytes))
         return replace(listed, diff_id=digests.diff_id, source_digest=digests.source_digest)
 
-    with open_bundle(file, go_on) as opened:
-        members = _read_layers(opened, file, verified)
+    problems = problems or Problems(keep_going=False)
+    members = Members[Layer](file.name)
+    with open_bundle(file, go_on) as opened, problems.noted(), next_part_named(file):
+        _read_layers(opened, file, verified, members, problems)
         opened.finish()
-    return bundle_of(file, contents_of(members), imported=False)
+    return bundle_of(file, contents_of(members, problems), imported=False)
 
 
 def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle:
@@ -91,11 +97,17 @@ def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle
     )
 
 
-def _read_layers(opened: OpenBundle, file: BundleFile, take: TakeLayer) -> Members[Layer]:
+def _read_layers(
+    opened: OpenBundle,
+    file: BundleFile,
+    take: TakeLayer,
+    members: Members[Layer],
+    problems: Problems | None = None,
+) -> None:
     def taken(member: Member, head: bytes) -> Layer:
         return take(LayerStream(opened.archive, member, head, file.name))
 
-    return collect(opened.archive, Members[Layer](file.name), taken)
+    collect(opened.archive, members, taken, problems)
 
 
 def _listed(layer: LayerStream) -> Layer:

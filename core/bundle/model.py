@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.bundle.reference import Reference
-from core.errors import BundleError
+from core.errors import BundleError, kinds_by_code
 from core.printable import printable
 
 DOCKER_ARCHIVE = "docker-archive"
@@ -111,6 +111,28 @@ class ManifestList:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """Something that is wrong with a bundle, as it is kept between runs."""
+
+    code: str
+    what: str
+    remedy: str
+
+    @classmethod
+    def of(cls, error: BundleError) -> Fault:
+        """Return what an error says."""
+        return cls(error.code, error.what, error.remedy)
+
+    @property
+    def error(self) -> BundleError:
+        """The error that said it."""
+        kind = kinds_by_code().get(self.code, BundleError)
+        return (kind if issubclass(kind, BundleError) else BundleError)(
+            self.what, remedy=self.remedy
+        )
+
+
+@dataclass(frozen=True)
 class Contents:
     """What the members of a bundle come to; for the fields see `Bundle`."""
 
@@ -124,8 +146,19 @@ class Contents:
 class Bundle:
     """What a bundle holds.
 
-    `notes` is what a person should know of it, a sentence each; `layout` is `docker-archive` for
-    all that `docker load` takes, else `oci-layout`.
+    Args:
+        name: The file's.
+        size_bytes: Of the file.
+        images: Those that are whole, where others are not.
+        imported: The registry has confirmed all of `images`.
+        lists: What ties them together where they are for several platforms.
+        notes: What a person should know of it, a sentence each.
+        layout: `docker-archive` for all that `docker load` takes, else `oci-layout`.
+        faults: What is wrong with it. An import takes `images` all the same if that is asked for.
+        examined: With which checksums beside it every byte of it was found right, as a digest;
+            empty where that was not looked at.
+        imported_at: When it was first imported, in seconds since the epoch.
+        keeps_registry: Its names keep their source registry, whatever the config says.
     """
 
     name: str
@@ -135,6 +168,10 @@ class Bundle:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    faults: tuple[Fault, ...] = ()
+    examined: str = ""
+    imported_at: float = 0.0
+    keeps_registry: bool = False
 
     @property
     def blobs(self) -> dict[str, int]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from core.bundle import find_bundles
 from core.cli.bundles import given_path
 from core.cli.secrets import asked_secrets
-from core.cli.views import EXIT_CODES, follow, print_report
+from core.cli.views import follow, print_report
 from core.config import Config, missing_files
-from core.engine.journal import JournalReader, State
+from core.engine.journal import EXIT_CODES, JournalReader, State
 from core.engine.launcher import start_run, true_state
 from core.engine.report import (
     nothing_words,

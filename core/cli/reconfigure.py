@@ -8,7 +8,7 @@ from argparse import Namespace
 
 from core.cli.jobs import run_to_end
 from core.cli.secrets import asked_secrets
-from core.cli.views import EXIT_CODES, follow
+from core.cli.views import follow
 from core.config import Config
 from core.engine.changes import (
     DU,
@@ -19,7 +19,7 @@ from core.engine.changes import (
     changes_of,
     changes_record,
 )
-from core.engine.journal import JournalReader, State
+from core.engine.journal import EXIT_CODES, JournalReader, State
 from core.engine.launcher import start_run, true_state
 from core.engine.report import causes_of, report_record
 from core.engine.request import RunKind, RunRequest

@@ -29,6 +29,7 @@ from core.bundle import (
     bundle_of,
     collect,
     contents_of,
+    next_part_named,
     sha256_digest,
 )
 from core.errors import BundleCorrupt, BundleError, Cancelled, RegistryFull
@@ -142,7 +143,7 @@ class Pass:
 
     def read_all(self) -> Members[Layer]:
         pending: Members[Future[Layer]] = Members(self.owner.file.name)
-        with self.problems.noted():
+        with self.problems.noted(), next_part_named(self.owner.file):
             collect(self.opened.archive, pending, self._take_layer, self.problems)
             self.opened.finish()
         return pending.with_layers({name: layer.result() for name, layer in pending.layers.items()})
