@@ -13,7 +13,7 @@ from tests.support.packages import deb, tar
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, to_key, walk_to
 from tests.tui.fake_engine import FakeEngine
-from tests.tui.test_hostile_text import EVIL, see_it_safe
+from tests.tui.walks.test_hostile_text import EVIL, see_it_safe
 from tui.draft import Draft
 from tui.fields import FIELDS, default_of, fields_for, picked
 from tui.found import quick, slow

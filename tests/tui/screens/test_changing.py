@@ -14,7 +14,7 @@ from core.errors import HostUnreachable
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, task, well
-from tests.tui.test_maintenance import to_line
+from tests.tui.screens.test_maintenance import to_line
 from tui.again import retry_of
 from tui.site import Site
 

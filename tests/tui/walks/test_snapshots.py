@@ -2,7 +2,7 @@
 
 After a change that is meant, have them written anew, and read the difference before it is kept:
 
-    AIRFERRY_UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/tui/test_snapshots.py && git diff
+    AIRFERRY_UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/tui/walks/test_snapshots.py && git diff
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from tests.tui.driving import opened
 from tests.tui.fake_engine import FakeEngine
 from tests.tui.recording import read_recording
 from tests.tui.replay import RecordedEngine, recorded_site
+from tests.tui.screens.test_changing import STAYS, changing
 from tests.tui.shots import ReplayLauncher
 from tests.tui.snapshot import NOW, SIZES, SNAPSHOTS, UPDATE, difference, snapshot
 from tests.tui.stops import AT_WORK, CHANGING, ENDED, FAILED, Stop, go
-from tests.tui.test_changing import STAYS, changing
 from tui.launch import Launcher
 
 Usage = namedtuple("Usage", ("total", "used", "free"))

@@ -13,7 +13,7 @@ from core.errors import HostKeyUnknown, HostUnreachable
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, checked, failed, hosts_of, line
-from tests.tui.test_hostile_text import EVIL, see_it_safe
+from tests.tui.walks.test_hostile_text import EVIL, see_it_safe
 from tui.host_list import expanded
 from tui.hosts_edit import HostEntry, add_hosts
 from tui.hostview import ORDERS, STATES, HostResult, in_order

@@ -8,7 +8,7 @@ import pytest
 
 from core.hosts.facts import DockerFacts, Facts
 from core.hosts.preflight import Needs, preflight, release_findings
-from tests.unit.test_facts import FIT, MIB
+from tests.unit.hosts.test_facts import FIT, MIB
 
 NOTHING = Needs()
 DOCKER = DockerFacts("/usr/bin/docker", "20.10.24+dfsg1", "overlay2")

@@ -20,7 +20,7 @@ from core.hosts.tunnels import Tunnel, TunnelBook, TunnelStatus
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import Driver, opened
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, task, well
-from tests.tui.test_hostile_text import EVIL, LONG, see_it_safe
+from tests.tui.walks.test_hostile_text import EVIL, LONG, see_it_safe
 from tui import backups
 from tui.again import retry_of
 from tui.backups import FoundBackup, backups_in, restore_line, with_needed

@@ -11,7 +11,7 @@ from core.engine.journal import State
 from core.engine.request import RunKind, RunRequest
 from core.registry import STAGE, RegistryServer
 from tests.support.upkeep import Upkeep, upkeep_site
-from tests.unit.test_backup_killed import engine_ended, some_moment
+from tests.unit.steps.test_backup_killed import engine_ended, some_moment
 
 TIMES = 20
 PARTS = 100

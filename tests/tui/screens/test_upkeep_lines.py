@@ -16,8 +16,8 @@ from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened
 from tests.tui.fake_engine import FakeEngine, failed, task
-from tests.tui.test_hostile_text import EVIL, see_it_safe
-from tests.tui.test_maintenance import to_line
+from tests.tui.screens.test_maintenance import to_line
+from tests.tui.walks.test_hostile_text import EVIL, see_it_safe
 
 DIGEST = f"sha256:{'ab' * 32}"
 ROTTEN = RegistryDamaged("1 damaged part in 1 image: calico/node:v3.20.0")

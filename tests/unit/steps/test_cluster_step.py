@@ -16,7 +16,7 @@ from core.registry import RegistryClient
 from core.steps.cluster import ClusterFiles, files_of_site
 from core.steps.work import Work
 from tests.support.fakes import FakeTeller
-from tests.unit.test_cluster_files import bundle
+from tests.unit.cluster.test_cluster_files import bundle
 
 
 @dataclass

@@ -35,7 +35,7 @@ from core.steps.work import Work
 from core.telling import rooms_in
 from tests.support.archives import sample_images, write_bundle
 from tests.support.fakes import FakeTeller
-from tests.unit.test_facts import FIT
+from tests.unit.hosts.test_facts import FIT
 
 HOST = HostConfig("worker-03", "10.0.0.13")
 REPO = SimpleNamespace(summary="apt, 4 packages", size_bytes=60_000_000, engine_version="20.10.24")

@@ -1,0 +1,1 @@
+"""Tests of core.cluster: the files that are written for the cluster."""
