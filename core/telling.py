@@ -38,11 +38,6 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TB"
 
 
-def count(number: int, word: str) -> str:
-    """Return a number with its noun: `1 host`, `3 hosts`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def room_fact(left_bytes: int, place: str, when: str = "") -> tuple[str, str]:
     """Return a fact about the room that is left when all has come that is to come.
 

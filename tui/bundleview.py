@@ -164,7 +164,7 @@ def bundle_lines(bundle: Bundle, in_registry: InRegistry | None = None) -> list[
             Text(f"{fit(first, 42)} {fit(image.platform, 14)} {total:>15}"),
         )
         lines += [Text(f"  also {safe(name, 66)}") for name in others]
-    lines += [Text(f"! {safe(note, 200)}") for note in bundle.notes]
+    lines += [Text(f"! {safe(note, 200)}") for note in bundle.remarks]
     return lines
 
 

@@ -13,6 +13,7 @@ from core.bundle.generations import (
 )
 from core.bundle.images import platform_name
 from core.bundle.layers import CHUNK_BYTES, LayerStream
+from core.bundle.left_out import LeftOut, Why, told
 from core.bundle.listing import bundle_of, list_bundle, verify_bundle
 from core.bundle.media import Media, OnStick, Stick, media_of
 from core.bundle.members import Members, collect
@@ -65,6 +66,7 @@ __all__ = [
     "Layer",
     "LayerIndex",
     "LayerStream",
+    "LeftOut",
     "ManifestList",
     "Media",
     "Member",
@@ -77,6 +79,7 @@ __all__ = [
     "Stick",
     "TarStream",
     "WantedImage",
+    "Why",
     "bundle_file",
     "bundle_of",
     "collect",
@@ -102,6 +105,7 @@ __all__ = [
     "sha256_digest",
     "sums_key",
     "take",
+    "told",
     "verify_bundle",
     "write_docker_archive",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
+from core.bundle.left_out import LeftOut, Why
 from core.bundle.model import Bundle, BundleFile, Fault, Image, Layer, ManifestList
 from core.bundle.reference import Reference
 from core.files import write_atomically
@@ -159,11 +160,16 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
+        tuple(_left_out(each) for each in record["left_out"]),
         tuple(Fault(**fault) for fault in record.get("faults", ())),
         record.get("examined", ""),
         record.get("imported_at", 0.0),
         record.get("keeps_registry", False),
     )
+
+
+def _left_out(record: dict[str, Any]) -> LeftOut:
+    return LeftOut(**{**record, "why": Why(record["why"])})
 
 
 def _references(record: dict[str, Any]) -> tuple[Reference, ...]:

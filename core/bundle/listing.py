@@ -94,6 +94,7 @@ def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle
         lists=contents.lists,
         notes=contents.notes,
         layout=contents.layout,
+        left_out=contents.left_out,
     )
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.bundle.left_out import LeftOut, told
 from core.bundle.reference import Reference
 from core.errors import BundleError, kinds_by_code
 from core.printable import printable
+from core.words import count
 
 DOCKER_ARCHIVE = "docker-archive"
 OCI_LAYOUT = "oci-layout"
@@ -140,6 +142,7 @@ class Contents:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,9 @@ class Bundle:
         images: Those that are whole, where others are not.
         imported: The registry has confirmed all of `images`.
         lists: What ties them together where they are for several platforms.
-        notes: What a person should know of it, a sentence each.
+        notes: What a person should know of it, a sentence each; `remarks` tells all.
         layout: `docker-archive` for all that `docker load` takes, else `oci-layout`.
+        left_out: What is not taken of it, and why; it costs nothing.
         faults: What is wrong with it. An import takes `images` all the same if that is asked for.
         examined: With which checksums beside it every byte of it was found right, as a digest;
             empty where that was not looked at.
@@ -168,10 +172,32 @@ class Bundle:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    left_out: tuple[LeftOut, ...] = ()
     faults: tuple[Fault, ...] = ()
     examined: str = ""
     imported_at: float = 0.0
     keeps_registry: bool = False
+
+    @property
+    def nameless(self) -> tuple[Image, ...]:
+        """The images that nothing names: they get no name in the registry either."""
+        return tuple(image for image in self.images if not image.references)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that a person should know of it, a sentence each."""
+        return (*self.notes, *told(self.left_out), *self._nameless_told())
+
+    def _nameless_told(self) -> tuple[str, ...]:
+        if not self.nameless:
+            return ()
+        if len(self.images) == 1:
+            return ("its image has no name: give it one with --name NAME:TAG",)
+        several = count(len(self.nameless), "image has", "images have")
+        return (
+            f"{several} no name and cannot be had by one: save them again with names, or each in "
+            "a bundle of its own, and give that one with --name",
+        )
 
     @property
     def blobs(self) -> dict[str, int]:
@@ -219,7 +245,7 @@ class Bundle:
         }
         if len(self.images) != 1 and not of_one_list:
             raise BundleError(
-                f"{self.name}: holds {len(self.images)} images, so it takes no name",
+                f"{self.name}: holds {count(len(self.images), 'image')}, so it takes no name",
                 remedy="Give --name only with a bundle of one image.",
             )
         return replace(

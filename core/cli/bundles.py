@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 
 from core.bundle import (
@@ -78,7 +79,8 @@ def _record(found: Bundle, *, verified: bool) -> dict[str, object]:
         "layout": found.layout,
         "verified": verified,
         "images": [_image_record(image) for image in found.images],
-        "notes": list(found.notes),
+        "notes": list(found.remarks),
+        "left_out": [asdict(each) for each in found.left_out],
     }
 
 
@@ -117,5 +119,5 @@ def _text(found: Bundle, *, verified: bool) -> str:
             f"{size(image.bundle_bytes):>9} -> {size(image.size_bytes)}"
         )
         lines += [f"      also {name}" for name in names[1:]]
-    lines += [f"    note: {note}" for note in found.notes]
+    lines += [f"    note: {note}" for note in found.remarks]
     return "\n".join(lines)

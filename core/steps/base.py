@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol
 
 from core.errors import AirferryError, StillMissing
 from core.telling import Particular
+from core.words import some_of as some_of
 
 DU = "du"
 
@@ -106,10 +107,3 @@ class VerifyStep(Step):
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         raise StillMissing(missing.what, remedy=missing.remedy)
-
-
-def some_of(names: list[str], limit: int = 3) -> str:
-    """Return the first few names and how many more there are."""
-    shown = ", ".join(names[:limit])
-    more = len(names) - limit
-    return f"{shown} and {more} more" if more > 0 else shown

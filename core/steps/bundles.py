@@ -28,8 +28,9 @@ from core.registry import Import, Ingested, lacks_of_names, lacks_of_stage, publ
 from core.steps.base import DU, Missing, Step, Teller, some_of
 from core.steps.room import registry_bytes
 from core.steps.work import Work
-from core.telling import NOTED, Particular, count
+from core.telling import NOTED, Particular
 from core.threads import in_thread
+from core.words import count
 
 
 class BundleStep(Step):
@@ -70,7 +71,7 @@ class BundleStep(Step):
         """Tell what is left out of the bundle, and what there is to note; return how much is."""
         file, known = self._file, self._work.known(self._file)
         left = self._work.left_out_of(file)
-        notes = known.notes if known else ()
+        notes = known.remarks if known else ()
         tell.particulars([*left, *(Particular(NOTED, file.name, note=note) for note in notes)])
         return len(left)
 
@@ -223,13 +224,9 @@ class BundleImport(BundleStep):
     async def _publish(self, tell: Teller) -> None:
         file, work = self._file, self._work
         bundle = work.known_bundles()[file]
-        nameless = sum(not image.references for image in (work.known(file) or bundle).images)
-        if nameless:
-            has = "image has" if nameless == 1 else "images have"
-            tell.warn(
-                f"{file.name}: {nameless} {has} no name and cannot be pulled by one: "
-                "import a bundle of one image with --name NAME"
-            )
+        known = work.known(file) or bundle
+        if known.nameless:
+            tell.warn(f"{file.name}: {known.remarks[-1]}")
         tell.say("naming the images")
         tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
         tell.log(f"{file.name}: {tags} tags put")

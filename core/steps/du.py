@@ -20,9 +20,10 @@ from core.steps.base import Missing, Teller, VerifyStep, some_of
 from core.steps.room import registry_bytes
 from core.steps.targets import DuStep, comes_true
 from core.steps.work import Work
-from core.telling import FOLLOW, FOR_THIS_RUN, RESTARTS, count, room_fact
+from core.telling import FOLLOW, FOR_THIS_RUN, RESTARTS, room_fact
 from core.threads import in_thread
 from core.versions import newest, release_in
+from core.words import count
 
 START_TIMEOUT_S = 30.0
 IMPORT_REMEDY = "Run: airferry import. What is there is not sent again."
