@@ -162,7 +162,7 @@ class Bundle:
         examined: With which checksums beside it every byte of it was found right, as a digest;
             empty where that was not looked at.
         imported_at: When it was first imported, in seconds since the epoch.
-        keeps_registry: Its names keep their source registry, whatever the config says.
+        keeps_registry: Its names on the site begin with the registry that they came from.
     """
 
     name: str
@@ -234,12 +234,28 @@ class Bundle:
             ),
         )
 
+    def keeping_registry(self, kept: bool) -> Bundle:
+        """Return the same bundle, its names on the site with the registry they came from or not."""
+        if kept == self.keeps_registry:
+            return self
+
+        def marked(references: tuple[Reference, ...]) -> tuple[Reference, ...]:
+            return tuple(replace(reference, kept=kept) for reference in references)
+
+        return replace(
+            self,
+            images=tuple(replace(i, references=marked(i.references)) for i in self.images),
+            lists=tuple(replace(each, references=marked(each.references)) for each in self.lists),
+            keeps_registry=kept,
+        )
+
     def named(self, reference: Reference) -> Bundle:
         """Return the same bundle with this name for the one image in it.
 
         Raises:
             BundleError: there are several images (for one platform) in it.
         """
+        reference = replace(reference, kept=self.keeps_registry)
         of_one_list = len(self.lists) == 1 and {frozenset(self.lists[0].references)} == {
             frozenset(image.references) for image in self.images
         }

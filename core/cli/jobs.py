@@ -128,6 +128,7 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
         accept_new_host_keys=getattr(options, "accept_new_host_keys", False),
         keep_going=getattr(options, "keep_going", False),
         later_wins=getattr(options, "later_wins", False),
+        keep_source_registry=getattr(options, "keep_source_registry", False),
         recompress=bool(getattr(options, "recompress", "")),
         name=getattr(options, "name", ""),
     )

@@ -36,7 +36,9 @@ def reconfigure(options: Namespace, config: Config) -> int:
         config.path,
         hosts=tuple(options.host),
         accept_new_host_keys=options.accept_new_host_keys,
+        keep_going=options.keep_going,
         later_wins=options.later_wins,
+        keep_source_registry=options.keep_source_registry,
         remove_registry=options.remove_registry,
     )
     if not options.dry_run and not options.yes and (sys.stdin is None or not sys.stdin.isatty()):

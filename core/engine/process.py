@@ -274,6 +274,7 @@ def _import_options(request: RunRequest, files: tuple[BundleFile, ...]) -> Impor
     return ImportOptions(
         keep_going=request.keep_going,
         later_wins=request.later_wins,
+        keep_source_registry=request.keep_source_registry,
         recompress=request.recompress,
         name=name,
     )

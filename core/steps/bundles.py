@@ -165,6 +165,9 @@ class BundleImport(BundleStep):
             self._given_up = True
             return False
         self._tell_outcome(done, tell)
+        before = work.known(file)
+        if before is not None:  # as an earlier import was asked to
+            done.bundle = done.bundle.keeping_registry(before.keeps_registry)
         faults = tuple(map(Fault.of, done.problems))
         work.keep(file, replace(done.bundle, imported=False, faults=faults))
         self._require_usable(work.known(file))

@@ -55,6 +55,7 @@ class ImportOptions:
 
     keep_going: bool = False
     later_wins: bool = False
+    keep_source_registry: bool = False
     recompress: bool = False
     name: Reference | None = None
 
@@ -202,15 +203,23 @@ class Work:
             found = self.catalogue.find(file)
             if found is None:
                 return None
-            if self.options.name:
-                found = found.named(self.options.name)
-            self._known[file] = found
+            self._known[file] = self._as_on_site(found)
         return self._known[file]
+
+    def _as_on_site(self, bundle: Bundle) -> Bundle:
+        """Return a bundle with the names that it has on this site, by config and options.
+
+        Raises:
+            BundleError: it is given a name that it cannot have.
+        """
+        kept = self.config.keep_source_registry or self.options.keep_source_registry
+        if kept or self.config.keep_source_registry is False:
+            bundle = bundle.keeping_registry(bool(kept))
+        return bundle.named(self.options.name) if self.options.name else bundle
 
     def keep(self, file: BundleFile, bundle: Bundle) -> Bundle:
         """Note what a bundle holds, and return it (with the name that it was given)."""
-        if self.options.name:
-            bundle = bundle.named(self.options.name)
+        bundle = self._as_on_site(bundle)
         if bundle.imported and not bundle.imported_at:
             known = self.known(file)
             bundle = replace(bundle, imported_at=(known and known.imported_at) or time.time())
