@@ -30,6 +30,7 @@ from core.bundle.model import (
     ManifestList,
     sha256_digest,
 )
+from core.bundle.problems import Problems
 from core.bundle.reference import Reference, digest_tag
 from core.errors import BundleCorrupt
 
@@ -181,6 +182,7 @@ class Carrying:
         images: Its images by the digest of the manifest that is in the file.
         tops: What index.json names.
         named: The images that each name stands for.
+        problems: Where damage of what is carried goes; the first one is raised if None.
         carries: Whether anything but images and lists is taken.
     """
 
@@ -190,6 +192,7 @@ class Carrying:
         images: Mapping[str, Image],
         tops: Sequence[Top],
         named: Mapping[Reference, Sequence[Named]],
+        problems: Problems,
         *,
         carries: bool,
     ) -> None:
@@ -197,6 +200,7 @@ class Carrying:
         self._images = images
         self._tops = tops
         self._named = named
+        self._problems = problems
         self._carries = carries
         self._nodes: dict[str, _Node | None] = {}
         self._lists: dict[tuple[str, ...], ManifestList] = {}
@@ -228,9 +232,8 @@ class Carrying:
     def _made(self, digest: str, entry: Descriptor, depth: int) -> _Node | None:
         data = self._members.documents.get(_blob_name(digest))
         document = _parsed(data) if data is not None else None
-        if data is None or document is None:
+        if data is None or document is None or not self._is_sound(data, digest):
             return None
-        _require_digest(self._members.label, data, digest)
         node = _Node(digest, entry, data.decode(), document, image=self._images.get(digest))
         children = document.get("manifests")
         if isinstance(children, list):
@@ -272,8 +275,7 @@ class Carrying:
         if name not in members.documents and (data := _inline(part)) is not None:
             members.documents.setdefault(name, data)
         if (document := members.documents.get(name)) is not None:
-            _require_digest(members.label, document, digest)
-            return len(document)
+            return len(document) if self._is_sound(document, digest) else None
         if name in members.blobs:
             return members.blobs[name]
         layer = members.layers.get(name)
@@ -281,6 +283,14 @@ class Carrying:
             return None
         members.used.add(name)
         return layer.bundle_bytes
+
+    def _is_sound(self, data: bytes, digest: str) -> bool:
+        with self._problems.noted():
+            if sha256_digest(data) == digest:
+                return True
+            label, name = self._members.label, _blob_name(digest)
+            raise BundleCorrupt(f"{label}: {name!r} has another digest than its name")
+        return False
 
     def _settle(self, reference: Reference, several: Sequence[Named]) -> None:
         """Decide what a name stands for: an index of the file, a list of its own, or one image."""
@@ -557,12 +567,6 @@ def is_no_image(members: Members[Layer], entry: Descriptor, document: object) ->
             config = _parsed(data) if data is not None else None
             return config is not None and "rootfs" not in config
     return False
-
-
-def _require_digest(label: str, data: bytes, digest: str) -> None:
-    if sha256_digest(data) != digest:
-        name = _blob_name(digest)
-        raise BundleCorrupt(f"{label}: {name!r} has another digest than its name")
 
 
 def _parsed(data: bytes) -> Mapping[str, Any] | None:

@@ -169,7 +169,8 @@ def collect(
                 if isinstance(document, _Unread):
                     if reason := _reason_to_pass_over(member, head):
                         members.passed_over[name] = reason
-                    members.blobs[name] = take_blob(member, document.head)
+                    with problems.noted():
+                        members.blobs[name] = take_blob(member, document.head)
                     continue
             elif reason := _reason_to_pass_over(member, head):
                 members.passed_over[name] = reason

@@ -94,7 +94,7 @@ def oci_contents(
         reference: [Named(one.digest, one.descriptor) for one in several]
         for reference, several in named.items()
     }
-    outcome = Carrying(members, built, tops, found_by_name, carries=carries).outcome()
+    outcome = Carrying(members, built, tops, found_by_name, problems, carries=carries).outcome()
     notes = [f"{digest} is named, but not in the file" for digest in walk.absent]
     notes += [f"{name.familiar} is named after the file" for name in after_file]
     return Contents(
