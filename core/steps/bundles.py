@@ -12,8 +12,10 @@ from core.bundle import (
     Bundle,
     BundleFile,
     Fault,
+    as_oci,
     collision,
     is_taken,
+    needs_docker,
     take,
 )
 from core.config import Mode
@@ -21,6 +23,7 @@ from core.errors import (
     BundleError,
     DuDiskFull,
     RegistryFull,
+    RegistryKindRefused,
     RegistryUnreachable,
 )
 from core.files import nearest_directory
@@ -231,8 +234,25 @@ class BundleImport(BundleStep):
         if known.nameless:
             tell.warn(f"{file.name}: {known.remarks[-1]}")
         tell.say("naming the images")
-        tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
+        try:
+            tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
+        except RegistryKindRefused:
+            if not needs_docker(bundle):
+                raise
+            tell.say("naming the images by OCI manifests")
+            bundle = self._as_oci(tell)
+            tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
         tell.log(f"{file.name}: {tags} tags put")
+
+    def _as_oci(self, tell: Teller) -> Bundle:
+        """Note the bundle with OCI's manifests only, tell their digests, and return it."""
+        file, work = self._file, self._work
+        made = as_oci(work.known(file) or work.known_bundles()[file])
+        work.keep(file, made)
+        for reference, images in made.references.items():
+            digest = (made.list_of(reference) or images[0]).manifest_digest
+            tell.log(f"{reference.familiar}: filed as an OCI manifest, {digest}")
+        return work.known_bundles()[file]
 
 
 class BundleRead(BundleStep):
