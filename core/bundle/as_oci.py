@@ -46,7 +46,8 @@ _REASON = "the registry takes OCI manifests only, and written anew it would have
 
 def needs_docker(bundle: Bundle) -> bool:
     """Whether a bundle has manifests of Docker's kinds."""
-    kinds = (part.manifest_type for part in (*bundle.images, *bundle.lists))
+    kinds = [one.manifest_type for one in bundle.images]
+    kinds += [one.manifest_type for one in bundle.lists]
     return any(kind in _DOCKER for kind in kinds)
 
 

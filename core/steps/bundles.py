@@ -14,6 +14,7 @@ from core.bundle import (
     Fault,
     as_oci,
     collision,
+    counted,
     is_taken,
     needs_docker,
     take,
@@ -122,12 +123,15 @@ class BundleImport(BundleStep):
             parts = count(len(lacks), "part")
             return Missing(f"{file.name}: {parts} not in the registry", size)
         left = self._tell_of(tell)
-        tell.found(f"{images}{self._outcome}{f'; {left} left out' if left else ''}")
+        along = f", {counted(bundle.carried)}" if counted(bundle.carried) else ""
+        tell.found(f"{images}{along}{self._outcome}{f'; {left} left out' if left else ''}")
         return None
 
     def _is_imported(self, known: Bundle) -> bool:
         """Whether the registry has all that this run wants of the bundle."""
         if known.faults and not self._work.options.keep_going:
+            return False
+        if self._work.ingest_options.carries and not known.carries:
             return False
         return known.imported and not self._is_to_be_recompressed(known)
 

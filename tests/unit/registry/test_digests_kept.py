@@ -17,6 +17,7 @@ from core.registry.storage import Storage as RegistryStorage
 from core.registry.sweep import carry_out, plan_sweep
 from tests.support.archives import ImageSpec, digest_of, layer_tar
 from tests.support.backups import raw
+from tests.support.carried import SBOM, attested, referrer
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_CONFIG, OCI_MANIFEST, as_json, descriptor, packed
 from tests.support.oci import (
@@ -36,44 +37,9 @@ REPOSITORY = "case/app"
 NAME = f"registry.example:5000/{REPOSITORY}:v1"
 AMD = ImageSpec([NAME], [layer_tar(1, 3000)])
 ARM = ImageSpec([NAME], [layer_tar(2, 3000)], "linux/arm64")
-SBOM = "application/spdx+json"
-EMPTY = "application/vnd.oci.empty.v1+json"
 HELM = "application/vnd.cncf.helm.config.v1+json"
 CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 REAL = Path(__file__).parents[4] / "shared/cases/real"
-
-
-def attested(layout: Layout, image: ImageSpec) -> list[Descriptor]:
-    """Put in an image and its attestation, as buildx writes them; return both entries."""
-    made = noted(layout.image(image), on_platform(image.platform))
-    statement = as_json({"_type": "https://in-toto.io/Statement/v0.1", "about": image.image_id})
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": layout.put(as_json({"architecture": "unknown", "os": "unknown"}), OCI_CONFIG),
-        "layers": [layout.put(statement, "application/vnd.in-toto+json")],
-    }
-    notes = {
-        "vnd.docker.reference.type": "attestation-manifest",
-        "vnd.docker.reference.digest": made["digest"],
-    }
-    about = layout.put(as_json(manifest), OCI_MANIFEST)
-    return [made, noted(about, on_platform("unknown/unknown"), {"annotations": notes})]
-
-
-def referrer(
-    layout: Layout, subject: Descriptor, content: bytes = b'{"spdxVersion":"2"}', kind: str = SBOM
-) -> Descriptor:
-    """Put in an artifact that speaks of a manifest, as oras attaches one."""
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "artifactType": kind,
-        "config": layout.put(b"{}", EMPTY),
-        "layers": [layout.put(content, kind)],
-        "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
-    }
-    return layout.put(as_json(manifest), OCI_MANIFEST)
 
 
 def asked(importer: Importer, reference: str) -> bytes:
