@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from core.bundle.artifacts import is_attestation
-from core.bundle.carrying import Carrying, Named, Top, is_no_image
+from core.bundle.carrying import Carrying, Named, Top
 from core.bundle.images import MAX_IMAGES, build_image, layer_of, platform_name, references_of
 from core.bundle.members import Members
 from core.bundle.model import (
@@ -24,6 +24,7 @@ from core.bundle.model import (
     Layer,
     sha256_digest,
 )
+from core.bundle.nodes import is_no_image
 from core.bundle.problems import Problems
 from core.bundle.reference import Reference, by_digest
 from core.errors import BundleCorrupt, BundleError, UnsafeBundle

@@ -112,12 +112,10 @@ def test_a_new_list_names_only_what_is_there() -> None:
     absent = entry(Layout(), S390)
     entries = [entry(layout, AMD), absent, entry(layout, ARM), layout.attestation()]
     found = after_import(layout, noted(layout.index(*entries), full_name(NAME)))
-    assert OCI_INDEX == new_list(found)["mediaType"]
-    assert ["linux/amd64", "linux/arm64/v8"] == platforms_in(found.lists[0].manifest)
-    assert (
-        f"linux/s390x, {absent['digest']} is named, but not in the file",
-        "attestations left out, which no engine pulls: 1",
-    ) == found.notes
+    assert OCI_INDEX == found.lists[0].manifest_type
+    platforms = ["linux/amd64", "linux/arm64/v8", "unknown/unknown"]
+    assert platforms == platforms_in(found.lists[0].manifest)
+    assert f"linux/s390x, {absent['digest']} is named, but not in the file" == found.notes[0]
 
 
 def test_a_platform_that_is_alone_needs_no_list() -> None:

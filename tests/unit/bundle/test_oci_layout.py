@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from core.bundle import counted
 from core.bundle import oci_layout as oci_layout_module
 from core.errors import BundleCorrupt, BundleError, NotABundle, UnsafeBundle
 from tests.support.archives import ImageSpec, layer_tar
@@ -81,29 +82,30 @@ def test_one_image_named_directly_and_in_an_index_is_one_image() -> None:
     assert [("a.b/c:1",)] == names_in(contents_in(layout.tar(*top)))
 
 
-def test_a_name_that_has_only_a_digest_is_none() -> None:
+def test_a_name_that_has_only_a_digest_gets_a_tag_of_it() -> None:
     layout = Layout()
-    name = f"a.b/c@{NODE.image_id}"
-    assert [()] == names_in(contents_in(layout.tar(noted(layout.image(NODE), full_name(name)))))
+    image = layout.image(NODE)
+    name = f"a.b/c@{image['digest']}"
+    tag = f"digest-{str(image['digest'])[7:19]}"
+    assert [(f"a.b/c:{tag}",)] == names_in(contents_in(layout.tar(noted(image, full_name(name)))))
 
 
-def test_attestations_are_left_out_and_counted() -> None:
+def test_attestations_go_along() -> None:
     layout = Layout()
     entries = [noted(layout.image(NODE), on_platform("linux/amd64")), layout.attestation()]
     outer = noted(layout.index(*entries), full_name(NODE.tags[0]))
     found = contents_in(layout.tar(outer))
     assert facts_wanted([NODE]) == facts_of(found.images)
-    assert (("attestations left out, which no engine pulls: 1",), ()) == (
-        found.notes,
-        found.lists,
-    )
+    assert ("1 attestation", ()) == (counted(found.carried), found.notes)
 
 
 def test_an_attestation_that_is_not_in_the_file_is_not_missed() -> None:
     layout = Layout()
-    outer = layout.index(layout.image(NODE), Layout().attestation())
+    outer = layout.index(layout.image(NODE), absent := Layout().attestation())
     found = contents_in(layout.tar(noted(outer, full_name(NODE.tags[0]))))
-    assert ("attestations left out, which no engine pulls: 1",) == found.notes
+    assert ((), ()) == (found.carried, found.left_out)
+    lack = f"{absent['digest']} is not in the file, or not so"
+    assert (f"{NODE.tags[0]}: {outer['digest']} does not stay: {lack}",) == found.notes
 
 
 def test_platforms_that_are_not_in_the_file_are_noted() -> None:
@@ -117,7 +119,7 @@ def test_platforms_that_are_not_in_the_file_are_noted() -> None:
     assert (
         f"linux/arm64/v8, {arm['digest']} is named, but not in the file",
         f"{other['digest']} is named, but not in the file",
-    ) == found.notes
+    ) == found.notes[:2]
 
 
 def test_an_image_of_the_layout_itself_that_is_not_there_is_an_error() -> None:
@@ -137,12 +139,13 @@ def test_a_name_of_which_no_platform_is_there_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("kind", "layer"), [(HELM, HELM_CHART), (NOTHING, "text/plain")])
-def test_artifacts_are_left_out_and_counted(kind: str, layer: str) -> None:
+def test_artifacts_go_along_under_their_names(kind: str, layer: str) -> None:
     layout = Layout()
     chart = layout.artifact(kind, b"{ what is in it }", layer)
     found = contents_in(layout.tar(named_node(layout), noted(chart, ref_name("chart"))))
     assert facts_wanted([NODE]) == facts_of(found.images)
-    assert ("artifacts left out, which are no images: 1",) == found.notes
+    (one,) = found.carried
+    assert (chart["digest"], ["chart"]) == (one.manifest_digest, [r.tag for r in one.references])
 
 
 def test_a_helm_chart_s_tar_belongs_to_no_image() -> None:
@@ -166,7 +169,9 @@ def test_a_signature_of_cosign_is_an_artifact_though_its_config_is_an_image_s() 
     signature = layout.put(as_json(manifest), OCI_MANIFEST)
     found = contents_in(layout.tar(named_node(layout), signature))
     assert facts_wanted([NODE]) == facts_of(found.images)
-    assert ("artifacts left out, which are no images: 1",) == found.notes
+    assert [("artifact", f"signature {signature['digest']}")] == [
+        (one.why, one.what) for one in found.left_out
+    ]
 
 
 def test_a_layout_of_artifacts_alone_is_no_bundle() -> None:

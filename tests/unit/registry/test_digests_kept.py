@@ -11,12 +11,19 @@ import pytest
 
 from core.bundle import Bundle, bundle_file, counted, list_bundle, verify_bundle
 from core.errors import BundleCorrupt
-from core.registry import IngestOptions, lacks_of_names, lacks_of_stage, publish
+from core.registry import (
+    IngestOptions,
+    RegistryClient,
+    Restore,
+    lacks_of_names,
+    lacks_of_stage,
+    publish,
+)
 from core.registry.snapshot import read_snapshot
 from core.registry.storage import Storage as RegistryStorage
 from core.registry.sweep import carry_out, plan_sweep
 from tests.support.archives import ImageSpec, digest_of, layer_tar
-from tests.support.backups import raw
+from tests.support.backups import backup_of, raw, saved, written
 from tests.support.carried import SBOM, attested, referrer
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_CONFIG, OCI_MANIFEST, as_json, descriptor, packed
@@ -31,6 +38,7 @@ from tests.support.oci import (
     on_platform,
     ref_name,
 )
+from tests.support.registry import fresh_registry
 from tests.support.stored import Storage
 
 REPOSITORY = "case/app"
@@ -355,6 +363,38 @@ def test_listing_and_verifying_say_the_same(importer: Importer, tmp_path: Path) 
         assert [one.manifest_digest for one in done.carried] == [
             one.manifest_digest for one in found.carried
         ]
+
+
+def test_a_backup_brings_every_digest_back(importer: Importer, tmp_path: Path) -> None:
+    """Restored, and imported as a bundle."""
+    layout = Layout()
+    outer = layout.index(layout.index(*attested(layout, AMD), *attested(layout, ARM)))
+    image = layout.image(ARM)
+    pinned = f"registry.example:5000/{REPOSITORY}@{image['digest']}"
+    sbom = referrer(layout, outer)
+    imported(importer, layout, noted(outer, full_name(NAME)), noted(image, full_name(pinned)), sbom)
+    backup = written(backup_of(importer.client, tmp_path / "stick"))
+    for number, way in enumerate((restored, imported_backup)):
+        directory = tmp_path / f"other-{number}"
+        directory.mkdir()
+        with fresh_registry(directory) as address:
+            way(backup, address, directory)
+            for one in (outer, image, sbom):
+                name = f"docker://{address}/{REPOSITORY}@{one['digest']}"
+                assert layout.blobs[f"blobs/sha256/{str(one['digest'])[7:]}"] == raw(name)
+
+
+def restored(backup: Path, address: str, _: Path) -> None:
+    client = RegistryClient(address)
+    restore = Restore([saved(backup)], client, threading.Event())
+    restore.run(restore.lacks(closely=True), lambda _: None)
+    client.close()
+
+
+def imported_backup(backup: Path, address: str, directory: Path) -> None:
+    client = RegistryClient(address)
+    Importer(client, directory).put(backup)
+    client.close()
 
 
 def walked(place: Path) -> Iterator[str]:
