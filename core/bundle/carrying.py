@@ -110,6 +110,7 @@ class Carrying:
         self._carries = carries
         self._nodes = Nodes(members, images, problems)
         self._lists: dict[tuple[str, ...], ManifestList] = {}
+        self._kept: set[str] = set()
 
     def outcome(self) -> Outcome:
         """Return what comes of it."""
@@ -130,9 +131,10 @@ class Carrying:
         wanted = {one.digest for one in several}
         nodes = self._nodes_of.get(reference, [])
         chosen = next((node for node in nodes if node.images == wanted), None)
-        is_list = chosen is not None and chosen.is_pullable and self._is_taken(chosen)
+        is_list = chosen is not None and self._is_to_have(chosen, reference)
         for node in nodes:
             if node is chosen and is_list:
+                self._kept.add(node.digest)
                 self._name_list(reference, self._kept_list(node), (node.digest,))
                 self._reach_below(node, reference)
             elif node.is_index and self._is_taken(node):
@@ -163,6 +165,11 @@ class Carrying:
     def _name_list(self, reference: Reference, made: ManifestList, key: tuple[str, ...]) -> None:
         known = self._lists.get(key, made)
         self._lists[key] = replace(known, references=(*known.references, reference))
+
+    def _is_to_have(self, node: Node, reference: Reference) -> bool:
+        """Whether a name stands for an index itself; one made of its digest always does."""
+        is_its_digest = node.is_index and reference.tag == digest_tag(node.digest)
+        return (node.is_pullable or is_its_digest) and self._is_taken(node)
 
     def _is_taken(self, node: Node) -> bool:
         """Whether an index is put as it is: it is whole, and all that is in it may go along."""
@@ -312,7 +319,7 @@ class Carrying:
 
     def _notes(self, taken: Collection[str]) -> Iterator[str]:
         """Yield which digests change, a sentence each."""
-        kept = {*taken} | {one.manifest_digest for one in self._lists.values()}
+        kept = {*taken, *self._kept}
         for reference, nodes in self._nodes_of.items():
             for node in nodes if reference in self._named and not self._is_backup else ():
                 if node.is_index and node.digest not in kept:
