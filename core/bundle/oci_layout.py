@@ -220,10 +220,12 @@ def _references(label: str, found: _Found, stem: str, *, alone: bool) -> tuple[R
     """Return the names of a manifest: whole ones, else the file's name with the tag that it has."""
     for name in found.names:
         if _is_whole(name):
-            return references_of(label, [name])
+            return references_of(label, [name], found.digest, [])
     if not stem or not (found.names or alone):
         return ()
-    return references_of(label, [f"{stem}:{found.names[0] if found.names else 'latest'}"])
+    return references_of(
+        label, [f"{stem}:{found.names[0] if found.names else 'latest'}"], found.digest, []
+    )
 
 
 def _is_whole(name: str) -> bool:

@@ -7,7 +7,7 @@ Docker Hub's, as every engine reads it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import UnsafeBundle
 
@@ -16,7 +16,16 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
-_PINNED = re.compile(r"@sha256:[0-9a-f]{64}$")
+_PINNED = re.compile(r"@sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$")
+_SHORT = 12
+# What engines write where there is no name, or no tag; and an image's ID in a name's place.
+_NO_NAME = re.compile(
+    r"(?:localhost/|docker\.io/(?:library/)?)?<(?:none|missing)>(?:[:@].*)?|sha256:[0-9a-f]{64}"
+)
+_NO_TAG = re.compile(r"[:@]<(?:none|missing)>$")
+ONCE_A_DIGEST = "i-was-a-digest"
+"""What go-containerregistry writes for a tag where an image was named by its digest."""
+_ONCE_A_DIGEST = re.compile(rf":{ONCE_A_DIGEST}$")
 MAX_NAME = 255
 
 
@@ -58,6 +67,33 @@ def is_tagged(text: str) -> bool:
     """Whether a name can be given to an image: one that has only a digest cannot."""
     name = _PINNED.sub("", text)
     return name == text or ":" in name.rpartition("/")[2]
+
+
+def reference_in_bundle(text: str, digest: str) -> Reference | None:
+    """Return what a name in a bundle stands for; None where it is none at all.
+
+    Where it has no tag, one is made of the digest, so that the image is had by that: a registry
+    that files a manifest under a tag has it under its digest as well. A name with another digest
+    than the image has in the registry would promise what is not kept.
+
+    Args:
+        text: The name.
+        digest: What the image is told by.
+
+    Raises:
+        UnsafeBundle: it is no name that an engine would take.
+    """
+    if not text or _NO_NAME.fullmatch(text):
+        return None
+    for ending, tag in ((_NO_TAG, "digest"), (_ONCE_A_DIGEST, ONCE_A_DIGEST)):
+        name = ending.sub("", text)
+        if name != text:
+            return replace(parse_reference(name), tag=f"{tag}-{digest.rpartition(':')[2][:_SHORT]}")
+    if not is_tagged(text):
+        name, _, pinned = text.rpartition("@")
+        tag = f"digest-{pinned.rpartition(':')[2][:_SHORT]}"
+        return replace(parse_reference(name), tag=tag) if pinned == digest else None
+    return parse_reference(text)
 
 
 def name_in_archive(repository: str, tag: str) -> str:
