@@ -37,6 +37,9 @@ from __future__ import annotations
 import errno
 from typing import ClassVar
 
+MADE_WRONG = "If another copy says the same, have the bundle made again."
+"""The remedy where nobody can tell a bad copy from a bundle that was made so."""
+
 
 class AirferryError(Exception):
     """Something that a technician has to know of.

@@ -1,5 +1,7 @@
 """Reading bundles: any archive of images, in one pass, trusting nothing in it."""
 
+from core.bundle.blobs import BlobStream
+from core.bundle.carried import Carried, CarriedKind, counted
 from core.bundle.catalogue import Catalogue, LayerIndex
 from core.bundle.contents import contents_of
 from core.bundle.decompress import compression_of
@@ -30,7 +32,7 @@ from core.bundle.model import (
 )
 from core.bundle.naming import without_collisions
 from core.bundle.problems import Problems
-from core.bundle.reference import Reference, parse_reference
+from core.bundle.reference import Reference, digest_tag, parse_reference
 from core.bundle.rewrite import WantedImage, write_docker_archive
 from core.bundle.shelf import (
     Ignored,
@@ -51,8 +53,11 @@ __all__ = [
     "DOCKER_ARCHIVE",
     "DOCKER_LAYER_GZIP",
     "OCI_LAYER_ZSTD",
+    "BlobStream",
     "Bundle",
     "BundleFile",
+    "Carried",
+    "CarriedKind",
     "Catalogue",
     "Contents",
     "Dated",
@@ -80,6 +85,8 @@ __all__ = [
     "collect",
     "compression_of",
     "contents_of",
+    "counted",
+    "digest_tag",
     "find_bundles",
     "gap_in",
     "gaps_in",

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.bundle.carried import Carried, CarriedKind
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
 from core.bundle.left_out import LeftOut, Why
@@ -160,7 +161,21 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
-        tuple(_left_out(each) for each in record["left_out"]),
+        left_out=tuple(_left_out(each) for each in record["left_out"]),
+        carried=tuple(_carried(one) for one in record["carried"]),
+        carries=record["carries"],
+    )
+
+
+def _carried(record: dict[str, Any]) -> Carried:
+    return Carried(
+        CarriedKind(record["kind"]),
+        record["manifest"],
+        record["manifest_type"],
+        tuple((str(digest), int(size)) for digest, size in record["blobs"]),
+        tuple(Reference(**name) for name in record["references"]),
+        tuple(Reference(**name) for name in record["beside"]),
+        record["subject"],
     )
 
 

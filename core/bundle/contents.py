@@ -23,7 +23,8 @@ from core.bundle.model import (
     Layer,
     ManifestList,
 )
-from core.bundle.oci_layout import INDEX, oci_contents
+from core.bundle.oci_layout import oci_contents
+from core.bundle.oci_walk import INDEX
 from core.bundle.problems import Problems
 from core.bundle.reference import Reference
 from core.bundle.roots import roots_of
@@ -36,13 +37,16 @@ _ENDINGS = re.compile(r"(\.(tar|tgz|tbz2?|txz|tzst|gz|zst|xz|bz2|oci|img))+$", r
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
-def contents_of(members: Members[Layer], problems: Problems | None = None) -> Contents:
+def contents_of(
+    members: Members[Layer], problems: Problems | None = None, *, carries: bool = True
+) -> Contents:
     """Tie layers and documents together.
 
     Args:
         members: What the pass over the bundle found. Layers that were hashed are compared with what
             the bundle says of them; those that were only listed take it from there.
         problems: Where the problems of single images go; the first one is raised if None.
+        carries: Whether more is taken than images: attestations, signatures, charts.
 
     Raises:
         NotABundle: there is nothing in it that describes images.
@@ -55,30 +59,34 @@ def contents_of(members: Members[Layer], problems: Problems | None = None) -> Co
     if not roots:
         raise _without_listing(members)
     if roots == [""]:
-        found = _contents_at(members, problems, stem_of(members.label))
+        found = _contents_at(members, problems, stem_of(members.label), carries=carries)
     else:
-        found = _several(members, roots, problems)
+        found = _several(members, roots, problems, carries=carries)
     if not found.images and not problems.found:
         raise without_image(members.label, found)
     return found
 
 
-def _several(members: Members[Layer], roots: list[str], problems: Problems) -> Contents:
+def _several(
+    members: Members[Layer], roots: list[str], problems: Problems, *, carries: bool
+) -> Contents:
     """Return what lies in directories of the archive: one bundle, or several beside each other."""
     parts = []
     for root in roots:
         stem = stem_of(members.label if len(roots) == 1 else root.strip("/").rpartition("/")[2])
         with problems.noted():
-            parts.append(_contents_at(members.within(root), problems, stem))
+            parts.append(_contents_at(members.within(root), problems, stem, carries=carries))
     left_out = [*members.left_out, *(one for part in parts for one in part.left_out)]
     images = merged(tuple(image for part in parts for image in part.images), left_out)
-    where = f"found in {count(len(roots), 'directory', 'directories')} of it: {some_of(roots)}"
+    places = count(len(roots), "directory", "directories") + " of it"
+    where = f"found in {places if len(roots) > 1 else 'a directory of it'}: {some_of(roots)}"
     return Contents(
         images,
         _lists_of(parts, images),
         (where, *members.notes, *(note for part in parts for note in part.notes)),
         DOCKER_ARCHIVE if all(part.layout == DOCKER_ARCHIVE for part in parts) else OCI_LAYOUT,
         tuple(left_out),
+        tuple(one for part in parts for one in part.carried),
     )
 
 
@@ -102,14 +110,16 @@ def _lists_of(parts: list[Contents], images: tuple[Image, ...]) -> tuple[Manifes
     )
 
 
-def _contents_at(members: Members[Layer], problems: Problems, stem: str) -> Contents:
+def _contents_at(
+    members: Members[Layer], problems: Problems, stem: str, *, carries: bool
+) -> Contents:
     listing = members.json(MANIFEST) if MANIFEST in members.documents else None
     if is_skopeo_dir(listing):
-        found = _oci_contents(as_layout(members), problems, stem)
+        found = _oci_contents(as_layout(members), problems, stem, carries=carries)
     elif MANIFEST in members.documents and (listing or INDEX not in members.documents):
-        found = _docker_contents(members, problems)
+        found = _docker_contents(members, problems, carries=carries)
     else:
-        found = _oci_contents(members, problems, stem)
+        found = _oci_contents(members, problems, stem, carries=carries)
     marked = tuple(
         f"{name} begins with a byte order mark, which no engine reads"
         for name in (MANIFEST, INDEX)
@@ -122,24 +132,25 @@ def _contents_at(members: Members[Layer], problems: Problems, stem: str) -> Cont
     )
 
 
-def _docker_contents(members: Members[Layer], problems: Problems) -> Contents:
-    layout = _sound_layout(members)
+def _docker_contents(members: Members[Layer], problems: Problems, *, carries: bool) -> Contents:
+    before = len(members.left_out)
+    layout = _sound_layout(members, carries=carries)
     members.used.clear()
+    of_layout = members.left_out[before:]
+    del members.left_out[before:]
     images = tuple(docker_images(members, problems))
     if layout and images and _covers(layout, images):
+        members.left_out[before:] = of_layout
         return replace(layout, layout=DOCKER_ARCHIVE)
     return Contents(merged(images, members.left_out), notes=_notes(members))
 
 
-def _sound_layout(members: Members[Layer]) -> Contents | None:
-    """Return what the layout says, where it is sound; what is left out is noted with that only."""
+def _sound_layout(members: Members[Layer], *, carries: bool) -> Contents | None:
     if INDEX not in members.documents:
         return None
-    before = len(members.left_out)
     try:
-        return _oci_contents(members, Problems(keep_going=False), stem="")
+        return _oci_contents(members, Problems(keep_going=False), "", carries=carries)
     except BundleError:
-        del members.left_out[before:]
         return None
 
 
@@ -150,9 +161,12 @@ def _covers(layout: Contents, images: tuple[Image, ...]) -> bool:
     return wanted <= there
 
 
-def _oci_contents(members: Members[Layer], problems: Problems, stem: str) -> Contents:
+def _oci_contents(
+    members: Members[Layer], problems: Problems, stem: str, *, carries: bool
+) -> Contents:
     members.used.clear()
-    found = oci_contents(members, stem, problems)
+    members.follow_links()
+    found = oci_contents(members, stem, problems, carries=carries)
     return replace(found, notes=(*found.notes, *_notes(members)))
 
 

@@ -17,7 +17,7 @@ from core.bundle.members import Members
 from core.bundle.model import Image, Layer, sha256_digest
 from core.bundle.problems import Problems
 from core.bundle.reference import Reference
-from core.errors import BundleCorrupt, NotABundle, UnfitBundle, UnsafeBundle
+from core.errors import MADE_WRONG, BundleCorrupt, NotABundle, UnsafeBundle
 
 MANIFEST = "manifest.json"
 _MAX_TRIED = 4
@@ -79,7 +79,7 @@ def merged(images: tuple[Image, ...], left_out: list[LeftOut]) -> tuple[Image, .
 def _docker_image(members: Members[Layer], entry: object, number: int) -> tuple[Image, str]:
     config_name, tags, layer_names = _facts_of(members.label, entry, number)
     image_id = sha256_digest(members.find(config_name) or b"")
-    references = references_of(members.label, tags, image_id, members.left_out)
+    references = references_of(members.label, tags, members.left_out, image_id)
     return build_image(members, config_name, references, layer_names), config_name
 
 
@@ -87,14 +87,14 @@ def _facts_of(label: str, entry: object, number: int) -> tuple[str, object, list
     """Return config, tags and layers of an entry; its keys may be spelled in any case."""
     where = f"{label}: entry {number} of manifest.json"
     if not isinstance(entry, dict):
-        raise UnfitBundle(f"{where} is no image's")
+        raise BundleCorrupt(f"{where} is no image's", remedy=MADE_WRONG)
     config_name, layers = in_any_case(entry, "Config"), in_any_case(entry, "Layers")
     if not isinstance(config_name, str) or not config_name:
-        raise UnfitBundle(f"{where} names no Config")
+        raise BundleCorrupt(f"{where} names no Config", remedy=MADE_WRONG)
     # Go writes a list that was never filled (an image without layers) as null.
     is_list = isinstance(layers, list) and all(isinstance(name, str) for name in layers)
     if not is_list and (layers is not None or not _has(entry, "Layers")):
-        raise UnfitBundle(f"{where} names no Layers")
+        raise BundleCorrupt(f"{where} names no Layers", remedy=MADE_WRONG)
     names = list(layers) if isinstance(layers, list) else []
     return config_name, in_any_case(entry, "RepoTags") or [], names
 

@@ -1,7 +1,7 @@
 """Which documents an import may need: those that have a manifest's, an index's or a config's keys.
 
 An archive may hold hundreds of others, of megabytes each (SBOMs); they are looked at one by one and
-not kept. Small ones are kept whatever they are.
+not kept. Small ones are kept whatever they are, as long as there is room.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-_ALWAYS_KEPT_BYTES = 4 << 10
+_SMALL_BYTES = 256 << 10
 MARK = b"\xef\xbb\xbf"
 """UTF-8's byte order mark: some editors, and Windows' tools, begin a text with it."""
 MARKS = (MARK, b"\xff\xfe", b"\xfe\xff")
@@ -18,12 +18,17 @@ _KEYS = frozenset({"rootfs", "manifests", "layers", "fslayers", "blobs"})
 _IN_TEXT = tuple(f'"{key}"'.encode() for key in _KEYS)
 
 
-def is_of_image(document: bytes) -> bool:
-    """Whether a document may be an index, a manifest or a config.
+def is_to_be_kept(document: bytes, room_bytes: int) -> bool:
+    """Whether a document may be an index, a manifest or a config, or is small.
 
-    One that cannot be parsed is: whoever needs it is to hear that it is damaged.
+    One with the keys of these that cannot be parsed may be: whoever needs it is to hear that it is
+    damaged.
+
+    Args:
+        document: Its text.
+        room_bytes: How much more may be kept.
     """
-    if len(document) <= _ALWAYS_KEPT_BYTES:
+    if len(document) <= min(_SMALL_BYTES, room_bytes):
         return True
     lower = document.lower()
     if not any(key in lower for key in _IN_TEXT):

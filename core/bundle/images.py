@@ -26,7 +26,7 @@ from core.bundle.model import (
     sha256_digest,
 )
 from core.bundle.reference import Reference, reference_in_bundle
-from core.errors import BundleCorrupt, UnfitBundle, UnsafeBundle
+from core.errors import MADE_WRONG, BundleCorrupt, UnsafeBundle
 from core.printable import printable
 from core.words import count
 
@@ -83,25 +83,26 @@ def layer_of(members: Members[Layer], name: str, title: str) -> Layer:
 
 
 def references_of(
-    label: str, tags: object, digest: str, left_out: list[LeftOut]
+    label: str, tags: object, left_out: list[LeftOut], image_id: str = "", digest: str = ""
 ) -> tuple[Reference, ...]:
     """Take names apart, each once.
 
     Args:
         label: The bundle's name, for messages.
         tags: The names.
-        digest: What the image is told by where a name has no tag: of its manifest, or its config.
         left_out: Where those go that no registry takes.
+        image_id: As for `reference_in_bundle`.
+        digest: As for `reference_in_bundle`.
 
     Raises:
-        UnfitBundle: this is no list of names.
+        BundleCorrupt: this is no list of names.
     """
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise UnfitBundle(f"{label}: RepoTags is no list of names")
+        raise BundleCorrupt(f"{label}: RepoTags is no list of names", remedy=MADE_WRONG)
     found: dict[Reference, None] = {}
     for tag in tags:
         try:
-            reference = reference_in_bundle(tag, digest)
+            reference = reference_in_bundle(tag, image_id, digest)
         except UnsafeBundle:
             left_out.append(LeftOut(Why.BAD_NAME, printable(tag)[:200], "no registry takes it"))
         else:
@@ -113,10 +114,14 @@ def _config_facts(members: Members[Layer], config_name: str) -> tuple[str, list[
     config = members.json(config_name)
     rootfs = in_any_case(config, "rootfs") if isinstance(config, dict) else None
     if not isinstance(config, dict) or not isinstance(rootfs, dict):
-        raise UnfitBundle(f"{members.label}: {config_name!r} is no image config")
+        raise BundleCorrupt(
+            f"{members.label}: {config_name!r} is no image config", remedy=MADE_WRONG
+        )
     diff_ids = in_any_case(rootfs, "diff_ids") or []
     if not isinstance(diff_ids, list) or len(diff_ids) > MAX_LAYERS:
-        raise UnfitBundle(f"{members.label}: {config_name!r} has diff_ids that are no list")
+        raise BundleCorrupt(
+            f"{members.label}: {config_name!r} has diff_ids that are no list", remedy=MADE_WRONG
+        )
     facts = {key: in_any_case(config, key) for key in ("os", "architecture", "variant")}
     return platform_name(facts), [str(diff_id) for diff_id in diff_ids]
 
@@ -133,9 +138,10 @@ def _checked_layers(
     label: str, title: str, found: list[Layer], diff_ids: list[str]
 ) -> tuple[Layer, ...]:
     if len(found) != len(diff_ids):
-        raise UnfitBundle(
+        raise BundleCorrupt(
             f"{label}: image {title} has {count(len(found), 'layer')}, its config names "
-            f"{len(diff_ids)}"
+            f"{len(diff_ids)}",
+            remedy=MADE_WRONG,
         )
     for number, (layer, diff_id) in enumerate(zip(found, diff_ids, strict=True), 1):
         if layer.diff_id and layer.diff_id != diff_id:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from isal import isal_zlib
 
+from core.bundle.blobs import BlobStream
 from core.bundle.contents import contents_of
 from core.bundle.layers import LayerStream
 from core.bundle.members import Members, collect
@@ -44,7 +45,7 @@ def list_bundle(
     with open_bundle(file, told, check_sums=False) as opened:
         reading.append(opened)
         try:
-            members = _read_layers(opened, file, _listed)
+            members = _read_layers(opened, file, _listed, lambda blob: blob.member.size_bytes)
         finally:
             # The bundle knows `told`: zstd's objects in such a circle would never be let go.
             reading.clear()
@@ -72,13 +73,20 @@ def verify_bundle(
         digests = layer.digests(lambda: progress(opened.read_bytes))
         return replace(listed, diff_id=digests.diff_id, source_digest=digests.source_digest)
 
+    def compared(blob: BlobStream) -> int:
+        for _ in blob.compared():
+            progress(opened.read_bytes)
+        return blob.member.size_bytes
+
     with open_bundle(file, go_on) as opened:
-        members = _read_layers(opened, file, verified)
+        members = _read_layers(opened, file, verified, compared)
         opened.finish()
     return bundle_of(file, contents_of(members), imported=False)
 
 
-def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle:
+def bundle_of(
+    file: BundleFile, contents: Contents, *, imported: bool, carries: bool = True
+) -> Bundle:
     """Return the record of a bundle that was read."""
     return Bundle(
         name=file.name,
@@ -89,14 +97,21 @@ def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle
         notes=contents.notes,
         layout=contents.layout,
         left_out=contents.left_out,
+        carried=contents.carried,
+        carries=carries,
     )
 
 
-def _read_layers(opened: OpenBundle, file: BundleFile, take: TakeLayer) -> Members[Layer]:
+def _read_layers(
+    opened: OpenBundle, file: BundleFile, take: TakeLayer, take_blob: Callable[[BlobStream], int]
+) -> Members[Layer]:
     def taken(member: Member, head: bytes) -> Layer:
         return take(LayerStream(opened.archive, member, head, file.name))
 
-    return collect(opened.archive, Members[Layer](file.name), taken)
+    def blob_taken(member: Member, head: bytes) -> int:
+        return take_blob(BlobStream(opened.archive, member, head, file.name))
+
+    return collect(opened.archive, Members[Layer](file.name), taken, take_blob=blob_taken)
 
 
 def _listed(layer: LayerStream) -> Layer:

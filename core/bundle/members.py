@@ -15,13 +15,20 @@ from typing import Generic, TypeVar
 
 from core.bundle.blobs import digest_in
 from core.bundle.decompress import compression_of
-from core.bundle.documents import MARK, is_of_image
+from core.bundle.documents import MARK, is_to_be_kept
 from core.bundle.first_bytes import form_of
 from core.bundle.inside import Inside
 from core.bundle.left_out import LeftOut, Why
 from core.bundle.problems import Problems
 from core.bundle.tarstream import BLOCK, Archive, Kind, Member, is_tar_header
-from core.errors import BundleCorrupt, BundleError, NotABundle, UnfitBundle, UnsafeBundle
+from core.errors import (
+    MADE_WRONG,
+    BundleCorrupt,
+    BundleError,
+    NotABundle,
+    UnfitBundle,
+    UnsafeBundle,
+)
 
 MAX_DOCUMENT_BYTES = 8 << 20
 MAX_DOCUMENTS_BYTES = 128 << 20
@@ -29,7 +36,7 @@ MAX_MEMBERS = 100_000
 MAX_NAME_LENGTH = 4096
 MAX_LINK_HOPS = 16
 LISTINGS = ("manifest.json", "index.json")
-_PASSED_OVER_REMEDY = "Get the bundle again, with layers that are plain, gzip or zstd."
+_PASSED_OVER_REMEDY = "Have the bundle made again, with layers that are plain, gzip or zstd."
 _LACKING_REMEDY = (
     "Was all of it copied? Then another copy will lack it too: have the bundle made again."
 )
@@ -131,6 +138,15 @@ class Members(Generic[LayerT]):
             name = self.links[name]
         raise UnsafeBundle(f"{self.label}: the link {name!r} leads in a circle")
 
+    def follow_links(self) -> None:
+        """Give documents the names of the links that lead to them.
+
+        (A layout's blobs may be links into a store beside them.)
+        """
+        for name in self.links:
+            if digest_in(name) and (found := self.find(name)) is not None:
+                self.documents[name] = found
+
     def find(self, name: str) -> bytes | None:
         """Return the bytes of a document member, or None where there is none of this name."""
         return self.documents.get(self.resolve(name))
@@ -177,7 +193,7 @@ class Members(Generic[LayerT]):
             what = (
                 f"is not valid JSON: {error}" if text.strip() else "is not valid JSON: it is empty"
             )
-            raise BundleCorrupt(f"{self.label}: {name!r} {what}") from error
+            raise BundleCorrupt(f"{self.label}: {name!r} {what}", remedy=MADE_WRONG) from error
 
 
 def collect(
@@ -282,7 +298,7 @@ class _Collector(Generic[LayerT]):
         read = head
         if not reason and (is_listing or _begins_json(head)):
             read = self._whole(head)
-            if is_listing or is_of_image(read):
+            if is_listing or is_to_be_kept(read, MAX_DOCUMENTS_BYTES - self._kept_bytes):
                 self._keep(name, read)
                 return
             reason = "is a document, and of no image"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.bundle.carried import Carried
 from core.bundle.left_out import LeftOut, told
 from core.bundle.reference import Reference
 from core.errors import BundleError
@@ -58,7 +59,7 @@ class Image:
     """One image of a bundle, for one platform.
 
     `image_id` is the digest of the config. `manifest` is the text that is pushed, empty for a
-    bundle that was only listed.
+    bundle that was only listed; `is_kept` says that it is the bundle's own, to the byte.
     """
 
     image_id: str
@@ -68,6 +69,7 @@ class Image:
     layers: tuple[Layer, ...]
     manifest: str = ""
     manifest_type: str = DOCKER_MANIFEST
+    is_kept: bool = False
 
     @property
     def manifest_digest(self) -> str:
@@ -99,12 +101,15 @@ class Image:
 class ManifestList:
     """Images for several platforms under the same names: an OCI index, Docker's manifest list.
 
-    The images are in the bundle as well, each with these names.
+    The images are in the bundle as well, each with these names. What else it names (attestations)
+    is among what the bundle carries. `is_kept` says that somebody may ask for it by its digest, or
+    that something else is reached through it alone.
     """
 
     references: tuple[Reference, ...]
     manifest: str
     manifest_type: str
+    is_kept: bool = False
 
     @property
     def manifest_digest(self) -> str:
@@ -121,6 +126,7 @@ class Contents:
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
     left_out: tuple[LeftOut, ...] = ()
+    carried: tuple[Carried, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,8 @@ class Bundle:
 
     `notes` is what a person should know of it, a sentence each, `left_out` what is not taken of it
     and why; `remarks` tells both. `layout` is `docker-archive` for all that `docker load` takes,
-    else `oci-layout`.
+    else `oci-layout`. `carried` is what travels with the images, in an order in which each can be
+    put; without `carries` that was left out.
     """
 
     name: str
@@ -140,6 +147,8 @@ class Bundle:
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
     left_out: tuple[LeftOut, ...] = ()
+    carried: tuple[Carried, ...] = ()
+    carries: bool = True
 
     @property
     def nameless(self) -> tuple[Image, ...]:
@@ -195,6 +204,7 @@ class Bundle:
                 replace(several, references=tuple(r for r in several.references if r not in gone))
                 for several in self.lists
             ),
+            carried=tuple(one.without(gone) for one in self.carried),
         )
 
     def named(self, reference: Reference) -> Bundle:
@@ -215,6 +225,7 @@ class Bundle:
             self,
             images=tuple(replace(image, references=(reference,)) for image in self.images),
             lists=tuple(replace(several, references=(reference,)) for several in self.lists),
+            carried=tuple(one.at(reference) for one in self.carried),
         )
 
 

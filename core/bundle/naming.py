@@ -21,6 +21,9 @@ def without_collisions(
 ) -> list[Bundle]:
     """Return the bundles so that every name stands for one image, or one for each platform.
 
+    Bundles that have the same image agree, however each encodes it, and also where one has it for
+    further platforms.
+
     Args:
         bundles: In the order of their names.
         name_of: The name that a reference gets on the site.
@@ -36,7 +39,7 @@ def without_collisions(
             name = name_of(reference)
             ids = frozenset(image.image_id for image in images)
             claim = claims.setdefault(name, _Claim(ids, []))
-            if claim.images != ids:
+            if not (ids <= claim.images or claim.images <= ids):
                 earlier, other = claim.bundles[0]
                 if not later_wins or number in [other for other, _ in claim.bundles]:
                     raise NameCollision(
@@ -46,5 +49,6 @@ def without_collisions(
                 for loser, its_reference in claim.bundles:
                     lost[loser].add(its_reference)
                 claim = claims[name] = _Claim(ids, [])
+            claim.images |= ids
             claim.bundles.append((number, reference))
     return [bundle.without(names) for bundle, names in zip(bundles, lost, strict=True)]

@@ -17,7 +17,6 @@ _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 _PINNED = re.compile(r"@sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$")
-_SHORT = 12
 # What engines write where there is no name, or no tag; and an image's ID in a name's place.
 _NO_NAME = re.compile(
     r"(?:localhost/|docker\.io/(?:library/)?)?<(?:none|missing)>(?:[:@].*)?|sha256:[0-9a-f]{64}"
@@ -63,36 +62,44 @@ class Reference:
         return f"{self.domain}/{self.path}:{self.tag}"
 
 
+def digest_tag(digest: str) -> str:
+    """Return the tag that keeps what is to be had by its digest alone.
+
+    (`sha256-<hex>` would be taken for the list of an image's signatures.)
+    """
+    return f"digest-{digest.removeprefix('sha256:')}"
+
+
 def is_tagged(text: str) -> bool:
     """Whether a name can be given to an image: one that has only a digest cannot."""
     name = _PINNED.sub("", text)
     return name == text or ":" in name.rpartition("/")[2]
 
 
-def reference_in_bundle(text: str, digest: str) -> Reference | None:
+def reference_in_bundle(text: str, image_id: str, digest: str = "") -> Reference | None:
     """Return what a name in a bundle stands for; None where it is none at all.
 
-    Where it has no tag, one is made of the digest, so that the image is had by that: a registry
-    that files a manifest under a tag has it under its digest as well. A name with another digest
-    than the image has in the registry would promise what is not kept.
+    An image that is named by its digest only gets a tag made of that: a registry keeps what has a
+    tag, and has it under its digest as well.
 
     Args:
         text: The name.
-        digest: What the image is told by.
+        image_id: The digest of the image's config.
+        digest: What it is had by in a registry; empty where that is not known beforehand.
 
     Raises:
         UnsafeBundle: it is no name that an engine would take.
     """
     if not text or _NO_NAME.fullmatch(text):
         return None
-    for ending, tag in ((_NO_TAG, "digest"), (_ONCE_A_DIGEST, ONCE_A_DIGEST)):
+    for ending, tag in ((_NO_TAG, "image"), (_ONCE_A_DIGEST, ONCE_A_DIGEST)):
         name = ending.sub("", text)
         if name != text:
-            return replace(parse_reference(name), tag=f"{tag}-{digest.rpartition(':')[2][:_SHORT]}")
+            own = digest_tag(digest) if digest else f"{tag}-{image_id.rpartition(':')[2][:12]}"
+            return replace(parse_reference(name), tag=own)
     if not is_tagged(text):
-        name, _, pinned = text.rpartition("@")
-        tag = f"digest-{pinned.rpartition(':')[2][:_SHORT]}"
-        return replace(parse_reference(name), tag=tag) if pinned == digest else None
+        name = text.partition("@")[0]
+        return replace(parse_reference(name), tag=digest_tag(digest)) if digest else None
     return parse_reference(text)
 
 
