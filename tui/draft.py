@@ -24,7 +24,13 @@ NUMBERS = frozenset(
     }
 )
 FLAGS = frozenset(
-    {"laterBundleWins", "privateRegistryHostLogin", "privateRegistryInsecure", "verifyRun"}
+    {
+        "keepSourceRegistry",
+        "laterBundleWins",
+        "privateRegistryHostLogin",
+        "privateRegistryInsecure",
+        "verifyRun",
+    }
 )
 
 

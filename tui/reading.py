@@ -65,6 +65,7 @@ def carry_out(site: Site, job: Job) -> Bundle:
     catalogue = Catalogue(ensure_state_dir(site.config))
     known = catalogue.find(job.file)
     if known is None:
+        bundle = bundle.keeping_registry(bool(site.config.keep_source_registry))
         catalogue.keep(job.file, bundle)
     if job.check:
         catalogue.keep_checked(job.file)

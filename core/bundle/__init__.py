@@ -3,6 +3,7 @@
 from core.bundle.blobs import BlobStream
 from core.bundle.carried import Carried, CarriedKind, counted
 from core.bundle.catalogue import Catalogue, LayerIndex
+from core.bundle.checksums import sums_key
 from core.bundle.contents import contents_of
 from core.bundle.decompress import compression_of
 from core.bundle.generations import (
@@ -25,12 +26,13 @@ from core.bundle.model import (
     Bundle,
     BundleFile,
     Contents,
+    Fault,
     Image,
     Layer,
     ManifestList,
     sha256_digest,
 )
-from core.bundle.naming import without_collisions
+from core.bundle.naming import Clash, Names, collision, names_of
 from core.bundle.problems import Problems
 from core.bundle.reference import Reference, digest_tag, parse_reference
 from core.bundle.rewrite import WantedImage, write_docker_archive
@@ -43,7 +45,7 @@ from core.bundle.shelf import (
     packing_of,
     registry_bytes,
 )
-from core.bundle.source import DESCRIPTORS, OpenBundle, open_bundle
+from core.bundle.source import DESCRIPTORS, OpenBundle, next_part_named, open_bundle
 from core.bundle.taking import is_taken, take
 from core.bundle.tarstream import Member, TarStream
 
@@ -59,8 +61,10 @@ __all__ = [
     "Carried",
     "CarriedKind",
     "Catalogue",
+    "Clash",
     "Contents",
     "Dated",
+    "Fault",
     "Generation",
     "Ignored",
     "Image",
@@ -72,6 +76,7 @@ __all__ = [
     "Media",
     "Member",
     "Members",
+    "Names",
     "OnStick",
     "OpenBundle",
     "Problems",
@@ -83,6 +88,7 @@ __all__ = [
     "bundle_file",
     "bundle_of",
     "collect",
+    "collision",
     "compression_of",
     "contents_of",
     "counted",
@@ -96,15 +102,17 @@ __all__ = [
     "list_bundle",
     "media_of",
     "names_in",
+    "names_of",
+    "next_part_named",
     "open_bundle",
     "packing_of",
     "parse_reference",
     "platform_name",
     "registry_bytes",
     "sha256_digest",
+    "sums_key",
     "take",
     "told",
     "verify_bundle",
-    "without_collisions",
     "write_docker_archive",
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,8 @@ from typing import Any
 from core.bundle.artifacts import REFERENCE_DIGEST, is_artifact, is_attestation, kind_of
 from core.bundle.blobs import blob_name
 from core.bundle.carried import Carried, CarriedKind
-from core.bundle.members import Members
+from core.bundle.left_out import LeftOut, Why
+from core.bundle.members import MAX_DOCUMENT_BYTES, Members
 from core.bundle.model import (
     DOCKER_MANIFEST,
     DOCKER_MANIFEST_LIST,
@@ -30,6 +31,7 @@ from core.bundle.model import (
     ManifestList,
     sha256_digest,
 )
+from core.bundle.problems import Problems
 from core.bundle.reference import Reference, digest_tag
 from core.errors import BundleCorrupt
 
@@ -80,10 +82,11 @@ class Named:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is carried, the lists that names stand for, and what was left out, in words."""
+    """What is carried, the lists that names stand for, what was left out, and which digests go."""
 
     carried: tuple[Carried, ...]
     lists: tuple[ManifestList, ...]
+    left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
 
 
@@ -180,6 +183,7 @@ class Carrying:
         images: Its images by the digest of the manifest that is in the file.
         tops: What index.json names.
         named: The images that each name stands for.
+        problems: Where damage of what is carried goes; the first one is raised if None.
         carries: Whether anything but images and lists is taken.
     """
 
@@ -189,6 +193,7 @@ class Carrying:
         images: Mapping[str, Image],
         tops: Sequence[Top],
         named: Mapping[Reference, Sequence[Named]],
+        problems: Problems,
         *,
         carries: bool,
     ) -> None:
@@ -196,6 +201,7 @@ class Carrying:
         self._images = images
         self._tops = tops
         self._named = named
+        self._problems = problems
         self._carries = carries
         self._nodes: dict[str, _Node | None] = {}
         self._lists: dict[tuple[str, ...], ManifestList] = {}
@@ -210,7 +216,9 @@ class Carrying:
             self._place_named()
             self._place_referrers()
         carried = tuple(self._carried()) if self._carries else ()
-        return Outcome(carried, tuple(self._lists.values()), tuple(self._notes(carried)))
+        taken = {one.manifest_digest for one in carried}
+        left_out, notes = tuple(self._left_out(taken)), tuple(self._notes(taken))
+        return Outcome(carried, tuple(self._lists.values()), left_out, notes)
 
     def _node(self, entry: Descriptor, depth: int) -> _Node | None:
         digest = str(entry["digest"])
@@ -225,9 +233,8 @@ class Carrying:
     def _made(self, digest: str, entry: Descriptor, depth: int) -> _Node | None:
         data = self._members.documents.get(blob_name(digest))
         document = _parsed(data) if data is not None else None
-        if data is None or document is None:
+        if data is None or document is None or not self._is_sound(data, digest):
             return None
-        _require_digest(self._members.label, data, digest)
         node = _Node(digest, entry, data.decode(), document, image=self._images.get(digest))
         children = document.get("manifests")
         if isinstance(children, list):
@@ -269,8 +276,7 @@ class Carrying:
         if name not in members.documents and (data := _inline(part)) is not None:
             members.documents.setdefault(name, data)
         if (document := members.documents.get(name)) is not None:
-            _require_digest(members.label, document, digest)
-            return len(document)
+            return len(document) if self._is_sound(document, digest) else None
         if name in members.blobs:
             return members.blobs[name]
         layer = members.layers.get(name)
@@ -278,6 +284,14 @@ class Carrying:
             return None
         members.used.add(name)
         return layer.bundle_bytes
+
+    def _is_sound(self, data: bytes, digest: str) -> bool:
+        with self._problems.noted():
+            if sha256_digest(data) == digest:
+                return True
+            label, name = self._members.label, blob_name(digest)
+            raise BundleCorrupt(f"{label}: {name!r} has another digest than its name")
+        return False
 
     def _settle(self, reference: Reference, several: Sequence[Named]) -> None:
         """Decide what a name stands for: an index of the file, a list of its own, or one image."""
@@ -457,17 +471,16 @@ class Carrying:
                 found |= {one.digest: one for one in (*node.below.values(), node)}
         return [node for node in found.values() if node.is_index or node.is_artifact]
 
-    def _notes(self, carried: Sequence[Carried]) -> Iterator[str]:
-        """Yield what is left out, and which digests change, a sentence each."""
-        taken = {one.manifest_digest for one in carried}
-        left: dict[tuple[CarriedKind, str], int] = {}
+    def _left_out(self, taken: Collection[str]) -> Iterator[LeftOut]:
         for node in self._in_order():
             if node.is_artifact and node.digest not in taken:
-                key = (kind_of(node.document, node.entry), self._reason(node))
-                left[key] = left.get(key, 0) + 1
-        for (kind, reason), number in left.items():
-            yield f"{number} {kind}{'s' if number > 1 else ''} left out: {reason}"
-        kept = taken | {one.manifest_digest for one in self._lists.values()}
+                kind = kind_of(node.document, node.entry)
+                why = Why.ATTESTATION if kind is CarriedKind.ATTESTATION else Why.ARTIFACT
+                yield LeftOut(why, f"{kind} {node.digest}", self._reason(node))
+
+    def _notes(self, taken: Collection[str]) -> Iterator[str]:
+        """Yield which digests change, a sentence each."""
+        kept = {*taken} | {one.manifest_digest for one in self._lists.values()}
         for reference, nodes in self._nodes_of.items():
             for node in nodes if reference in self._named and not self._is_backup else ():
                 if node.is_index and node.digest not in kept:
@@ -548,16 +561,13 @@ def is_no_image(members: Members[Layer], entry: Descriptor, document: object) ->
         return True
     match document:
         case {"config": {"digest": str(digest)}}:
-            data = members.documents.get(blob_name(digest))
+            name = blob_name(digest)
+            if 0 <= members.blobs.get(name, -1) <= MAX_DOCUMENT_BYTES:
+                return True
+            data = members.documents.get(name)
             config = _parsed(data) if data is not None else None
             return config is not None and "rootfs" not in config
     return False
-
-
-def _require_digest(label: str, data: bytes, digest: str) -> None:
-    if sha256_digest(data) != digest:
-        name = blob_name(digest)
-        raise BundleCorrupt(f"{label}: {name!r} has another digest than its name")
 
 
 def _parsed(data: bytes) -> Mapping[str, Any] | None:

@@ -16,7 +16,7 @@ from core.bundle.carried import Carried, CarriedKind
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
 from core.bundle.left_out import LeftOut, Why
-from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
+from core.bundle.model import Bundle, BundleFile, Fault, Image, Layer, ManifestList
 from core.bundle.reference import Reference
 from core.files import write_atomically
 
@@ -161,7 +161,11 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
-        left_out=tuple(_left_out(each) for each in record["left_out"]),
+        tuple(_left_out(each) for each in record["left_out"]),
+        tuple(Fault(**fault) for fault in record.get("faults", ())),
+        record.get("examined", ""),
+        record.get("imported_at", 0.0),
+        record.get("keeps_registry", False),
         carried=tuple(_carried(one) for one in record["carried"]),
         carries=record["carries"],
     )

@@ -92,6 +92,16 @@ def sums_beside(file: BundleFile) -> list[Sum]:
     return found
 
 
+def sums_key(file: BundleFile) -> str:
+    """Return a digest of the checksums that are written beside a bundle: others ask anew.
+
+    Raises:
+        BundleError: as for `sums_beside`.
+    """
+    said = sorted(f"{one.path}\0{one.algorithm}\0{one.expected}" for one in sums_beside(file))
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
+
+
 def _own(path: Path, name: str, algorithm: str) -> str:
     """Return the checksum of a file that is about one file; what it is called there is no matter.
 

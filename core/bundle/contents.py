@@ -128,7 +128,7 @@ def _contents_at(
     return replace(
         found,
         notes=(*found.notes, *members.notes, *marked),
-        left_out=tuple(members.left_out),
+        left_out=(*found.left_out, *members.left_out),
     )
 
 

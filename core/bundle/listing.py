@@ -12,10 +12,12 @@ from core.bundle.contents import contents_of
 from core.bundle.layers import LayerStream
 from core.bundle.members import Members, collect
 from core.bundle.model import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Bundle, BundleFile, Contents, Layer
-from core.bundle.source import OpenBundle, open_bundle
+from core.bundle.problems import Problems
+from core.bundle.source import OpenBundle, next_part_named, open_bundle
 from core.bundle.tarstream import Member
 
 TakeLayer = Callable[[LayerStream], Layer]
+TakeBlob = Callable[[BlobStream], int]
 
 
 def list_bundle(
@@ -45,7 +47,8 @@ def list_bundle(
     with open_bundle(file, told, check_sums=False) as opened:
         reading.append(opened)
         try:
-            members = _read_layers(opened, file, _listed, lambda blob: blob.member.size_bytes)
+            members = Members[Layer](file.name)
+            _read_layers(opened, file, (_listed, lambda blob: blob.member.size_bytes), members)
         finally:
             # The bundle knows `told`: zstd's objects in such a circle would never be let go.
             reading.clear()
@@ -56,6 +59,7 @@ def verify_bundle(
     file: BundleFile,
     go_on: Callable[[], None] = lambda: None,
     progress: Callable[[int], None] = lambda _: None,
+    problems: Problems | None = None,
 ) -> Bundle:
     """Check everything that an import would check: every byte, digest and checksum.
 
@@ -63,6 +67,7 @@ def verify_bundle(
         file: The bundle.
         go_on: Called before every read; raises to end the reading.
         progress: Told the bytes of the file read so far.
+        problems: Where those go that leave something whole; the first one is raised if None.
 
     Raises:
         BundleError: it is not whole, or not what it claims.
@@ -78,10 +83,12 @@ def verify_bundle(
             progress(opened.read_bytes)
         return blob.member.size_bytes
 
-    with open_bundle(file, go_on) as opened:
-        members = _read_layers(opened, file, verified, compared)
+    problems = problems or Problems(keep_going=False)
+    members = Members[Layer](file.name)
+    with open_bundle(file, go_on) as opened, problems.noted(), next_part_named(file):
+        _read_layers(opened, file, (verified, compared), members, problems)
         opened.finish()
-    return bundle_of(file, contents_of(members), imported=False)
+    return bundle_of(file, contents_of(members, problems), imported=False)
 
 
 def bundle_of(
@@ -103,15 +110,21 @@ def bundle_of(
 
 
 def _read_layers(
-    opened: OpenBundle, file: BundleFile, take: TakeLayer, take_blob: Callable[[BlobStream], int]
-) -> Members[Layer]:
+    opened: OpenBundle,
+    file: BundleFile,
+    take: tuple[TakeLayer, TakeBlob],
+    members: Members[Layer],
+    problems: Problems | None = None,
+) -> None:
+    take_layer, take_blob = take
+
     def taken(member: Member, head: bytes) -> Layer:
-        return take(LayerStream(opened.archive, member, head, file.name))
+        return take_layer(LayerStream(opened.archive, member, head, file.name))
 
     def blob_taken(member: Member, head: bytes) -> int:
         return take_blob(BlobStream(opened.archive, member, head, file.name))
 
-    return collect(opened.archive, Members[Layer](file.name), taken, take_blob=blob_taken)
+    collect(opened.archive, members, taken, problems, blob_taken)
 
 
 def _listed(layer: LayerStream) -> Layer:

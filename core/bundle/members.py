@@ -303,7 +303,8 @@ class _Collector(Generic[LayerT]):
                 return
             reason = "is a document, and of no image"
         if digest_in(name):
-            self._members.blobs[name] = self._take_blob(member, read)
+            with self._problems.noted():
+                self._members.blobs[name] = self._take_blob(member, read)
         if len(self._members.passed_over) < _MAX_REASONS:
             self._members.passed_over[name] = reason or _form_in_words(head)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.bundle.carried import Carried
 from core.bundle.left_out import LeftOut, told
 from core.bundle.reference import Reference
-from core.errors import BundleError
+from core.errors import BundleError, kinds_by_code
 from core.printable import printable
 from core.words import count
 
@@ -118,6 +118,28 @@ class ManifestList:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """Something that is wrong with a bundle, as it is kept between runs."""
+
+    code: str
+    what: str
+    remedy: str
+
+    @classmethod
+    def of(cls, error: BundleError) -> Fault:
+        """Return what an error says."""
+        return cls(error.code, error.what, error.remedy)
+
+    @property
+    def error(self) -> BundleError:
+        """The error that said it."""
+        kind = kinds_by_code().get(self.code, BundleError)
+        return (kind if issubclass(kind, BundleError) else BundleError)(
+            self.what, remedy=self.remedy
+        )
+
+
+@dataclass(frozen=True)
 class Contents:
     """What the members of a bundle come to; for the fields see `Bundle`."""
 
@@ -133,10 +155,22 @@ class Contents:
 class Bundle:
     """What a bundle holds.
 
-    `notes` is what a person should know of it, a sentence each, `left_out` what is not taken of it
-    and why; `remarks` tells both. `layout` is `docker-archive` for all that `docker load` takes,
-    else `oci-layout`. `carried` is what travels with the images, in an order in which each can be
-    put; without `carries` that was left out.
+    Args:
+        name: The file's.
+        size_bytes: Of the file.
+        images: Those that are whole, where others are not.
+        imported: The registry has confirmed all of `images`.
+        lists: What ties them together where they are for several platforms.
+        notes: What a person should know of it, a sentence each; `remarks` tells all.
+        layout: `docker-archive` for all that `docker load` takes, else `oci-layout`.
+        left_out: What is not taken of it, and why; it costs nothing.
+        faults: What is wrong with it. An import takes `images` all the same if that is asked for.
+        examined: With which checksums beside it every byte of it was found right, as a digest;
+            empty where that was not looked at.
+        imported_at: When it was first imported, in seconds since the epoch.
+        keeps_registry: Its names on the site begin with the registry that they came from.
+        carried: What travels with the images, in an order in which each can be put.
+        carries: Without it that was left out.
     """
 
     name: str
@@ -147,6 +181,10 @@ class Bundle:
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
     left_out: tuple[LeftOut, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    examined: str = ""
+    imported_at: float = 0.0
+    keeps_registry: bool = False
     carried: tuple[Carried, ...] = ()
     carries: bool = True
 
@@ -207,12 +245,29 @@ class Bundle:
             carried=tuple(one.without(gone) for one in self.carried),
         )
 
+    def keeping_registry(self, kept: bool) -> Bundle:
+        """Return the same bundle, its names on the site with the registry they came from or not."""
+        if kept == self.keeps_registry:
+            return self
+
+        def marked(references: tuple[Reference, ...]) -> tuple[Reference, ...]:
+            return tuple(replace(reference, kept=kept) for reference in references)
+
+        return replace(
+            self,
+            images=tuple(replace(i, references=marked(i.references)) for i in self.images),
+            lists=tuple(replace(each, references=marked(each.references)) for each in self.lists),
+            carried=tuple(one.keeping_registry(kept) for one in self.carried),
+            keeps_registry=kept,
+        )
+
     def named(self, reference: Reference) -> Bundle:
         """Return the same bundle with this name for the one image in it.
 
         Raises:
             BundleError: there are several images (for one platform) in it.
         """
+        reference = replace(reference, kept=self.keeps_registry)
         of_one_list = len(self.lists) == 1 and {frozenset(self.lists[0].references)} == {
             frozenset(image.references) for image in self.images
         }

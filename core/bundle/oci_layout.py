@@ -57,7 +57,9 @@ def oci_contents(
         reference: [Named(one.digest, one.descriptor) for one in several]
         for reference, several in images.named.items()
     }
-    outcome = Carrying(members, images.built, images.tops, named, carries=carries).outcome()
+    outcome = Carrying(
+        members, images.built, images.tops, named, problems, carries=carries
+    ).outcome()
     after_file = [
         reference
         for number, top in enumerate(images.tops)
@@ -72,6 +74,7 @@ def oci_contents(
         outcome.lists,
         (*notes, *outcome.notes),
         OCI_LAYOUT,
+        left_out=outcome.left_out,
         carried=outcome.carried,
     )
 

@@ -217,7 +217,7 @@ def open_bundle(
         yield OpenBundle(archive, archive)
         return
     sums = sums_beside(file) if check_sums else []
-    with ExitStack() as stack, _next_part_named(file):
+    with ExitStack() as stack, next_part_named(file):
         raw = stack.enter_context(closing(RawSource(file, go_on, sums)))
         head = raw.head()
         if file.parts:
@@ -234,7 +234,7 @@ def open_bundle(
 
 
 @contextmanager
-def _next_part_named(file: BundleFile) -> Iterator[None]:
+def next_part_named(file: BundleFile) -> Iterator[None]:
     """Say of a split bundle that ends too early which part would be the next."""
     try:
         yield

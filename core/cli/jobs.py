@@ -10,9 +10,9 @@ from pathlib import Path
 from core.bundle import find_bundles
 from core.cli.bundles import given_path
 from core.cli.secrets import asked_secrets
-from core.cli.views import EXIT_CODES, follow, print_report
+from core.cli.views import follow, print_report
 from core.config import Config, missing_files
-from core.engine.journal import JournalReader, State
+from core.engine.journal import EXIT_CODES, JournalReader, State
 from core.engine.launcher import start_run, true_state
 from core.engine.report import (
     nothing_words,
@@ -128,6 +128,7 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
         accept_new_host_keys=getattr(options, "accept_new_host_keys", False),
         keep_going=getattr(options, "keep_going", False),
         later_wins=getattr(options, "later_wins", False),
+        keep_source_registry=getattr(options, "keep_source_registry", False),
         recompress=bool(getattr(options, "recompress", "")),
         name=getattr(options, "name", ""),
     )

@@ -23,9 +23,10 @@ from core.bundle import BundleFile, bundle_file, find_bundles, parse_reference
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
 from core.engine.asked import Asked
 from core.engine.differs import LEFT_OVER, REGISTRY_BASE, differences
-from core.engine.journal import Journal, LogLine, State
+from core.engine.journal import EXIT_CODES, Journal, LogLine, State
 from core.engine.lock import engine_lock, note_holder
 from core.engine.plan import build_plan
+from core.engine.report import left_out_words
 from core.engine.request import (
     BACKUPS,
     CHANGING,
@@ -115,9 +116,11 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
             saving=saving,
             generations=request.generations,
             reconfigures=request.kind in RECONFIGURES,
+            examines=request.kind in (RunKind.PLAN, RunKind.PLAN_RECONFIGURE)
+            and not request.hosts_only,
         )
         state = loop.run_until_complete(_carry_out(request, work, journal, run, asked))
-    return {State.DONE: 0, State.CANCELLED: 130}.get(state, 1)
+    return EXIT_CODES[state]
 
 
 def _note_left_over(config: Config, request: RunRequest, journal: Journal, run: int) -> None:
@@ -233,6 +236,8 @@ async def _carry_out(
     state, message = State.FAILED, ""
     try:
         state = await task
+        if state is State.PARTIAL:
+            message = left_out_words(len(runner.left_out))
     except asyncio.CancelledError:
         state = State.CANCELLED
     except AirferryError as error:
@@ -269,6 +274,7 @@ def _import_options(request: RunRequest, files: tuple[BundleFile, ...]) -> Impor
     return ImportOptions(
         keep_going=request.keep_going,
         later_wins=request.later_wins,
+        keep_source_registry=request.keep_source_registry,
         recompress=request.recompress,
         name=name,
     )

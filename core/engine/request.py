@@ -99,6 +99,7 @@ class RunRequest:
         compared_keys: Fingerprints that a person has compared: only such new keys are noted.
         keep_going: Import the images that are whole where others of a bundle are not.
         later_wins: Where two bundles have different images under one name, take the later's.
+        keep_source_registry: Their names on the site begin with the registry they came from.
         recompress: Turn layers of zstd into gzip.
         name: The name for the one image of the one bundle.
         remove_docker: Take Docker away as well where Airferry installed it (clean).
@@ -121,6 +122,7 @@ class RunRequest:
     accept_new_host_keys: bool = False
     keep_going: bool = False
     later_wins: bool = False
+    keep_source_registry: bool = False
     recompress: bool = False
     name: str = ""
     remove_docker: bool = False

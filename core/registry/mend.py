@@ -195,6 +195,7 @@ class Mending:
 
         say(f"reading {file.name}")
         after = reading.run(told, lambda words: say(f"{file.name}: {words}")).bundle
+        after = after.keeping_registry(before.keeps_registry)
         if set(parts_of(after)) <= set(parts_of(before)):
             after = before
         else:

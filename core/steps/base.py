@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from core.errors import StillMissing
+from core.errors import AirferryError, StillMissing
 from core.telling import Particular
 from core.words import some_of as some_of
 
@@ -76,6 +76,9 @@ class Step(ABC):
     """How long it is tried without getting any further, if not shorter for what fails."""
     heals: ClassVar[bool] = False
     """Whether it is asked again, and done again if need be, before a later step is tried again."""
+
+    passes: ClassVar[tuple[type[AirferryError], ...]] = ()
+    """Errors of it that keep no later step of its target from being done."""
 
     def __init__(self, step_id: str, target: str, *needs: Need) -> None:
         self.id = step_id

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -14,13 +16,19 @@ from core.bundle import (
     Bundle,
     BundleFile,
     Catalogue,
+    Clash,
+    Fault,
     LayerIndex,
+    Names,
+    Problems,
     Reference,
     list_bundle,
-    without_collisions,
+    names_of,
+    sums_key,
+    verify_bundle,
 )
 from core.config import Config, HostConfig, Mode, Warm
-from core.errors import Cancelled
+from core.errors import BundleError, Cancelled, NameCollision
 from core.hosts.connection import HostLink, Links
 from core.hosts.facts import Facts
 from core.hosts.trust import trust_of
@@ -34,6 +42,7 @@ from core.registry import (
     registry_client,
 )
 from core.secrets import NO_SECRETS, RegistryLogin, Secrets
+from core.telling import LEFT_OUT, Particular, size
 from core.threads import in_thread
 
 CONNECTS_AT_ONCE = 8
@@ -46,6 +55,7 @@ class ImportOptions:
 
     keep_going: bool = False
     later_wins: bool = False
+    keep_source_registry: bool = False
     recompress: bool = False
     name: Reference | None = None
 
@@ -76,6 +86,7 @@ class Work:
         generations: How many generations of bundles stay in the registry.
         going: Names of the registry, (repository, tag), that the run is about to delete.
         reconfigures: What an earlier config left is moved, or taken away, by this run.
+        examines: Bundles are read whole, to tell all that would stop an import of them.
         endings: Called when it is closed, however the run ended.
     """
 
@@ -90,6 +101,7 @@ class Work:
     generations: int = 0
     going: frozenset[tuple[str, str]] = frozenset()
     reconfigures: bool = False
+    examines: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     pause: Pause = field(default_factory=Pause)
     facts: dict[str, Facts] = field(default_factory=dict)
@@ -102,6 +114,7 @@ class Work:
         self.tunnels = TunnelBook(self.config.state_dir)
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
+        self._read: set[BundleFile] = set()
         trust = trust_of(
             self.config.ssh,
             self.config.state_dir,
@@ -190,61 +203,165 @@ class Work:
             found = self.catalogue.find(file)
             if found is None:
                 return None
-            if self.options.name:
-                found = found.named(self.options.name)
-            self._known[file] = found
+            self._known[file] = self._as_on_site(found)
         return self._known[file]
+
+    def _as_on_site(self, bundle: Bundle) -> Bundle:
+        """Return a bundle with the names that it has on this site, by config and options.
+
+        Raises:
+            BundleError: it is given a name that it cannot have.
+        """
+        kept = self.config.keep_source_registry or self.options.keep_source_registry
+        if kept or self.config.keep_source_registry is False:
+            bundle = bundle.keeping_registry(bool(kept))
+        return bundle.named(self.options.name) if self.options.name else bundle
 
     def keep(self, file: BundleFile, bundle: Bundle) -> Bundle:
         """Note what a bundle holds, and return it (with the name that it was given)."""
-        if self.options.name:
-            bundle = bundle.named(self.options.name)
+        bundle = self._as_on_site(bundle)
+        if bundle.imported and not bundle.imported_at:
+            known = self.known(file)
+            bundle = replace(bundle, imported_at=(known and known.imported_at) or time.time())
         self.catalogue.keep(file, bundle)
         self._known[file] = bundle
         return bundle
 
-    async def bundle(self, file: BundleFile) -> Bundle:
-        """Return what is known of a bundle; it is listed first where nothing is.
+    def refuse(self, file: BundleFile, faults: Iterable[BundleError]) -> Bundle:
+        """Note what is wrong with a bundle of which nothing is taken, and return what is known.
 
-        Raises:
-            BundleError: it cannot be read.
+        What an earlier import took of it stays known: it is in the registry.
         """
+        known, faults = self.known(file), list(faults)
+        if known is None or not known.imported:
+            noted = tuple(map(Fault.of, faults))
+            known = Bundle(file.name, file.size_bytes, (), imported=False, faults=noted)
+            # A stick that was pulled is no property of the bundle.
+            if all(type(fault) is not BundleError for fault in faults):
+                self.catalogue.keep(file, known)
+            self._known[file] = known
+        return known
+
+    async def bundle(
+        self, file: BundleFile, say: Callable[[str], None] = lambda _: None, *, whole: bool = False
+    ) -> Bundle:
+        """Return what is known of a bundle; it is read first where too little is.
+
+        What is wrong with it is among its faults.
+
+        Args:
+            file: The bundle.
+            say: Told how far the reading is.
+            whole: Every byte of it must have been read and found right, or its faults are known
+                from this run; else it is enough to know what is in it.
+        """
+        whole = whole or self.examines
         async with self._listing:
             known = self.known(file)
-            if known is None:
-                listed = await in_thread(
-                    lambda: list_bundle(file, self.go_on_when_resumed), self.stop
-                )
-                # An import may have come to its end meanwhile, and it knows more.
-                known = self.known(file) or self.keep(file, listed)
+            if known is not None and (not whole or file in self._read or known.imported):
+                return known
+            return await in_thread(lambda: self._looked_into(file, say, whole=whole), self.stop)
+
+    def _looked_into(self, file: BundleFile, say: Callable[[str], None], *, whole: bool) -> Bundle:
+        try:
+            if not whole:
+                found = list_bundle(file, self.go_on_when_resumed)
+            elif (known := self._examined(file)) is not None:
+                return known
+            else:
+                found = self._examine(file, say)
+            # An import may have come to its end meanwhile, and it knows more.
+            known = self.known(file)
+            return known if known and known.imported else self.keep(file, found)
+        except BundleError as error:
+            return self.refuse(file, [error])
+        finally:
+            self._read.add(file)
+
+    def _examined(self, file: BundleFile) -> Bundle | None:
+        """Return what is known of a bundle that was found right, with the same checksums."""
+        known = self.known(file)
+        if known and not known.faults and known.examined and known.examined == sums_key(file):
             return known
+        return None
+
+    def _examine(self, file: BundleFile, say: Callable[[str], None]) -> Bundle:
+        problems, key = Problems(keep_going=True), sums_key(file)
+
+        def told(done: int) -> None:
+            say(f"reading {file.name}: {size(done)} of {size(file.size_bytes)}")
+
+        found = verify_bundle(file, self.go_on_when_resumed, told, problems)
+        faults = tuple(map(Fault.of, problems.found))
+        return replace(found, faults=faults, examined="" if faults else key)
 
     async def bundles(self) -> list[Bundle]:
-        """Return all bundles of this run, each name with one of them only.
+        """Return the bundles of this run that can be used, each name with one of them only."""
+        return list((await self.usable()).values())
 
-        Raises:
-            NameCollision: two different images would get the same name.
-        """
+    async def usable(self) -> dict[BundleFile, Bundle]:
+        """Return the same by their files; those are read first of which nothing is known."""
         for file in self.files:
             await self.bundle(file)
-        return list(self.known_bundles().values())
+        return self.known_bundles()
 
     def known_bundles(self) -> dict[BundleFile, Bundle]:
-        """Return those bundles of which something is known, each name with one of them only.
+        """Return those bundles that are known and can be used, each name with one of them only.
 
-        Raises:
-            NameCollision: two different images would get the same name.
+        Without `--keep-going` a bundle that is refused a name cannot be used, nor one with faults
+        (but for what an earlier run has taken of it).
         """
-        found = {
+        files, names = self._settled()
+        return {
             file: bundle
-            for file in sorted(self.files, key=lambda file: file.name)
-            if (bundle := self.known(file)) is not None
+            for file, bundle, clashes in zip(files, names.bundles, names.clashes, strict=True)
+            if self.options.keep_going or not clashes
         }
+
+    def clashes(self, file: BundleFile) -> tuple[Clash, ...]:
+        """Return the names that a bundle is refused, as far as the others are known."""
+        files, names = self._settled()
+        return names.clashes[files.index(file)] if file in files else ()
+
+    def _settled(self) -> tuple[list[BundleFile], Names]:
+        """Settle which of the bundles has which name: the one that was there first.
+
+        (Of those that are not there yet, the first of the run.)
+        """
         later_wins = self.options.later_wins or self.config.later_bundle_wins
-        cleared = without_collisions(
-            list(found.values()), self._name_on_site, later_wins=later_wins
+        known = {file: found for file in self.files if (found := self.known(file)) is not None}
+        usable = {
+            file: bundle
+            for file, bundle in known.items()
+            if self.options.keep_going or bundle.imported or not bundle.faults
+        }
+
+        def since(file: BundleFile) -> float:
+            return usable[file].imported_at if usable[file].imported else math.inf
+
+        files = (
+            sorted(usable, key=lambda file: file.name) if later_wins else sorted(usable, key=since)
         )
-        return dict(zip(found, cleared, strict=True))
+        return files, names_of(
+            [usable[file] for file in files],
+            self._name_on_site,
+            later_wins=later_wins,
+            in_part=self.options.keep_going,
+        )
+
+    def left_out(self) -> list[Particular]:
+        """Return what is known to be left out of the bundles of this run, and why."""
+        return [one for file in self.files for one in self.left_out_of(file)]
+
+    def left_out_of(self, file: BundleFile) -> list[Particular]:
+        """Return what is left out of one bundle."""
+        known = self.known(file)
+        faults = [f"{fault.what} [{fault.code}]" for fault in (known.faults if known else ())]
+        names = [f"{clash.what} [{NameCollision.code}]" for clash in self.clashes(file)]
+        return [
+            Particular(LEFT_OUT, file.name, note=words.removeprefix(f"{file.name}: "))
+            for words in (*faults, *names)
+        ]
 
     def _name_on_site(self, reference: Reference) -> str:
         if self.config.mode is Mode.NONE and self.loads:

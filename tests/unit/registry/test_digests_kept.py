@@ -346,10 +346,10 @@ def test_what_is_left_out_is_told(importer: Importer) -> None:
     del layout.blobs[f"blobs/sha256/{digest_of(b'lost')[7:]}"]
     bundle = imported(importer, layout, noted(image, full_name(NAME)), nowhere, lacking)
     assert ((), 1) == (bundle.carried, len(bundle.images))
-    assert (
-        "1 SBOM left out: nothing that has a name leads to it",
-        "1 SBOM left out: not all of it is in the file, or not as it was made",
-    ) == bundle.notes
+    assert [
+        (f"SBOM {nowhere['digest']}", "nothing that has a name leads to it"),
+        (f"SBOM {lacking['digest']}", "not all of it is in the file, or not as it was made"),
+    ] == [(one.what, one.reason) for one in bundle.left_out]
 
 
 def test_an_option_leaves_everything_out_but_images(importer: Importer, stored: Storage) -> None:
@@ -361,7 +361,9 @@ def test_an_option_leaves_everything_out_but_images(importer: Importer, stored: 
     assert (False, (), 1) == (bundle.carries, bundle.carried, len(bundle.images))
     assert [f"{REPOSITORY}:v1"] == stored.tags()
     why = "carryArtifacts: false, or --without-artifacts"
-    assert {f"1 attestation left out: {why}", f"1 SBOM left out: {why}"} < set(bundle.notes)
+    assert [("attestation", why), ("artifact", why)] == [
+        (one.why, one.reason) for one in bundle.left_out
+    ]
     assert None is importer.client.blob_size("airferry/stage", digest_of(b"no JSON"))
 
 
