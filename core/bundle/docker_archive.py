@@ -70,9 +70,13 @@ def merged(images: tuple[Image, ...], left_out: list[LeftOut]) -> tuple[Image, .
             if holder != image.image_id:
                 left_out.append(LeftOut(Why.NAME_TAKEN, f"{name.familiar} of {holder}", _OTHER))
             holders[name] = image.image_id
-    return tuple(
+    settled = [
         replace(image, references=tuple(n for n in image.references if holders[n] == image_id))
         for image_id, image in found.items()
+    ]
+    # One that lost all its names is had by nothing any more.
+    return tuple(
+        image for image in settled if image.references or not found[image.image_id].references
     )
 
 

@@ -94,6 +94,7 @@ _MAGICS: tuple[tuple[bytes, Form], ...] = (
     (b"{", Form("JSON text")),
     (b"[", Form("JSON text")),
 )
+TEXT = Form("text, and no tar archive")
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r\f\x1b")
 
@@ -115,7 +116,7 @@ def form_of(head: bytes) -> Form | None:
             return form
     # A text may be the file's first block only; zeros fill it up where it was shorter.
     if text.strip() and all(byte in _TEXT or byte >= 0x80 for byte in head.rstrip(b"\0")):
-        return Form("text") if _is_text(head) else None
+        return TEXT if _is_text(head) else None
     return None
 
 

@@ -170,7 +170,7 @@ class Members(Generic[LayerT]):
         """Return the error that says why a member that is named is not at hand."""
         reason = self.passed_over.get(self.resolve(name))
         if reason:
-            return UnfitBundle(f"{self.label}: {of}{name!r} {reason}", remedy=_PASSED_OVER_REMEDY)
+            return BundleCorrupt(f"{self.label}: {of}{name!r} {reason}", remedy=_PASSED_OVER_REMEDY)
         return BundleCorrupt(
             f"{self.label}: {of}{name!r} is named but not in the archive", remedy=_LACKING_REMEDY
         )

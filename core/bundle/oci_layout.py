@@ -28,7 +28,7 @@ from core.bundle.oci_walk import INDEX, Descriptor, Found, Walk, entries_of, par
 from core.bundle.problems import Problems
 from core.bundle.reference import Reference
 from core.bundle.usable import Hindrance, hindrance_of, require_size
-from core.errors import MADE_WRONG, BundleCorrupt, NotABundle, UnfitBundle
+from core.errors import MADE_WRONG, BundleCorrupt, NotABundle
 
 _ABSENT = "it is named, but not in the file"
 _LATER = "a later entry of index.json has it, and the last one counts, as for docker load"
@@ -206,8 +206,9 @@ class _Images:
             image = self.built[found.digest]
             left = tuple(name for name in image.references if name != reference)
             self.built[found.digest] = replace(image, references=left)
-        raise UnfitBundle(
-            f"{self._members.label}: {reference.familiar} stands for two images of one platform"
+        raise BundleCorrupt(
+            f"{self._members.label}: {reference.familiar} stands for two images of one platform",
+            remedy=MADE_WRONG,
         )
 
     def _platform_key(self, found: Found) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.bundle.checksums import is_checksum_file
 from core.bundle.decompress import compression_of
 from core.bundle.directory import is_layout, lack_of_layout, layout_files
-from core.bundle.first_bytes import form_of
+from core.bundle.first_bytes import TEXT, form_of
 from core.bundle.model import BundleFile
 from core.bundle.parts import missing_parts, part_name, parts_of
 from core.bundle.reading import is_file, readable
@@ -169,7 +169,7 @@ def _reason_to_ignore(path: Path) -> str:
     if ".tar" in path.name or path.suffix == ".tgz":
         return ""
     form = form_of(_head(path))
-    return f"not an archive: {form.what}" if form else "not an archive"
+    return f"not an archive: {form.what}" if form and form != TEXT else "not an archive"
 
 
 def _split(parts: tuple[Path, ...]) -> BundleFile:

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Protocol
 
 from core.bundle.decompress import Readable, compression_of
-from core.bundle.first_bytes import form_of
+from core.bundle.first_bytes import TEXT, form_of
 from core.bundle.left_out import LeftOut, Why
 from core.errors import BundleCorrupt, BundleTruncated, NotABundle, UnfitBundle, UnsafeBundle
 
@@ -248,7 +248,8 @@ class TarStream:
         return data
 
     def _too_short(self, data: bytes) -> NotABundle:
-        if compression_of(data) or form_of(data):
+        form = form_of(data)
+        if compression_of(data) or (form and form != TEXT):
             return self._no_tar(data)
         return NotABundle(f"{self._label}: is not a tar archive (too short for one)")
 
