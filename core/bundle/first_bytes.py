@@ -115,7 +115,7 @@ def form_of(head: bytes) -> Form | None:
         if magic[:1] in b"<{[" and text.startswith(magic):
             return form
     # A text may be the file's first block only; zeros fill it up where it was shorter.
-    if text.strip() and all(byte in _TEXT or byte >= 0x80 for byte in head.rstrip(b"\0")):
+    if text.strip(b"\0 \n") and all(byte in _TEXT or byte >= 0x80 for byte in head.rstrip(b"\0")):
         return TEXT if _is_text(head) else None
     return None
 

@@ -14,7 +14,7 @@ from core.bundle.blobs import blob_name
 from core.bundle.carried import counted
 from core.bundle.carrying import Carrying, Named, Outcome, Top
 from core.bundle.images import build_image, layer_of
-from core.bundle.left_out import LeftOut, Why
+from core.bundle.left_out import LeftOut, Why, told
 from core.bundle.members import Members
 from core.bundle.model import (
     OCI_LAYOUT,
@@ -81,7 +81,7 @@ def oci_contents(
 
 def _without_image(members: Members[Layer], outcome: Outcome) -> NotABundle:
     """Return the error that says what a layout holds in an image's place."""
-    said = counted(outcome.carried) or "; ".join(outcome.notes)
+    said = counted(outcome.carried) or "; ".join(told(outcome.left_out))
     return NotABundle(
         f"{members.label}: no image in it{said and ', but: ' + said}",
         remedy="What is no image travels beside images only. Take the file out of imagesDir, or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,3 +28,11 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """Open a pipe though nobody writes into it yet; on files the flag has no effect.
+
+    To be given to `open` as its opener.
+    """
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -17,7 +17,7 @@ from core.bundle.directory import is_layout, lack_of_layout, layout_files
 from core.bundle.first_bytes import TEXT, form_of
 from core.bundle.model import BundleFile
 from core.bundle.parts import missing_parts, part_name, parts_of
-from core.bundle.reading import is_file, readable
+from core.bundle.reading import readable, without_waiting
 from core.bundle.source import DESCRIPTORS, STDIN_TITLE
 from core.bundle.tarstream import BLOCK, begins_archive
 from core.errors import BundleError, NotABundle
@@ -57,7 +57,7 @@ def bundle_file(path: Path) -> BundleFile:
 def _described(path: Path, beside: list[Path]) -> BundleFile:
     if path.is_dir():
         return _layout(path)
-    parts = tuple(part for part in parts_of(path, beside) if is_file(part))
+    parts = parts_of(path, beside)
     if parts:
         return _split(parts)
     with readable(path):
@@ -143,8 +143,8 @@ def registry_bytes(file: BundleFile) -> int:
 
 
 def _head(path: Path) -> bytes:
-    with readable(path), path.open("rb") as file:
-        return file.read(BLOCK)
+    with readable(path), open(path, "rb", opener=without_waiting) as file:
+        return file.read(BLOCK) or b""
 
 
 def _reason_to_ignore(path: Path) -> str:
@@ -219,7 +219,7 @@ def fingerprint_of(paths: list[Path]) -> str:
     """Return the digest of what files begin and end with: manifests and CRCs stand at the end."""
     ends = hashlib.sha256()
     for path in paths:
-        with readable(path), path.open("rb") as file:
+        with readable(path), open(path, "rb", opener=without_waiting) as file:
             ends.update(file.read(_END_BYTES))
             file.seek(max(0, file.seek(0, os.SEEK_END) - _END_BYTES))
             ends.update(file.read(_END_BYTES))

@@ -21,7 +21,7 @@ from core.bundle.decompress import ReadAhead, compression_of, decompressed
 from core.bundle.directory import DirectoryArchive
 from core.bundle.model import BundleFile
 from core.bundle.parts import next_part, require_all
-from core.bundle.reading import readable
+from core.bundle.reading import readable, without_waiting
 from core.bundle.tarstream import BLOCK, Archive, TarStream, begins_archive
 from core.errors import BundleError, BundleTruncated, NotABundle
 
@@ -165,16 +165,11 @@ class RawSource:
 def _opened(path: Path) -> BinaryIO:
     """Open a file; one that we were given open (`/dev/fd/N`) may be a socket, which has no path."""
     if path.parent != DESCRIPTORS:
-        return open(path, "rb", buffering=0, opener=_without_waiting)
+        return open(path, "rb", buffering=0, opener=without_waiting)
     file = io.FileIO(os.dup(int(path.name)))
     if file.seekable():
         file.seek(0)
     return cast("BinaryIO", file)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a pipe though nobody writes into it yet; on files the flag has no effect."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @dataclass

@@ -86,6 +86,7 @@ def new_list(found: Contents) -> dict[str, object]:
     ] == [
         (one["digest"], one["size"], one["mediaType"])
         for one in json.loads(several.manifest)["manifests"]
+        if one["platform"]["os"] != "unknown"
     ]
     return content
 
