@@ -23,6 +23,11 @@ def digest_in(name: str) -> str:
     return f"sha256:{found[1]}" if found else ""
 
 
+def blob_name(digest: str) -> str:
+    """Return the member name of a blob of an OCI layout."""
+    return "blobs/" + digest.replace(":", "/", 1)
+
+
 class BlobStream:
     """The content of the present member of an archive, as it stands there.
 

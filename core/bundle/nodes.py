@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from core.bundle.artifacts import is_artifact, is_attestation
+from core.bundle.blobs import blob_name
 from core.bundle.members import MAX_DOCUMENT_BYTES, Members
 from core.bundle.model import OCI_INDEX, OCI_MANIFEST, Image, Layer, sha256_digest
 from core.bundle.problems import Problems
@@ -141,7 +142,7 @@ class Nodes:
         return self.found[digest]
 
     def _made(self, digest: str, entry: Descriptor, depth: int) -> Node | None:
-        data = self._members.documents.get(_blob_name(digest))
+        data = self._members.documents.get(blob_name(digest))
         document = _parsed(data) if data is not None else None
         if data is None or document is None or not self._is_sound(data, digest):
             return None
@@ -182,7 +183,7 @@ class Nodes:
             BundleCorrupt: it is damaged.
         """
         members, digest = self._members, str(part["digest"])
-        name = members.resolve(_blob_name(digest))
+        name = members.resolve(blob_name(digest))
         if name not in members.documents and (data := _inline(part)) is not None:
             members.documents.setdefault(name, data)
         if (document := members.documents.get(name)) is not None:
@@ -199,7 +200,7 @@ class Nodes:
         with self._problems.noted():
             if sha256_digest(data) == digest:
                 return True
-            label, name = self._members.label, _blob_name(digest)
+            label, name = self._members.label, blob_name(digest)
             raise BundleCorrupt(f"{label}: {name!r} has another digest than its name")
         return False
 
@@ -236,7 +237,7 @@ def is_no_image(members: Members[Layer], entry: Descriptor, document: object) ->
         return True
     match document:
         case {"config": {"digest": str(digest)}}:
-            name = _blob_name(digest)
+            name = blob_name(digest)
             if 0 <= members.blobs.get(name, -1) <= MAX_DOCUMENT_BYTES:
                 return True
             data = members.documents.get(name)
@@ -252,7 +253,3 @@ def _parsed(data: bytes) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _blob_name(digest: str) -> str:
-    return "blobs/" + digest.replace(":", "/", 1)

@@ -41,6 +41,8 @@ from core.registry.conveyor import Conveyor
 
 STAGE = "airferry/stage"
 MAX_MISLEADING = 3
+# Docker loads layers packed so, and pulls none.
+_IN_NO_REGISTRY = ("xz", "bzip2")
 _BLOB_NAME = re.compile(r"blobs/sha256/([0-9a-f]{64})$")
 
 
@@ -195,7 +197,9 @@ class Pass:
             self._keep()
             return _settled(known)
         layer = LayerStream(self.opened.archive, member, head, owner.file.name)
-        recompress = layer.compression == "zstd" and owner.options.recompress
+        recompress = layer.compression in _IN_NO_REGISTRY or (
+            layer.compression == "zstd" and owner.options.recompress
+        )
         key = owner.index.key(layer, "gzip" if recompress else "")
         known = owner.index.find(key) if self._may_trust_index(layer, key) else None
         if known and self._is_stored(known):

@@ -119,7 +119,9 @@ def test_flipped_bits_in_compressed_bundles(bundle: Path, kind: str) -> None:
             found = list_bundle(bundle_file(bundle))
         except BundleError:
             continue
-        assert facts_wanted(IMAGES) == facts_of(found.images)
+        # A config in a docker-archive has no digest but its name, which is no promise.
+        told = any("its config is not what its file name says" in note for note in found.notes)
+        assert told or facts_wanted(IMAGES) == facts_of(found.images)
 
 
 def test_damage_is_named(bundle: Path) -> None:
