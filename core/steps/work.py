@@ -315,8 +315,12 @@ class Work:
         return {
             file: bundle
             for file, bundle, clashes in zip(files, names.bundles, names.clashes, strict=True)
-            if self.options.keep_going or not clashes
+            if self._in_part(bundle) or not clashes
         }
+
+    def _in_part(self, bundle: Bundle) -> bool:
+        """Whether a part of a bundle will do: that is asked for, or was when it was imported."""
+        return self.options.keep_going or bundle.imported
 
     def clashes(self, file: BundleFile) -> tuple[Clash, ...]:
         """Return the names that a bundle is refused, as far as the others are known."""
@@ -333,7 +337,7 @@ class Work:
         usable = {
             file: bundle
             for file, bundle in known.items()
-            if self.options.keep_going or bundle.imported or not bundle.faults
+            if self._in_part(bundle) or not bundle.faults
         }
 
         def since(file: BundleFile) -> float:
@@ -346,7 +350,7 @@ class Work:
             [usable[file] for file in files],
             self._name_on_site,
             later_wins=later_wins,
-            in_part=self.options.keep_going,
+            in_part=self._in_part,
         )
 
     def left_out(self) -> list[Particular]:
