@@ -61,9 +61,9 @@ def has_bad_bundle(tasks: Iterable[TaskRow]) -> bool:
 
 def keep_going_lines(*, keeps_going: bool) -> list[Text]:
     """Return what the key says that leaves out what is bad of bundles."""
-    words = "k: leave out what is bad of bundles, and import the rest."
+    words = "d: leave out what is bad of bundles, and import the rest."
     if keeps_going:
-        words = "What is bad of bundles is left out, the rest imported. k: not so."
+        words = "What is bad of bundles is left out, the rest imported. d: not so."
     return [Text(), Text(words, "bold")]
 
 

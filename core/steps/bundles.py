@@ -32,7 +32,7 @@ from core.telling import NOTED, Particular
 from core.threads import in_thread
 from core.words import count
 
-LEAVE_OUT = "Or import what is whole of the bundles: --keep-going (k on Review)."
+LEAVE_OUT = "Or import what is whole of the bundles: --keep-going (d on Review)."
 
 
 class BundleStep(Step):

@@ -50,14 +50,14 @@ class ReviewScreen(HouseScreen[None]):
         "A dry run asks this machine and every host what is missing. Only Yes starts the work. "
         "It can be cancelled at any time, and started again: what is done is not done twice. "
         "Where a host asks for a password, w types it, and the dry run is asked again. "
-        "Where a bundle is not whole, k leaves out what is bad of it and imports the rest."
+        "Where a bundle is not whole, d leaves out what is bad of it and imports the rest."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "ask", "ask again", key_display="r"),
         Binding("l", "details", "host by host", key_display="l"),
         PASSWORDS,
         Binding("o", "option", "remove content", key_display="o"),
-        Binding("k", "keep_going", "leave out what is bad", key_display="k"),
+        Binding("d", "keep_going", "leave out bad", key_display="d"),
         Binding("tab", "app.focus_next", "to the answers", key_display="Tab", show=False),
     ]
 
