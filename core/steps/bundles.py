@@ -95,7 +95,7 @@ class BundleImport(BundleStep):
     async def check(self, tell: Teller) -> Missing | None:
         file, work = self._file, self._work
         tell.say(f"asking the registry about {file.name}")
-        if work.dry and not file.is_pipe:
+        if work.dry and (not file.is_pipe or file in work.unopened):
             await work.bundle(file, tell.say)
         known = work.known(file)
         self._require_usable(known, was_read=work.dry)
@@ -141,7 +141,6 @@ class BundleImport(BundleStep):
             work.keep(file, known)  # it may have got a name
             tell.bytes(file.size_bytes, file.size_bytes)
         else:
-            self._require_room()
             tell.say(f"reading {file.name}")
             if not await self._read(tell):
                 return
@@ -156,6 +155,9 @@ class BundleImport(BundleStep):
         """
         file, work = self._file, self._work
         try:
+            if file in work.unopened:
+                raise work.unopened[file]
+            self._require_room()
             done = await in_thread(lambda: self._ingest(tell), work.stop)
         except BundleError as error:
             work.refuse(file, [error])

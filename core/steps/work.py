@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -81,6 +81,7 @@ class Work:
         accept_new_keys: Host keys never seen before are accepted and noted.
         compared_keys: Fingerprints of host keys that are accepted, beside those of the config.
         options: How it deals with bundles.
+        unopened: Those of `files` that cannot even be opened, and why.
         secrets: What was typed to log in to the hosts.
         saving: How the registry is backed up or restored; then `files` are backups.
         generations: How many generations of bundles stay in the registry.
@@ -96,6 +97,7 @@ class Work:
     accept_new_keys: bool = False
     compared_keys: tuple[str, ...] = ()
     options: ImportOptions = field(default_factory=ImportOptions)
+    unopened: Mapping[BundleFile, BundleError] = field(default_factory=dict)
     secrets: Secrets = NO_SECRETS
     saving: Saving = field(default_factory=Saving)
     generations: int = 0
@@ -115,6 +117,9 @@ class Work:
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
         self._read: set[BundleFile] = set()
+        for file, error in self.unopened.items():
+            self._read.add(file)
+            self.refuse(file, [error])
         trust = trust_of(
             self.config.ssh,
             self.config.state_dir,
@@ -237,7 +242,8 @@ class Work:
             noted = tuple(map(Fault.of, faults))
             known = Bundle(file.name, file.size_bytes, (), imported=False, faults=noted)
             # A stick that was pulled is no property of the bundle.
-            if all(type(fault) is not BundleError for fault in faults):
+            lasts = all(type(fault) is not BundleError for fault in faults)
+            if lasts and file not in self.unopened:
                 self.catalogue.keep(file, known)
             self._known[file] = known
         return known
