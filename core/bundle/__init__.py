@@ -1,5 +1,7 @@
 """Reading bundles: any archive of images, in one pass, trusting nothing in it."""
 
+from core.bundle.blobs import BlobStream
+from core.bundle.carried import Carried, CarriedKind, counted
 from core.bundle.catalogue import Catalogue, LayerIndex
 from core.bundle.checksums import sums_key
 from core.bundle.contents import contents_of
@@ -32,7 +34,7 @@ from core.bundle.model import (
 )
 from core.bundle.naming import Clash, Names, collision, names_of
 from core.bundle.problems import Problems
-from core.bundle.reference import Reference, parse_reference
+from core.bundle.reference import Reference, digest_tag, parse_reference
 from core.bundle.rewrite import WantedImage, write_docker_archive
 from core.bundle.shelf import (
     Ignored,
@@ -53,8 +55,11 @@ __all__ = [
     "DOCKER_ARCHIVE",
     "DOCKER_LAYER_GZIP",
     "OCI_LAYER_ZSTD",
+    "BlobStream",
     "Bundle",
     "BundleFile",
+    "Carried",
+    "CarriedKind",
     "Catalogue",
     "Clash",
     "Contents",
@@ -86,6 +91,8 @@ __all__ = [
     "collision",
     "compression_of",
     "contents_of",
+    "counted",
+    "digest_tag",
     "find_bundles",
     "gap_in",
     "gaps_in",

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.bundle.carried import Carried, CarriedKind
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
 from core.bundle.left_out import LeftOut, Why
@@ -160,11 +161,25 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
-        tuple(_left_out(each) for each in record["left_out"]),
-        tuple(Fault(**fault) for fault in record.get("faults", ())),
-        record.get("examined", ""),
-        record.get("imported_at", 0.0),
-        record.get("keeps_registry", False),
+        left_out=tuple(_left_out(each) for each in record["left_out"]),
+        carried=tuple(_carried(one) for one in record["carried"]),
+        carries=record["carries"],
+        faults=tuple(Fault(**fault) for fault in record.get("faults", ())),
+        examined=record.get("examined", ""),
+        imported_at=record.get("imported_at", 0.0),
+        keeps_registry=record.get("keeps_registry", False),
+    )
+
+
+def _carried(record: dict[str, Any]) -> Carried:
+    return Carried(
+        CarriedKind(record["kind"]),
+        record["manifest"],
+        record["manifest_type"],
+        tuple((str(digest), int(size)) for digest, size in record["blobs"]),
+        tuple(Reference(**name) for name in record["references"]),
+        tuple(Reference(**name) for name in record["beside"]),
+        record["subject"],
     )
 
 

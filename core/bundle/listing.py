@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from isal import isal_zlib
 
+from core.bundle.blobs import BlobStream
 from core.bundle.contents import contents_of
 from core.bundle.layers import LayerStream
 from core.bundle.members import Members, collect
@@ -16,6 +17,7 @@ from core.bundle.source import OpenBundle, next_part_named, open_bundle
 from core.bundle.tarstream import Member
 
 TakeLayer = Callable[[LayerStream], Layer]
+TakeBlob = Callable[[BlobStream], int]
 
 
 def list_bundle(
@@ -46,7 +48,7 @@ def list_bundle(
         reading.append(opened)
         try:
             members = Members[Layer](file.name)
-            _read_layers(opened, file, _listed, members)
+            _read_layers(opened, file, (_listed, _passed_over), members)
         finally:
             # The bundle knows `told`: zstd's objects in such a circle would never be let go.
             reading.clear()
@@ -76,15 +78,22 @@ def verify_bundle(
         digests = layer.digests(lambda: progress(opened.read_bytes))
         return replace(listed, diff_id=digests.diff_id, source_digest=digests.source_digest)
 
+    def compared(blob: BlobStream) -> int:
+        for _ in blob.compared():
+            progress(opened.read_bytes)
+        return blob.member.size_bytes
+
     problems = problems or Problems(keep_going=False)
     members = Members[Layer](file.name)
     with open_bundle(file, go_on) as opened, problems.noted(), next_part_named(file):
-        _read_layers(opened, file, verified, members, problems)
+        _read_layers(opened, file, (verified, compared), members, problems)
         opened.finish()
     return bundle_of(file, contents_of(members, problems), imported=False)
 
 
-def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle:
+def bundle_of(
+    file: BundleFile, contents: Contents, *, imported: bool, carries: bool = True
+) -> Bundle:
     """Return the record of a bundle that was read."""
     return Bundle(
         name=file.name,
@@ -95,20 +104,31 @@ def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle
         notes=contents.notes,
         layout=contents.layout,
         left_out=contents.left_out,
+        carried=contents.carried,
+        carries=carries,
     )
 
 
 def _read_layers(
     opened: OpenBundle,
     file: BundleFile,
-    take: TakeLayer,
+    take: tuple[TakeLayer, TakeBlob],
     members: Members[Layer],
     problems: Problems | None = None,
 ) -> None:
-    def taken(member: Member, head: bytes) -> Layer:
-        return take(LayerStream(opened.archive, member, head, file.name))
+    take_layer, take_blob = take
 
-    collect(opened.archive, members, taken, problems)
+    def taken(member: Member, head: bytes) -> Layer:
+        return take_layer(LayerStream(opened.archive, member, head, file.name))
+
+    def blob_taken(member: Member, head: bytes) -> int:
+        return take_blob(BlobStream(opened.archive, member, head, file.name))
+
+    collect(opened.archive, members, taken, problems, blob_taken)
+
+
+def _passed_over(blob: BlobStream) -> int:
+    return blob.member.size_bytes
 
 
 def _listed(layer: LayerStream) -> Layer:

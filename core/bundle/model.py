@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.bundle.carried import Carried
 from core.bundle.left_out import LeftOut, told
 from core.bundle.reference import Reference
 from core.errors import BundleError, kinds_by_code
@@ -58,7 +59,7 @@ class Image:
     """One image of a bundle, for one platform.
 
     `image_id` is the digest of the config. `manifest` is the text that is pushed, empty for a
-    bundle that was only listed.
+    bundle that was only listed; `is_kept` says that it is the bundle's own, to the byte.
     """
 
     image_id: str
@@ -68,6 +69,7 @@ class Image:
     layers: tuple[Layer, ...]
     manifest: str = ""
     manifest_type: str = DOCKER_MANIFEST
+    is_kept: bool = False
 
     @property
     def manifest_digest(self) -> str:
@@ -99,12 +101,15 @@ class Image:
 class ManifestList:
     """Images for several platforms under the same names: an OCI index, Docker's manifest list.
 
-    The images are in the bundle as well, each with these names.
+    The images are in the bundle as well, each with these names. What else it names (attestations)
+    is among what the bundle carries. `is_kept` says that somebody may ask for it by its digest, or
+    that something else is reached through it alone.
     """
 
     references: tuple[Reference, ...]
     manifest: str
     manifest_type: str
+    is_kept: bool = False
 
     @property
     def manifest_digest(self) -> str:
@@ -143,6 +148,7 @@ class Contents:
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
     left_out: tuple[LeftOut, ...] = ()
+    carried: tuple[Carried, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,8 @@ class Bundle:
         notes: What a person should know of it, a sentence each; `remarks` tells all.
         layout: `docker-archive` for all that `docker load` takes, else `oci-layout`.
         left_out: What is not taken of it, and why; it costs nothing.
+        carried: What travels with the images, in an order in which each can be put.
+        carries: It was imported with what travels with them.
         faults: What is wrong with it. An import takes `images` all the same if that is asked for.
         examined: With which checksums beside it every byte of it was found right, as a digest;
             empty where that was not looked at.
@@ -173,6 +181,8 @@ class Bundle:
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
     left_out: tuple[LeftOut, ...] = ()
+    carried: tuple[Carried, ...] = ()
+    carries: bool = True
     faults: tuple[Fault, ...] = ()
     examined: str = ""
     imported_at: float = 0.0
@@ -232,6 +242,7 @@ class Bundle:
                 replace(several, references=tuple(r for r in several.references if r not in gone))
                 for several in self.lists
             ),
+            carried=tuple(one.without(gone) for one in self.carried),
         )
 
     def keeping_registry(self, kept: bool) -> Bundle:
@@ -246,6 +257,10 @@ class Bundle:
             self,
             images=tuple(replace(i, references=marked(i.references)) for i in self.images),
             lists=tuple(replace(each, references=marked(each.references)) for each in self.lists),
+            carried=tuple(
+                replace(each, references=marked(each.references), beside=marked(each.beside))
+                for each in self.carried
+            ),
             keeps_registry=kept,
         )
 
@@ -268,6 +283,7 @@ class Bundle:
             self,
             images=tuple(replace(image, references=(reference,)) for image in self.images),
             lists=tuple(replace(several, references=(reference,)) for several in self.lists),
+            carried=tuple(one.at(reference) for one in self.carried),
         )
 
 

@@ -71,6 +71,9 @@ class _Claim:
 class Names:
     """Who has which name.
 
+    Bundles that have the same image agree, however each encodes it, and also where one has it for
+    further platforms.
+
     Args:
         bundles: As they were given, without the names that they do not get.
         clashes: For each of them, the names that it is refused.

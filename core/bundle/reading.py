@@ -19,3 +19,11 @@ def readable(path: Path) -> Iterator[None]:
             f"{path}: cannot be read: {error.strerror or error}",
             remedy="Is the stick still in and readable? Then run the same command again.",
         ) from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is a file; what cannot even be asked for (a name too long) is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

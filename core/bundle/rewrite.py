@@ -56,8 +56,8 @@ def write_docker_archive(
         file: The bundle.
         wanted: The images, all of them in this bundle.
         emit: Takes the archive's bytes, piece by piece.
-        scratch: A directory for layers of zstd, which older engines do not load: they are
-            unpacked into a file there, because a tar says the size first.
+        scratch: A directory for layers of zstd, xz and bzip2, which not every engine loads: they
+            are unpacked into a file there, because a tar says the size first.
         go_on: Called before every read; raises to end the reading.
 
     Raises:
@@ -133,7 +133,7 @@ class _Writer:
         return layer
 
     def _write(self, layer: Layer, stream: LayerStream) -> None:
-        if stream.compression == "zstd":
+        if stream.compression not in ("", "gzip"):
             with tempfile.TemporaryFile(dir=self._scratch) as unpacked:
                 diff_id = _digest_of(stream.plain_chunks(), unpacked.write)
                 self._emit_unpacked(layer, unpacked)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from core.bundle.checksums import is_checksum_file
 from core.bundle.decompress import compression_of
-from core.bundle.directory import is_layout, layout_files
+from core.bundle.directory import is_layout, lack_of_layout, layout_files
+from core.bundle.first_bytes import form_of
 from core.bundle.model import BundleFile
 from core.bundle.parts import missing_parts, part_name, parts_of
-from core.bundle.reading import readable
+from core.bundle.reading import is_file, readable
 from core.bundle.source import DESCRIPTORS, STDIN_TITLE
 from core.bundle.tarstream import BLOCK, begins_archive
-from core.errors import BundleError
+from core.errors import BundleError, NotABundle
 from core.printable import printable
 
 # Artifacts of the vendor that lie in the same directory and hold no images.
@@ -47,7 +48,7 @@ def bundle_file(path: Path) -> BundleFile:
     Raises:
         BundleError: it cannot be opened, or is none of these.
     """
-    may_be_split = part_name(path.name) or not path.exists()
+    may_be_split = part_name(path.name) or not os.path.exists(path)  # noqa: PTH110 - also too long
     if may_be_split and path.parent.is_dir():
         with readable(path.parent):
             return _described(path, list(path.parent.iterdir()))
@@ -57,7 +58,7 @@ def bundle_file(path: Path) -> BundleFile:
 def _described(path: Path, beside: list[Path]) -> BundleFile:
     if path.is_dir():
         return _layout(path)
-    parts = parts_of(path, beside)
+    parts = tuple(part for part in parts_of(path, beside) if is_file(part))
     if parts:
         return _split(parts)
     with readable(path):
@@ -150,7 +151,10 @@ def _head(path: Path) -> bytes:
 
 def _reason_to_ignore(path: Path) -> str:
     if path.is_dir():
-        return "" if is_layout(path) else "a directory, and no OCI image layout"
+        if is_layout(path):
+            return ""
+        lack = lack_of_layout(path)
+        return f"a directory, and no OCI image layout{lack and ': ' + lack}"
     if not path.is_file():
         return "not a file"
     if _OTHER_ARTIFACTS.fullmatch(path.name):
@@ -164,7 +168,10 @@ def _reason_to_ignore(path: Path) -> str:
     if part_name(path.name) or begins_archive(_head(path)):
         return ""
     # A bundle that is damaged at its very beginning is to be reported, not passed over.
-    return "" if ".tar" in path.name or path.suffix == ".tgz" else "not an archive"
+    if ".tar" in path.name or path.suffix == ".tgz":
+        return ""
+    form = form_of(_head(path))
+    return f"not an archive: {form.what}" if form else "not an archive"
 
 
 def _split(parts: tuple[Path, ...]) -> BundleFile:
@@ -182,16 +189,18 @@ def _split(parts: tuple[Path, ...]) -> BundleFile:
 
 def _layout(path: Path) -> BundleFile:
     if not is_layout(path):
-        raise BundleError(
-            f"{path}: not a file, and no directory with an OCI image layout",
+        lack = lack_of_layout(path)
+        raise NotABundle(
+            f"{path}: not a file, and no directory with an OCI image layout{lack and ': ' + lack}",
             remedy="Name a bundle file, or a directory with oci-layout and index.json in it.",
         )
     facts = list(_facts(layout_files(path)))
+    listings = (path / "index.json", path / "manifest.json")
     return BundleFile(
         path=path,
         size_bytes=sum(size for size, _ in facts),
         modified_ns=max(modified for _, modified in facts),
-        fingerprint=fingerprint_of([path / "index.json"]),
+        fingerprint=fingerprint_of([listing for listing in listings if listing.is_file()]),
     )
 
 
