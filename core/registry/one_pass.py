@@ -139,6 +139,7 @@ class Pass:
     say: Callable[[str], None]
     belts: list[Conveyor] = field(default_factory=list)
     uploads: list[Future[Layer] | Future[None]] = field(default_factory=list)
+    sent_blobs: list[Future[None]] = field(default_factory=list)
     sent_bytes: int = 0
     sent_layers: int = 0
     kept_layers: int = 0
@@ -151,7 +152,7 @@ class Pass:
         with self.problems.noted(), next_part_named(self.owner.file):
             collect(self.opened.archive, pending, self._take_layer, self.problems, self._take_blob)
             self.opened.finish()
-        for upload in self.uploads:
+        for upload in self.sent_blobs:
             upload.result()
         return pending.with_layers({name: layer.result() for name, layer in pending.layers.items()})
 
@@ -230,7 +231,8 @@ class Pass:
             return size
         belt = Conveyor(owner.stop)
         self.belts.append(belt)
-        self.uploads.append(self.uploaders.submit(self._upload_blob, belt, blob.digest))
+        upload = self.uploaders.submit(self._upload_blob, belt, blob.digest)
+        self.uploads.append(upload)
         try:
             for piece in blob.compared():
                 _put(belt, piece)
@@ -239,6 +241,7 @@ class Pass:
         except BaseException:
             belt.break_down()
             raise
+        self.sent_blobs.append(upload)
         return size
 
     def _upload_blob(self, belt: Conveyor, digest: str) -> None:
