@@ -20,15 +20,12 @@ from core.bundle import (
     Fault,
     LayerIndex,
     Names,
-    Problems,
     Reference,
     list_bundle,
     names_of,
-    sums_key,
-    verify_bundle,
 )
 from core.config import Config, HostConfig, Mode, Warm
-from core.errors import BundleError, Cancelled, NameCollision
+from core.errors import BundleError, Cancelled
 from core.hosts.connection import HostLink, Links
 from core.hosts.facts import Facts
 from core.hosts.trust import trust_of
@@ -42,7 +39,8 @@ from core.registry import (
     registry_client,
 )
 from core.secrets import NO_SECRETS, RegistryLogin, Secrets
-from core.telling import LEFT_OUT, Particular, size
+from core.steps.looking import examine, left_out_of, was_whole
+from core.telling import Particular
 from core.threads import in_thread
 
 CONNECTS_AT_ONCE = 8
@@ -269,13 +267,14 @@ class Work:
             return await in_thread(lambda: self._looked_into(file, say, whole=whole), self.stop)
 
     def _looked_into(self, file: BundleFile, say: Callable[[str], None], *, whole: bool) -> Bundle:
+        known = self.known(file)
         try:
-            if not whole:
-                found = list_bundle(file, self.go_on_when_resumed)
-            elif (known := self._examined(file)) is not None:
+            if known is not None and was_whole(file, known):
                 return known
+            if whole:
+                found = examine(file, self.go_on_when_resumed, say)
             else:
-                found = self._examine(file, say)
+                found = list_bundle(file, self.go_on_when_resumed)
             # An import may have come to its end meanwhile, and it knows more.
             known = self.known(file)
             return known if known and known.imported else self.keep(file, found)
@@ -283,23 +282,6 @@ class Work:
             return self.refuse(file, [error])
         finally:
             self._read.add(file)
-
-    def _examined(self, file: BundleFile) -> Bundle | None:
-        """Return what is known of a bundle that was found right, with the same checksums."""
-        known = self.known(file)
-        if known and not known.faults and known.examined and known.examined == sums_key(file):
-            return known
-        return None
-
-    def _examine(self, file: BundleFile, say: Callable[[str], None]) -> Bundle:
-        problems, key = Problems(keep_going=True), sums_key(file)
-
-        def told(done: int) -> None:
-            say(f"reading {file.name}: {size(done)} of {size(file.size_bytes)}")
-
-        found = verify_bundle(file, self.go_on_when_resumed, told, problems)
-        faults = tuple(map(Fault.of, problems.found))
-        return replace(found, faults=faults, examined="" if faults else key)
 
     async def bundles(self) -> list[Bundle]:
         """Return the bundles of this run that can be used, each name with one of them only."""
@@ -365,13 +347,7 @@ class Work:
 
     def left_out_of(self, file: BundleFile) -> list[Particular]:
         """Return what is left out of one bundle."""
-        known = self.known(file)
-        faults = [f"{fault.what} [{fault.code}]" for fault in (known.faults if known else ())]
-        names = [f"{clash.what} [{NameCollision.code}]" for clash in self.clashes(file)]
-        return [
-            Particular(LEFT_OUT, file.name, note=words.removeprefix(f"{file.name}: "))
-            for words in (*faults, *names)
-        ]
+        return left_out_of(file, self.known(file), self.clashes(file))
 
     def _name_on_site(self, reference: Reference) -> str:
         if self.config.mode is Mode.NONE and self.loads:

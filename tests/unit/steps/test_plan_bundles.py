@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from core.bundle import Bundle, BundleFile
 from core.config import Mode
 from core.errors import AirferryError, BundleCorrupt, BundleTruncated, NameCollision
+from core.steps import looking
 from core.steps import work as work_module
 from core.steps.base import Missing
 from core.steps.bundles import BundleImport, BundleRead
@@ -38,14 +41,14 @@ def planned(
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The bundles that were listed or read whole, in order."""
     found: list[str] = []
-    for name in ("list_bundle", "verify_bundle"):
-        real = getattr(work_module, name)
+    for module, name in ((work_module, "list_bundle"), (looking, "verify_bundle")):
+        real = getattr(module, name)
 
-        def noted(file, *rest, real=real):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
+        def noted(file: BundleFile, *rest: object, read: Callable[..., Bundle] = real) -> Bundle:
             found.append(file.name)
-            return real(file, *rest)
+            return read(file, *rest)
 
-        monkeypatch.setattr(work_module, name, noted)
+        monkeypatch.setattr(module, name, noted)
     return found
 
 
