@@ -157,7 +157,7 @@ def test_both_kinds_are_compared(bundle: BundleFile, tmp_path: Path) -> None:
 
 
 def test_a_list_that_cannot_be_read_is_told(bundle: BundleFile, tmp_path: Path) -> None:
-    (tmp_path / "SHA256SUMS").mkdir()
+    (tmp_path / "SHA256SUMS").symlink_to("/proc/self/mem")  # a file, and no byte of it is readable
     with pytest.raises(BundleError, match="SHA256SUMS: cannot be read"):
         sums_beside(bundle)
 
