@@ -261,6 +261,16 @@ class RegistryTlsWrong(RegistryError):
     remedy_text = "Mend what is named, in the config or in the registry's certificate."
 
 
+class RegistryKindRefused(RegistryError):
+    """The registry takes no manifests of this kind."""
+
+    code = "E-REG-KIND"
+    remedy_text = (
+        "It takes OCI manifests only, and this cannot be written as one: allow Docker's manifests "
+        "where the registry runs (zot: http.compat docker2s2), or leave it out."
+    )
+
+
 class RegistryDamaged(RegistryError):
     """What the registry has stored is not whole any more."""
 

@@ -25,6 +25,7 @@ NUMBERS = frozenset(
 )
 FLAGS = frozenset(
     {
+        "carryArtifacts",
         "keepSourceRegistry",
         "laterBundleWins",
         "privateRegistryHostLogin",

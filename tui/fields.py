@@ -131,6 +131,12 @@ FIELDS = (
         "true: names here begin with the source registry.",
         choices=YES_NO,
     ),
+    Field(
+        "carryArtifacts",
+        "artifacts",
+        "false: signatures, SBOMs and charts stay out.",
+        choices=YES_NO,
+    ),
     Field("release", "release", "The site's release, where the bundles' names do not tell it."),
     Field(
         "compressionLevel",
@@ -169,6 +175,7 @@ def default_of(key: str, config: Config) -> str:
         "privateRegistryHostLogin": "false",
         "laterBundleWins": "false",
         "keepSourceRegistry": "false",
+        "carryArtifacts": "true",
         "warm": config.warm.value,
         "verifyRun": "false",
         "release": "from the names of the bundles",

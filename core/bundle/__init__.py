@@ -1,5 +1,6 @@
 """Reading bundles: any archive of images, in one pass, trusting nothing in it."""
 
+from core.bundle.as_oci import as_oci, needs_docker
 from core.bundle.blobs import BlobStream
 from core.bundle.carried import Carried, CarriedKind, counted
 from core.bundle.catalogue import Catalogue, LayerIndex
@@ -85,6 +86,7 @@ __all__ = [
     "TarStream",
     "WantedImage",
     "Why",
+    "as_oci",
     "bundle_file",
     "bundle_of",
     "collect",
@@ -103,6 +105,7 @@ __all__ = [
     "media_of",
     "names_in",
     "names_of",
+    "needs_docker",
     "next_part_named",
     "open_bundle",
     "packing_of",

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from core.bundle.artifacts import is_attestation
 from core.bundle.blobs import blob_name
-from core.bundle.carrying import is_no_image
 from core.bundle.images import MAX_IMAGES, platform_name
 from core.bundle.members import Members
 from core.bundle.model import Layer, sha256_digest
+from core.bundle.nodes import is_no_image
 from core.bundle.oci_names import names_in
 from core.bundle.problems import Problems
 from core.bundle.usable import require_sha256, require_size

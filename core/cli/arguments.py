@@ -75,6 +75,11 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
             action="store_true",
             help="names on the site begin with the registry that images came from",
         )
+        parser.add_argument(
+            "--without-artifacts",
+            action="store_true",
+            help="leave out attestations, signatures, SBOMs and charts, and digests that need them",
+        )
     for parser in (plan, verify, install, importing, configure, changing):
         parser.add_argument(
             "--later-wins", action="store_true", help="same name twice: the later bundle has it"

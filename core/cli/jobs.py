@@ -130,6 +130,7 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
         later_wins=getattr(options, "later_wins", False),
         keep_source_registry=getattr(options, "keep_source_registry", False),
         recompress=bool(getattr(options, "recompress", "")),
+        without_artifacts=getattr(options, "without_artifacts", False),
         name=getattr(options, "name", ""),
     )
 

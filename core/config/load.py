@@ -114,6 +114,7 @@ def _build(reader: Reader, path: Path) -> Config:
         registry_user=reader.text("privateRegistryUser", ""),
         registry_host_login=reader.flag("privateRegistryHostLogin", False),
         later_bundle_wins=reader.flag("laterBundleWins", False),
+        carry_artifacts=reader.flag("carryArtifacts", defaults.carry_artifacts),
         keep_source_registry=_flag_if_said(reader, "keepSourceRegistry"),
         warm=Warm(reader.word("warm", tuple(Warm), defaults.warm.value)),
         verify_run=reader.flag("verifyRun", defaults.verify_run),

@@ -85,6 +85,7 @@ class Config:
     registry_user: str = ""
     registry_host_login: bool = False
     later_bundle_wins: bool = False
+    carry_artifacts: bool = True
     keep_source_registry: bool | None = None
     warm: Warm = Warm.PULL
     verify_run: bool = False

@@ -15,7 +15,7 @@ KNOWN_KEYS = frozenset(
         *("privateRegistryInsecure", "privateRegistryUser", "privateRegistryHostLogin"),
         *("dockerRepo", "imagesDir", "hosts"),
         *("ssh", "registryDir", "registryPort", "hostRegistryPort", "laterBundleWins", "warm"),
-        "keepSourceRegistry",
+        *("keepSourceRegistry", "carryArtifacts"),
         *("verifyRun", "release", "compressionLevel", "stateDir"),
     }
 )

@@ -276,6 +276,7 @@ def _import_options(request: RunRequest, files: tuple[BundleFile, ...]) -> Impor
         later_wins=request.later_wins,
         keep_source_registry=request.keep_source_registry,
         recompress=request.recompress,
+        without_artifacts=request.without_artifacts,
         name=name,
     )
 

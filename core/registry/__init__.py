@@ -4,7 +4,7 @@ from core.registry.as_good import filed_otherwise
 from core.registry.backup import Backup, BackupWanted
 from core.registry.blob_files import BlobFiles
 from core.registry.client import SITE_HEADER, RegistryClient
-from core.registry.holdings import Holding, delete_names, read_holdings
+from core.registry.holdings import Holding, delete_names, read_holdings, with_what_is_about_them
 from core.registry.ingest import Import
 from core.registry.lack import Lack
 from core.registry.mend import Mending
@@ -60,4 +60,5 @@ __all__ = [
     "record_of",
     "registry_client",
     "scan_storage",
+    "with_what_is_about_them",
 ]

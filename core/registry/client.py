@@ -7,6 +7,7 @@ compressing thread's buffer to the socket without an event loop in between.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -21,6 +22,7 @@ from core.errors import (
     RegistryBusy,
     RegistryDamaged,
     RegistryError,
+    RegistryKindRefused,
 )
 from core.registry.answers import Where
 from core.registry.channel import CATALOG, Channel
@@ -40,6 +42,11 @@ _ACCEPT = ", ".join(
 )
 
 
+_OF_KIND = re.compile(
+    rb"(?:unsupported|not supported|unknown|invalid).{0,40}media ?type|"
+    rb"media ?type.{0,80}not supported",
+    re.IGNORECASE,
+)
 _NOBODY = sha256_digest(b"a manifest that no registry has")
 
 
@@ -138,16 +145,20 @@ class RegistryClient:
         """Put a manifest under a tag.
 
         Raises:
+            RegistryKindRefused: it takes no manifests of this kind at all.
             RegistryError: refused, or filed under another digest than it has.
         """
         body = manifest.encode()
-        answer = self._ask(
-            "PUT",
-            self._path(repository, f"manifests/{tag}"),
-            body=body,
-            headers={"Content-Type": media_type},
-            want=(201,),
-        )
+        path = self._path(repository, f"manifests/{tag}")
+        headers = {"Content-Type": media_type}
+        answer = self._ask("PUT", path, body=body, headers=headers, want=(201, 400, 415))
+        if answer.status != 201:
+            if answer.status == 415 or _OF_KIND.search(answer.data):
+                raise RegistryKindRefused(
+                    f"the registry {self.address} takes no {media_type} ({repository}:{tag}, "
+                    f"answered {answer.status})"
+                )
+            raise self._where.refusal("PUT", path, answer.status, answer.data)
         filed = answer.headers.get("Docker-Content-Digest", sha256_digest(body))
         if filed != sha256_digest(body):
             raise RegistryError(f"{self.address}/{repository}:{tag} was filed as {filed}")

@@ -210,7 +210,8 @@ class Mending:
         """Return the names of a bundle that are left alone: well, deleted, or another's by now."""
         tags = self.storage.tags()
         found = []
-        for reference in after.references:
+        own = (reference for one in after.carried for reference in one.references)
+        for reference in (*after.references, *own):
             name = (reference.site_repository, reference.tag)
             is_its_own = tags.get(name) == tag_digest(before, name) != ""
             if f"{name[0]}:{name[1]}" not in suffering or not is_its_own:

@@ -12,8 +12,11 @@ from core.bundle import (
     Bundle,
     BundleFile,
     Fault,
+    as_oci,
     collision,
+    counted,
     is_taken,
+    needs_docker,
     take,
 )
 from core.config import Mode
@@ -21,6 +24,7 @@ from core.errors import (
     BundleError,
     DuDiskFull,
     RegistryFull,
+    RegistryKindRefused,
     RegistryUnreachable,
 )
 from core.files import nearest_directory
@@ -119,12 +123,15 @@ class BundleImport(BundleStep):
             parts = count(len(lacks), "part")
             return Missing(f"{file.name}: {parts} not in the registry", size)
         left = self._tell_of(tell)
-        tell.found(f"{images}{self._outcome}{f'; {left} left out' if left else ''}")
+        along = f", {counted(bundle.carried)}" if counted(bundle.carried) else ""
+        tell.found(f"{images}{along}{self._outcome}{f'; {left} left out' if left else ''}")
         return None
 
     def _is_imported(self, known: Bundle) -> bool:
         """Whether the registry has all that this run wants of the bundle."""
         if known.faults and not self._work.options.keep_going:
+            return False
+        if self._work.ingest_options.carries and not known.carries:
             return False
         return known.imported and not self._is_to_be_recompressed(known)
 
@@ -231,8 +238,25 @@ class BundleImport(BundleStep):
         if known.nameless:
             tell.warn(f"{file.name}: {known.remarks[-1]}")
         tell.say("naming the images")
-        tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
+        try:
+            tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
+        except RegistryKindRefused:
+            if not needs_docker(bundle):
+                raise
+            tell.say("naming the images by OCI manifests")
+            bundle = self._as_oci(tell)
+            tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
         tell.log(f"{file.name}: {tags} tags put")
+
+    def _as_oci(self, tell: Teller) -> Bundle:
+        """Note the bundle with OCI's manifests only, tell their digests, and return it."""
+        file, work = self._file, self._work
+        made = as_oci(work.known(file) or work.known_bundles()[file])
+        work.keep(file, made)
+        for reference, images in made.references.items():
+            digest = (made.list_of(reference) or images[0]).manifest_digest
+            tell.log(f"{reference.familiar}: filed as an OCI manifest, {digest}")
+        return work.known_bundles()[file]
 
 
 class BundleRead(BundleStep):

@@ -57,6 +57,7 @@ class ImportOptions:
     later_wins: bool = False
     keep_source_registry: bool = False
     recompress: bool = False
+    without_artifacts: bool = False
     name: Reference | None = None
 
 
@@ -129,7 +130,10 @@ class Work:
     def ingest_options(self) -> IngestOptions:
         """How layers are read and sent."""
         return IngestOptions(
-            self.options.recompress, self.options.keep_going, self.config.compression_level
+            self.options.recompress,
+            self.options.keep_going,
+            self.config.compression_level,
+            self.config.carry_artifacts and not self.options.without_artifacts,
         )
 
     @cached_property

@@ -35,6 +35,7 @@ _KEYS = {
     "host_registry_port": "hostRegistryPort",
     "later_bundle_wins": "laterBundleWins",
     "keep_source_registry": "keepSourceRegistry",
+    "carry_artifacts": "carryArtifacts",
     "warm": "warm",
     "verify_run": "verifyRun",
     "release": "release",

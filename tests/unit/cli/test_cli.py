@@ -126,6 +126,8 @@ def test_nothing_to_look_at(command: str, config: str, capsys: Output) -> None:
         (["import"], {"kind": RunKind.IMPORT}),
         (["import", "--keep-going"], {"kind": RunKind.IMPORT, "keep_going": True}),
         (["import", "--recompress", "gzip"], {"kind": RunKind.IMPORT, "recompress": True}),
+        (["import", "--without-artifacts"], {"without_artifacts": True}),
+        (["install", "--without-artifacts"], {"without_artifacts": True}),
         (["import", "--name", "a:1"], {"kind": RunKind.IMPORT, "name": "a:1"}),
         (["import", "--later-wins"], {"kind": RunKind.IMPORT, "later_wins": True}),
         (["install", "--keep-going"], {"kind": RunKind.INSTALL, "keep_going": True}),

@@ -11,12 +11,20 @@ import pytest
 
 from core.bundle import Bundle, bundle_file, counted, list_bundle, verify_bundle
 from core.errors import BundleCorrupt
-from core.registry import IngestOptions, lacks_of_names, lacks_of_stage, publish
+from core.registry import (
+    IngestOptions,
+    RegistryClient,
+    Restore,
+    lacks_of_names,
+    lacks_of_stage,
+    publish,
+)
 from core.registry.snapshot import read_snapshot
 from core.registry.storage import Storage as RegistryStorage
 from core.registry.sweep import carry_out, plan_sweep
 from tests.support.archives import ImageSpec, digest_of, layer_tar
-from tests.support.backups import raw
+from tests.support.backups import backup_of, raw, saved, written
+from tests.support.carried import SBOM, attested, referrer
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_CONFIG, OCI_MANIFEST, as_json, descriptor, packed
 from tests.support.oci import (
@@ -30,50 +38,16 @@ from tests.support.oci import (
     on_platform,
     ref_name,
 )
+from tests.support.registry import fresh_registry
 from tests.support.stored import Storage
 
 REPOSITORY = "case/app"
 NAME = f"registry.example:5000/{REPOSITORY}:v1"
 AMD = ImageSpec([NAME], [layer_tar(1, 3000)])
 ARM = ImageSpec([NAME], [layer_tar(2, 3000)], "linux/arm64")
-SBOM = "application/spdx+json"
-EMPTY = "application/vnd.oci.empty.v1+json"
 HELM = "application/vnd.cncf.helm.config.v1+json"
 CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 REAL = Path(__file__).parents[4] / "shared/cases/real"
-
-
-def attested(layout: Layout, image: ImageSpec) -> list[Descriptor]:
-    """Put in an image and its attestation, as buildx writes them; return both entries."""
-    made = noted(layout.image(image), on_platform(image.platform))
-    statement = as_json({"_type": "https://in-toto.io/Statement/v0.1", "about": image.image_id})
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": layout.put(as_json({"architecture": "unknown", "os": "unknown"}), OCI_CONFIG),
-        "layers": [layout.put(statement, "application/vnd.in-toto+json")],
-    }
-    notes = {
-        "vnd.docker.reference.type": "attestation-manifest",
-        "vnd.docker.reference.digest": made["digest"],
-    }
-    about = layout.put(as_json(manifest), OCI_MANIFEST)
-    return [made, noted(about, on_platform("unknown/unknown"), {"annotations": notes})]
-
-
-def referrer(
-    layout: Layout, subject: Descriptor, content: bytes = b'{"spdxVersion":"2"}', kind: str = SBOM
-) -> Descriptor:
-    """Put in an artifact that speaks of a manifest, as oras attaches one."""
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "artifactType": kind,
-        "config": layout.put(b"{}", EMPTY),
-        "layers": [layout.put(content, kind)],
-        "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
-    }
-    return layout.put(as_json(manifest), OCI_MANIFEST)
 
 
 def asked(importer: Importer, reference: str) -> bytes:
@@ -389,6 +363,38 @@ def test_listing_and_verifying_say_the_same(importer: Importer, tmp_path: Path) 
         assert [one.manifest_digest for one in done.carried] == [
             one.manifest_digest for one in found.carried
         ]
+
+
+def test_a_backup_brings_every_digest_back(importer: Importer, tmp_path: Path) -> None:
+    """Restored, and imported as a bundle."""
+    layout = Layout()
+    outer = layout.index(layout.index(*attested(layout, AMD), *attested(layout, ARM)))
+    image = layout.image(ARM)
+    pinned = f"registry.example:5000/{REPOSITORY}@{image['digest']}"
+    sbom = referrer(layout, outer)
+    imported(importer, layout, noted(outer, full_name(NAME)), noted(image, full_name(pinned)), sbom)
+    backup = written(backup_of(importer.client, tmp_path / "stick"))
+    for number, way in enumerate((restored, imported_backup)):
+        directory = tmp_path / f"other-{number}"
+        directory.mkdir()
+        with fresh_registry(directory) as address:
+            way(backup, address, directory)
+            for one in (outer, image, sbom):
+                name = f"docker://{address}/{REPOSITORY}@{one['digest']}"
+                assert layout.blobs[f"blobs/sha256/{str(one['digest'])[7:]}"] == raw(name)
+
+
+def restored(backup: Path, address: str, _: Path) -> None:
+    client = RegistryClient(address)
+    restore = Restore([saved(backup)], client, threading.Event())
+    restore.run(restore.lacks(closely=True), lambda _: None)
+    client.close()
+
+
+def imported_backup(backup: Path, address: str, directory: Path) -> None:
+    client = RegistryClient(address)
+    Importer(client, directory).put(backup)
+    client.close()
 
 
 def walked(place: Path) -> Iterator[str]:
