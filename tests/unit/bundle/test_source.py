@@ -238,7 +238,7 @@ def test_pipes_that_carry_no_whole_bundle(bundle: Path, data: bytes) -> None:
     ],
 )
 def test_a_pipe_that_stalls_does_not_hold_up_a_cancel(bundle: Path, data: bytes) -> None:
-    with stalled_pipe(bundle, data, patience_s=6) as writer_gave_up:
+    with stalled_pipe(bundle, data) as writer_gave_up:
         with pytest.raises(Cancelled):
             list_bundle(bundle_file(bundle), cancelled_after(6))
         assert not writer_gave_up.is_set()
@@ -305,7 +305,7 @@ def test_a_writer_that_has_nothing_to_say_yet_is_waited_for(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source_module, "NO_WRITER_S", 0.0)
-    with stalled_pipe(bundle, b"", patience_s=60) as gave_up:
+    with stalled_pipe(bundle, b"") as gave_up:
         with pytest.raises(Cancelled):
             list_bundle(bundle_file(bundle), cancelled_after(6))
         assert not gave_up.is_set()

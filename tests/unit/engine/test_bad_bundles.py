@@ -15,8 +15,8 @@ from core.engine.journal import JournalReader, State
 from core.engine.lock import lock_is_held
 from tests.support.archives import ImageSpec, docker_archive, layer_tar, write_bundle
 from tests.support.stored import Storage
+from tests.support.waiting import HANG_S
 
-TIMEOUT_S = 60
 PROGRAM = [sys.executable, "-c", "import core.cli; raise SystemExit(core.cli.main())"]
 ONE = ImageSpec(["quay.io/a/one:1"], [layer_tar(1, 9000)])
 TWO = ImageSpec(["quay.io/a/two:1"], [layer_tar(2, 9000)])
@@ -40,7 +40,7 @@ class Site:
             [*PROGRAM, command, "--config", config, *rest],
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=HANG_S,
             check=False,
             stdin=subprocess.DEVNULL,
         )

@@ -220,6 +220,7 @@ def test_layers_that_no_engine_takes_are_refused(importer: Importer, stored: Sto
     assert ([], []) == (stored.tags(), stored.upload_data())
 
 
+@pytest.mark.usefixtures("registry_program")
 def test_a_registry_that_is_gone(tmp_path: Path) -> None:
     with contextlib.ExitStack() as running:
         address = running.enter_context(fresh_registry(tmp_path))
