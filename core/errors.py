@@ -5,7 +5,8 @@
     +-- UsageError             the command line asks for what cannot be       (exit code 2)
     +-- BusyError              another run is at work                         (exit code 2)
     +-- BundleError            a bundle cannot be read or is not whole
-    |   +-- BundleTruncated, BundleCorrupt, NotABundle, UnsafeBundle, NameCollision, BundleExists
+    |   +-- BundleTruncated, BundleCorrupt, NotABundle, UnfitBundle, UnsafeBundle, NameCollision,
+    |       BundleExists
     +-- RegistryError          the registry refused or lost something
     |   +-- RegistryUnreachable (can pass), RegistryStalled (can pass), RegistryBusy
     |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken,
@@ -38,6 +39,9 @@ from __future__ import annotations
 
 import errno
 from typing import ClassVar
+
+MADE_WRONG = "If another copy says the same, have the bundle made again."
+"""The remedy where nobody can tell a bad copy from a bundle that was made so."""
 
 
 class AirferryError(Exception):
@@ -116,6 +120,15 @@ class NotABundle(BundleError):
 
     code = "E-BUNDLE-NONE"
     remedy_text = "Take the file out of imagesDir, or name the right bundle."
+
+
+class UnfitBundle(BundleError):
+    """The bundle is as it was made, but nothing that a site's registry and hosts can take."""
+
+    code = "E-BUNDLE-UNFIT"
+    remedy_text = (
+        "Another copy will be the same: have the bundle made again, by docker save or skopeo copy."
+    )
 
 
 class UnsafeBundle(BundleError):
@@ -325,6 +338,16 @@ class RegistryTlsWrong(RegistryError):
 
     code = "E-REG-TLS"
     remedy_text = "Mend what is named, in the config or in the registry's certificate."
+
+
+class RegistryKindRefused(RegistryError):
+    """The registry takes no manifests of this kind."""
+
+    code = "E-REG-KIND"
+    remedy_text = (
+        "It takes OCI manifests only, and this cannot be written as one: allow Docker's manifests "
+        "where the registry runs (zot: http.compat docker2s2), or leave it out."
+    )
 
 
 class RegistryDamaged(RegistryError):

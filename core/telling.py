@@ -17,6 +17,9 @@ CONTAINERS_GO_ON = "Docker reloads its settings, running containers go on"
 PARTICULAR = "particular"
 """The level of those entries of the log that hold particulars."""
 MOST_PARTICULARS = 500
+LEFT_OUT = "left out"
+NOTED = "note"
+"""What particulars are of bundles: what could not be used, and what is not for this site."""
 RESTARTS = "is to be restarted"
 FOLLOW = "follow the registry"
 FOR_THIS_RUN = "for this run only"
@@ -57,7 +60,8 @@ class Particular:
     """One of many things that a step found, or would do, with no room for it in a sentence.
 
     Args:
-        what: What it is: `damaged`, `missing`, `link`, `tag`, `goes`, `comes back`, `stays`.
+        what: What it is: `damaged`, `missing`, `link`, `tag`, `goes`, `comes back`, `stays`,
+            `left out`, `note`.
         subject: A digest, or the name of an image.
         size_bytes: How large.
         names: The images that it concerns.

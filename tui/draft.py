@@ -24,7 +24,14 @@ NUMBERS = frozenset(
     }
 )
 FLAGS = frozenset(
-    {"laterBundleWins", "privateRegistryHostLogin", "privateRegistryInsecure", "verifyRun"}
+    {
+        "carryArtifacts",
+        "keepSourceRegistry",
+        "laterBundleWins",
+        "privateRegistryHostLogin",
+        "privateRegistryInsecure",
+        "verifyRun",
+    }
 )
 
 

@@ -125,6 +125,18 @@ FIELDS = (
         "true: of bundles with one name the later file counts.",
         choices=YES_NO,
     ),
+    Field(
+        "keepSourceRegistry",
+        "keep source",
+        "true: names here begin with the source registry.",
+        choices=YES_NO,
+    ),
+    Field(
+        "carryArtifacts",
+        "artifacts",
+        "false: signatures, SBOMs and charts stay out.",
+        choices=YES_NO,
+    ),
     Field("release", "release", "The site's release, where the bundles' names do not tell it."),
     Field(
         "compressionLevel",
@@ -162,6 +174,8 @@ def default_of(key: str, config: Config) -> str:
         "privateRegistryInsecure": "false",
         "privateRegistryHostLogin": "false",
         "laterBundleWins": "false",
+        "keepSourceRegistry": "false",
+        "carryArtifacts": "true",
         "warm": config.warm.value,
         "verifyRun": "false",
         "release": "from the names of the bundles",

@@ -1,6 +1,10 @@
 """Reading bundles: any archive of images, in one pass, trusting nothing in it."""
 
+from core.bundle.as_oci import as_oci, needs_docker
+from core.bundle.blobs import BlobStream
+from core.bundle.carried import Carried, CarriedKind, counted
 from core.bundle.catalogue import Catalogue, LayerIndex
+from core.bundle.checksums import sums_key
 from core.bundle.contents import contents_of
 from core.bundle.decompress import compression_of
 from core.bundle.generations import (
@@ -12,6 +16,7 @@ from core.bundle.generations import (
 )
 from core.bundle.images import platform_name
 from core.bundle.layers import CHUNK_BYTES, LayerStream
+from core.bundle.left_out import LeftOut, Why, told
 from core.bundle.listing import bundle_of, list_bundle, verify_bundle
 from core.bundle.media import Media, OnStick, Stick, media_of
 from core.bundle.members import Members, collect
@@ -22,14 +27,15 @@ from core.bundle.model import (
     Bundle,
     BundleFile,
     Contents,
+    Fault,
     Image,
     Layer,
     ManifestList,
     sha256_digest,
 )
-from core.bundle.naming import without_collisions
+from core.bundle.naming import Clash, Names, collision, names_of
 from core.bundle.problems import Problems
-from core.bundle.reference import Reference, parse_reference
+from core.bundle.reference import Reference, digest_tag, parse_reference
 from core.bundle.rewrite import WantedImage, write_docker_archive
 from core.bundle.shelf import (
     Ignored,
@@ -40,7 +46,7 @@ from core.bundle.shelf import (
     packing_of,
     registry_bytes,
 )
-from core.bundle.source import DESCRIPTORS, OpenBundle, open_bundle
+from core.bundle.source import DESCRIPTORS, OpenBundle, next_part_named, open_bundle
 from core.bundle.taking import is_taken, take
 from core.bundle.tarstream import Member, TarStream
 
@@ -50,21 +56,28 @@ __all__ = [
     "DOCKER_ARCHIVE",
     "DOCKER_LAYER_GZIP",
     "OCI_LAYER_ZSTD",
+    "BlobStream",
     "Bundle",
     "BundleFile",
+    "Carried",
+    "CarriedKind",
     "Catalogue",
+    "Clash",
     "Contents",
     "Dated",
+    "Fault",
     "Generation",
     "Ignored",
     "Image",
     "Layer",
     "LayerIndex",
     "LayerStream",
+    "LeftOut",
     "ManifestList",
     "Media",
     "Member",
     "Members",
+    "Names",
     "OnStick",
     "OpenBundle",
     "Problems",
@@ -72,11 +85,16 @@ __all__ = [
     "Stick",
     "TarStream",
     "WantedImage",
+    "Why",
+    "as_oci",
     "bundle_file",
     "bundle_of",
     "collect",
+    "collision",
     "compression_of",
     "contents_of",
+    "counted",
+    "digest_tag",
     "find_bundles",
     "gap_in",
     "gaps_in",
@@ -86,14 +104,18 @@ __all__ = [
     "list_bundle",
     "media_of",
     "names_in",
+    "names_of",
+    "needs_docker",
+    "next_part_named",
     "open_bundle",
     "packing_of",
     "parse_reference",
     "platform_name",
     "registry_bytes",
     "sha256_digest",
+    "sums_key",
     "take",
+    "told",
     "verify_bundle",
-    "without_collisions",
     "write_docker_archive",
 ]

@@ -12,9 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.bundle.carried import Carried, CarriedKind
 from core.bundle.generations import Dated
 from core.bundle.layers import LayerStream
-from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
+from core.bundle.left_out import LeftOut, Why
+from core.bundle.model import Bundle, BundleFile, Fault, Image, Layer, ManifestList
 from core.bundle.reference import Reference
 from core.files import write_atomically
 
@@ -159,7 +161,30 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
+        left_out=tuple(_left_out(each) for each in record["left_out"]),
+        carried=tuple(_carried(one) for one in record["carried"]),
+        carries=record["carries"],
+        faults=tuple(Fault(**fault) for fault in record.get("faults", ())),
+        examined=record.get("examined", ""),
+        imported_at=record.get("imported_at", 0.0),
+        keeps_registry=record.get("keeps_registry", False),
     )
+
+
+def _carried(record: dict[str, Any]) -> Carried:
+    return Carried(
+        CarriedKind(record["kind"]),
+        record["manifest"],
+        record["manifest_type"],
+        tuple((str(digest), int(size)) for digest, size in record["blobs"]),
+        tuple(Reference(**name) for name in record["references"]),
+        tuple(Reference(**name) for name in record["beside"]),
+        record["subject"],
+    )
+
+
+def _left_out(record: dict[str, Any]) -> LeftOut:
+    return LeftOut(**{**record, "why": Why(record["why"])})
 
 
 def _references(record: dict[str, Any]) -> tuple[Reference, ...]:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from core.bundle.model import BundleFile
-from core.bundle.reading import readable
+from core.bundle.reading import is_file, readable
 from core.errors import BundleCorrupt, BundleError
 
-_LISTS = {"sha256": ("SHA256SUMS", "sha256sums.txt"), "md5": ("MD5SUMS", "md5sums.txt")}
+LISTS = {"sha256": ("SHA256SUMS", "sha256sums.txt"), "md5": ("MD5SUMS", "md5sums.txt")}
 _FOLDER = "checksum"
 _HEX_DIGITS = {"sha256": 64, "md5": 32}
 _MAX_BYTES = 1 << 20
@@ -85,11 +85,21 @@ def sums_beside(file: BundleFile) -> list[Sum]:
         for part in wholes:
             name = part.name if part else file.name
             own = directory / f"{name}.{algorithm}"
-            if own.is_file():
+            if is_file(own):
                 found.append(Sum(part, algorithm, _own(own, name, algorithm), own))
             elif listed := _listed(lists, directory / name):
                 found.append(Sum(part, algorithm, *listed))
     return found
+
+
+def sums_key(file: BundleFile) -> str:
+    """Return a digest of the checksums that are written beside a bundle: others ask anew.
+
+    Raises:
+        BundleError: as for `sums_beside`.
+    """
+    said = sorted(f"{one.path}\0{one.algorithm}\0{one.expected}" for one in sums_beside(file))
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
 
 
 def _own(path: Path, name: str, algorithm: str) -> str:
@@ -112,12 +122,13 @@ def _own(path: Path, name: str, algorithm: str) -> str:
 
 def _lists(directory: Path, algorithm: str) -> Iterator[tuple[Path, list[tuple[str, str]]]]:
     """Yield the lists of many files' checksums, and what stands in each: names and checksums."""
-    wanted = {listed.lower() for listed in _LISTS[algorithm]}
+    wanted = {listed.lower() for listed in LISTS[algorithm]}
     for folder in (directory, directory / _FOLDER):
         if not folder.is_dir():
             continue
         with readable(folder):
-            paths = sorted(path for path in folder.iterdir() if path.name.lower() in wanted)
+            named = sorted(path for path in folder.iterdir() if path.name.lower() in wanted)
+            paths = [path for path in named if is_file(path)]
         for path in paths:
             entries = _entries(path, algorithm)
             yield path, [(entry, value) for entry, value in entries if entry]
@@ -149,5 +160,5 @@ def _entries(path: Path, algorithm: str) -> Iterator[tuple[str | None, str]]:
 
 def is_checksum_file(path: Path) -> bool:
     """Whether a file's name says that it holds checksums."""
-    listed = {name.lower() for names in _LISTS.values() for name in names}
+    listed = {name.lower() for names in LISTS.values() for name in names}
     return path.suffix.removeprefix(".") in _HEX_DIGITS or path.name.lower() in listed

@@ -10,12 +10,13 @@ import bz2
 import lzma
 import queue
 import threading
+from collections.abc import Callable
 from typing import BinaryIO, Protocol, cast
 
 import zstandard
-from isal import igzip, isal_zlib
+from isal import igzip_lib, isal_zlib
 
-from core.errors import BundleCorrupt, BundleError, BundleTruncated, UnsafeBundle
+from core.errors import BundleCorrupt, BundleError, BundleTruncated, UnfitBundle, UnsafeBundle
 from core.threads import put_unless
 
 BLOCK_BYTES = 1 << 20
@@ -26,6 +27,11 @@ _MAGICS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "x
 _MAX_WINDOW_BYTES = 128 << 20
 _ZSTD_READ_BYTES = 128 << 10
 _READ_BYTES = 256 << 10
+# A stream may be a few bytes long (eStargz has one for each file): what is fed to one is copied
+# for the next, so each begins with little.
+_FIRST_FEED_BYTES = 1 << 10
+_FEED_GROWTH = 4
+_ZSTD_HEADER_BYTES = 18
 # Beyond this many bytes, more than this many for one is a bomb: gzip cannot go beyond 1032.
 _BOMB_BYTES = 8 << 30
 _BOMB_RATIO = 2000
@@ -51,6 +57,10 @@ def compression_of(head: bytes) -> str:
     return next((name for magic, name in _MAGICS.items() if head.startswith(magic)), "")
 
 
+class _BehindEndError(Exception):
+    """What follows a whole stream is no other one."""
+
+
 def decompressed(compression: str, source: Readable, label: str) -> Readable:
     """Return what is inside a compressed source; several members or frames are read as one.
 
@@ -66,13 +76,8 @@ def decompressed(compression: str, source: Readable, label: str) -> Readable:
     if not compression:
         return source
     counted = _Counted(source)
-    inner: Readable
-    if compression == "gzip":
-        inner = igzip.IGzipFile(fileobj=cast("BinaryIO", counted))
-    elif compression == "zstd":
-        inner = _ZstdReader(counted)
-    else:
-        inner = _StreamsReader(counted, compression)
+    is_zstd = compression == "zstd"
+    inner = _ZstdReader(counted) if is_zstd else _StreamsReader(counted, compression)
     return _Guarded(inner, counted, label)
 
 
@@ -82,16 +87,14 @@ class _Counted:
     def __init__(self, source: Readable) -> None:
         self._source = source
         self.read_bytes = 0
+        self.head = b""
 
     def read(self, size: int = _READ_BYTES) -> bytes:
         data = self._source.read(size)
         self.read_bytes += len(data)
+        if len(self.head) < _ZSTD_HEADER_BYTES:
+            self.head += data[:_ZSTD_HEADER_BYTES]
         return data
-
-    def readinto(self, buffer: memoryview) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 class _Guarded:
@@ -108,10 +111,12 @@ class _Guarded:
             data = self._inner.read(size)
         except EOFError as error:
             raise BundleTruncated(f"{self._label}: the compressed data ends too early") from error
+        except _BehindEndError as error:
+            raise self._goes_on() from error
         except _DECOMPRESSION_ERRORS as error:
             raise self._damaged(error) from error
         except OSError as error:
-            # The gzip reader's own errors are of this kind, without a number of the system's.
+            # bz2's own errors are of this kind, without a number of the system's.
             raise self._damaged(error) if error.errno is None else error from error
         self._out_bytes += len(data)
         if self._out_bytes > max(_BOMB_BYTES, _BOMB_RATIO * self._counted.read_bytes):
@@ -123,11 +128,28 @@ class _Guarded:
 
     def _damaged(self, error: Exception) -> BundleError:
         if "memory" in str(error).lower():
-            return UnsafeBundle(
-                f"{self._label}: needs more than {_MAX_WINDOW_BYTES >> 20} MiB of memory to unpack",
+            window = _window_bytes(self._counted.head)
+            why = f" (its window is {window >> 20} MiB)" if window > _MAX_WINDOW_BYTES else ""
+            return UnfitBundle(
+                f"{self._label}: needs more than {_MAX_WINDOW_BYTES >> 20} MiB of memory to "
+                f"unpack{why}",
                 remedy="Compress it again without --long (zstd), or with -9 at most (xz).",
             )
         return BundleCorrupt(f"{self._label}: the compressed data is damaged: {error}")
+
+    def _goes_on(self) -> BundleError:
+        return BundleCorrupt(
+            f"{self._label}: the compressed data ends, and something else lies behind its end",
+            remedy="What was appended to it? Cut that off, or get the bundle from its maker again.",
+        )
+
+
+def _window_bytes(head: bytes) -> int:
+    """Return how much of what is unpacked a frame of zstd refers back to; 0 where unknown."""
+    try:
+        return int(zstandard.get_frame_parameters(head).window_size)
+    except zstandard.ZstdError:
+        return 0
 
 
 class _ZstdReader:
@@ -146,6 +168,9 @@ class _ZstdReader:
         try:
             return self._frames.read(size)
         except zstandard.ZstdError as error:
+            # The first frame's magic was seen before: this is one behind it.
+            if "Unknown frame descriptor" in str(error):
+                raise _BehindEndError from error
             if self._input.ended:
                 raise EOFError("the last frame is not whole") from error
             raise
@@ -174,41 +199,80 @@ class _WithSentinel:
         return data
 
 
+class _Stream(Protocol):
+    """One stream on its way through a decompressor of the standard library's form."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether its end was seen."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether there is nothing left of what it was fed."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was fed behind its end."""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Return what comes out next."""
+
+
+_STREAMS: dict[str, Callable[[], _Stream]] = {
+    "gzip": lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_WINDOW_BYTES),
+    "bzip2": bz2.BZ2Decompressor,
+}
+
+
 class _StreamsReader:
-    """One or more xz or bzip2 streams; zeros between and behind them are padding."""
+    """One or more gzip, xz or bzip2 streams; zeros between and behind them are padding."""
 
     def __init__(self, source: Readable, compression: str) -> None:
         self._source = source
-        self._compression = compression
+        self._magic = next(magic for magic, name in _MAGICS.items() if name == compression)
+        self._new_stream = _STREAMS[compression]
         self._stream = self._new_stream()
-        self._rest = b""
-
-    def _new_stream(self) -> lzma.LZMADecompressor | bz2.BZ2Decompressor:
-        if self._compression == "xz":
-            return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_WINDOW_BYTES)
-        return bz2.BZ2Decompressor()
+        self._feed_bytes = _FIRST_FEED_BYTES
+        self._begun = b""
+        self._rest = memoryview(b"")
 
     def read(self, size: int, /) -> bytes:
         while True:
             if self._stream.eof and not self._begin_next():
                 return b""
-            if self._stream.needs_input and not self._rest:
-                self._rest = self._source.read(_READ_BYTES)
-                if not self._rest:
-                    raise EOFError("the last stream is not whole")
-            feed, self._rest = self._rest, b""
-            data = self._stream.decompress(feed, size)
-            if data:
+            feed = self._next_feed() if self._stream.needs_input else b""
+            if data := self._stream.decompress(feed, size):
                 return data
 
+    def _next_feed(self) -> bytes:
+        feed = self._begun or self._next_piece()
+        self._begun = b""
+        if not feed:
+            raise EOFError("the last stream is not whole")
+        return feed
+
+    def _next_piece(self) -> bytes:
+        if not self._rest:
+            self._rest = memoryview(self._source.read(_READ_BYTES))
+        piece, self._rest = self._rest[: self._feed_bytes], self._rest[self._feed_bytes :]
+        self._feed_bytes = min(_READ_BYTES, self._feed_bytes * _FEED_GROWTH)
+        return bytes(piece)
+
     def _begin_next(self) -> bool:
-        rest = self._stream.unused_data.lstrip(b"\0")
-        while not rest:
-            more = self._source.read(_READ_BYTES)
-            if not more:
-                return False
-            rest = more.lstrip(b"\0")
-        self._stream, self._rest = self._new_stream(), rest
+        """Begin the stream behind the one that has ended; False at the end of the source."""
+        head = self._stream.unused_data.lstrip(b"\0")
+        self._feed_bytes = _FIRST_FEED_BYTES
+        while len(head) < len(self._magic) and (piece := self._next_piece()):
+            head = (head + piece).lstrip(b"\0")
+        if not head:
+            return False
+        if not head.startswith(self._magic):
+            if self._magic.startswith(head):
+                raise EOFError("of the last stream only the beginning is there")
+            raise _BehindEndError
+        self._stream, self._begun = self._new_stream(), head
+        self._feed_bytes = _FIRST_FEED_BYTES
         return True
 
 

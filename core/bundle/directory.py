@@ -1,7 +1,8 @@
 """An OCI image layout that lies unpacked in a directory, read as if it were an archive.
 
 Documents come first, then blobs in the order of their names, so the same directory is always the
-same sequence of bytes.
+same sequence of bytes. Links are followed as long as they stay in the directory. The form that
+skopeo calls `dir:` is read as well.
 """
 
 from __future__ import annotations
@@ -11,18 +12,44 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from core.bundle.left_out import LeftOut
 from core.bundle.model import BundleFile
 from core.bundle.reading import readable
+from core.bundle.skopeo_dir import VERSION, VERSION_TEXT, is_blob
 from core.bundle.tarstream import Kind, Member
 from core.errors import BundleTruncated, UnsafeBundle
 
 MAX_FILES = 100_000
 _DOCUMENTS = ("oci-layout", "index.json", "manifest.json")
+_LINK_REMEDY = "Copy the layout with the files themselves in place of links: cp -rL"
 
 
 def is_layout(path: Path) -> bool:
-    """Whether a directory is an OCI image layout."""
+    """Whether a directory is one that is read: an OCI image layout, or what skopeo calls `dir:`."""
+    return _is_oci_layout(path) or _is_skopeo_dir(path)
+
+
+def lack_of_layout(path: Path) -> str:
+    """Return what keeps a directory from being an OCI image layout, where it is nearly one."""
+    there = {name for name in (*_DOCUMENTS, "blobs", "repositories") if (path / name).exists()}
+    if "index.json" in there:
+        return "the file oci-layout is missing in it"
+    if there & {"oci-layout", "blobs"}:
+        return "the file index.json is missing in it"
+    if "manifest.json" in there or "repositories" in there:
+        return "it is an unpacked archive of docker save (tar -cf FILE.tar -C DIRECTORY .)"
+    return ""
+
+
+def _is_oci_layout(path: Path) -> bool:
     return (path / "oci-layout").is_file() and (path / "index.json").is_file()
+
+
+def _is_skopeo_dir(path: Path) -> bool:
+    if not (path / VERSION).is_file() or not (path / "manifest.json").is_file():
+        return False
+    with readable(path), (path / VERSION).open("rb") as file:
+        return file.read(len(VERSION_TEXT)) == VERSION_TEXT
 
 
 def layout_files(directory: Path) -> list[Path]:
@@ -33,20 +60,33 @@ def layout_files(directory: Path) -> list[Path]:
         UnsafeBundle: there are more than any layout has.
     """
     found = [directory / name for name in _DOCUMENTS if os.path.lexists(directory / name)]
+    if not _is_oci_layout(directory) and _is_skopeo_dir(directory):
+        blobs_beside = [path for path in _entries(directory, directory) if is_blob(path.name)]
+        found += [directory / VERSION, *sorted(blobs_beside)]
     blobs = directory / "blobs"
-    found += [path for path in (blobs, *_entries(blobs)) if path.is_symlink()]
-    for folder in sorted(_entries(blobs)):
-        found += sorted(_entries(folder))
+    found += [path for path in (blobs, *_entries(blobs, directory)) if _leads_out(path, directory)]
+    for folder in sorted(_entries(blobs, directory)):
+        found += sorted(_entries(folder, directory))
         if len(found) > MAX_FILES:
             raise UnsafeBundle(f"{directory.name}: more than {MAX_FILES} files")
     return found
 
 
-def _entries(directory: Path) -> list[Path]:
-    if directory.is_symlink() or not directory.is_dir():
+def _entries(directory: Path, root: Path) -> list[Path]:
+    if not directory.is_dir() or _leads_out(directory, root):
         return []
     with readable(directory):
         return list(directory.iterdir())
+
+
+def _leads_out(path: Path, root: Path) -> bool:
+    """Whether a path is a link that leads out of the directory, or to nothing, or in a circle."""
+    if not path.is_symlink():
+        return False
+    try:
+        return not path.resolve(strict=True).is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        return True
 
 
 class DirectoryArchive:
@@ -59,6 +99,7 @@ class DirectoryArchive:
 
     def __init__(self, file: BundleFile, go_on: Callable[[], None]) -> None:
         self.read_bytes = 0
+        self.left_out: list[LeftOut] = []
         self._root = file.path
         self._label = file.name
         self._go_on = go_on
@@ -73,7 +114,13 @@ class DirectoryArchive:
         """
         offset_bytes = 0
         for path in layout_files(self._root):
-            if path.is_symlink() or (path.exists() and not path.is_file()):
+            if _leads_out(path, self._root):
+                raise UnsafeBundle(
+                    f"{self._label}: {path.name!r} is no plain file, but a link that leads out of "
+                    "the directory, or to nothing",
+                    remedy=_LINK_REMEDY,
+                )
+            if path.exists() and not path.is_file():
                 raise UnsafeBundle(f"{self._label}: {path.name!r} is no plain file")
             with readable(path), path.open("rb", buffering=0) as self._open:
                 size = self._left = os.fstat(self._open.fileno()).st_size

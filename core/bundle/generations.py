@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from core.bundle.model import Bundle
+from core.bundle.reference import Reference, digest_tag
 from core.versions import numbers, release_in
 
 _NUMBERED = re.compile(r"[-_.]?v?-?\d[\w.+-]*")
@@ -74,15 +75,29 @@ def kept_and_old(
 
 
 def names_in(generations: Sequence[Generation]) -> dict[str, dict[str, str]]:
-    """Return each name (`repository:tag`) of some generations, its image IDs, and whose each is."""
+    """Return each name (`repository:tag`) of some generations, its image IDs, and whose each is.
+
+    What travels with images, and what is kept by its digest, has the manifest's digest instead.
+    """
     found: dict[str, dict[str, str]] = {}
     for generation in generations:
         for bundle in generation.bundles:
-            for reference, images in bundle.references.items():
+            for reference, known_by in _known_names(bundle):
                 name = f"{reference.site_repository}:{reference.tag}"
-                ids = {image.image_id: generation.title for image in images}
-                found.setdefault(name, {}).update(ids)
+                found.setdefault(name, {}).update(dict.fromkeys(known_by, generation.title))
     return found
+
+
+def _known_names(bundle: Bundle) -> Iterator[tuple[Reference, list[str]]]:
+    for reference, images in bundle.references.items():
+        yield reference, [image.image_id for image in images]
+        named = bundle.list_of(reference) or images[0]
+        if named.is_kept:
+            digest = named.manifest_digest
+            yield replace(reference, tag=digest_tag(digest)), [digest]
+    for one in bundle.carried:
+        for own in one.references:
+            yield own, [one.manifest_digest]
 
 
 def _series_of(name: str) -> str:

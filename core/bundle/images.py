@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from core.bundle.documents import in_any_case
+from core.bundle.left_out import LeftOut, Why
 from core.bundle.members import Members
 from core.bundle.model import (
     DOCKER_CONFIG,
@@ -23,8 +25,10 @@ from core.bundle.model import (
     Layer,
     sha256_digest,
 )
-from core.bundle.reference import Reference, is_tagged, parse_reference
-from core.errors import BundleCorrupt, UnsafeBundle
+from core.bundle.reference import Reference, reference_in_bundle
+from core.errors import MADE_WRONG, BundleCorrupt, UnsafeBundle
+from core.printable import printable
+from core.words import count
 
 MAX_IMAGES = 4000
 MAX_LAYERS = 1000
@@ -75,33 +79,51 @@ def layer_of(members: Members[Layer], name: str, title: str) -> Layer:
         raise members.lacking(name, f"image {title}: the layer ")
     member = members.resolve(name)
     members.used.add(member)
-    return replace(layer, member=member)
+    return replace(layer, member=members.root + member)
 
 
-def references_of(label: str, tags: object) -> tuple[Reference, ...]:
-    """Take names apart, each once; a name that has only a digest is left out.
+def references_of(
+    label: str, tags: object, left_out: list[LeftOut], image_id: str = "", digest: str = ""
+) -> tuple[Reference, ...]:
+    """Take names apart, each once.
+
+    Args:
+        label: The bundle's name, for messages.
+        tags: The names.
+        left_out: Where those go that no registry takes.
+        image_id: As for `reference_in_bundle`.
+        digest: As for `reference_in_bundle`.
 
     Raises:
         BundleCorrupt: this is no list of names.
-        UnsafeBundle: no engine would take such a name.
     """
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise BundleCorrupt(f"{label}: RepoTags is no list of names")
-    try:
-        return tuple(dict.fromkeys(parse_reference(tag) for tag in tags if is_tagged(tag)))
-    except UnsafeBundle as error:
-        raise UnsafeBundle(f"{label}: {error.what}") from error
+        raise BundleCorrupt(f"{label}: RepoTags is no list of names", remedy=MADE_WRONG)
+    found: dict[Reference, None] = {}
+    for tag in tags:
+        try:
+            reference = reference_in_bundle(tag, image_id, digest)
+        except UnsafeBundle:
+            left_out.append(LeftOut(Why.BAD_NAME, printable(tag)[:200], "no registry takes it"))
+        else:
+            found.update({reference: None} if reference else {})
+    return tuple(found)
 
 
 def _config_facts(members: Members[Layer], config_name: str) -> tuple[str, list[str]]:
-    match members.json(config_name):
-        case {"rootfs": dict(rootfs), **rest}:
-            diff_ids = rootfs.get("diff_ids") or []
-        case _:
-            raise BundleCorrupt(f"{members.label}: {config_name!r} is no image config")
+    config = members.json(config_name)
+    rootfs = in_any_case(config, "rootfs") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or not isinstance(rootfs, dict):
+        raise BundleCorrupt(
+            f"{members.label}: {config_name!r} is no image config", remedy=MADE_WRONG
+        )
+    diff_ids = in_any_case(rootfs, "diff_ids") or []
     if not isinstance(diff_ids, list) or len(diff_ids) > MAX_LAYERS:
-        raise BundleCorrupt(f"{members.label}: {config_name!r} has diff_ids that are no list")
-    return platform_name(rest), [str(diff_id) for diff_id in diff_ids]
+        raise BundleCorrupt(
+            f"{members.label}: {config_name!r} has diff_ids that are no list", remedy=MADE_WRONG
+        )
+    facts = {key: in_any_case(config, key) for key in ("os", "architecture", "variant")}
+    return platform_name(facts), [str(diff_id) for diff_id in diff_ids]
 
 
 def platform_name(facts: Mapping[Any, object]) -> str:
@@ -117,7 +139,9 @@ def _checked_layers(
 ) -> tuple[Layer, ...]:
     if len(found) != len(diff_ids):
         raise BundleCorrupt(
-            f"{label}: image {title} has {len(found)} layers, its config names {len(diff_ids)}"
+            f"{label}: image {title} has {count(len(found), 'layer')}, its config names "
+            f"{len(diff_ids)}",
+            remedy=MADE_WRONG,
         )
     for number, (layer, diff_id) in enumerate(zip(found, diff_ids, strict=True), 1):
         if layer.diff_id and layer.diff_id != diff_id:

@@ -7,14 +7,17 @@ from dataclasses import replace
 
 from isal import isal_zlib
 
+from core.bundle.blobs import BlobStream
 from core.bundle.contents import contents_of
 from core.bundle.layers import LayerStream
 from core.bundle.members import Members, collect
 from core.bundle.model import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Bundle, BundleFile, Contents, Layer
-from core.bundle.source import OpenBundle, open_bundle
+from core.bundle.problems import Problems
+from core.bundle.source import OpenBundle, next_part_named, open_bundle
 from core.bundle.tarstream import Member
 
 TakeLayer = Callable[[LayerStream], Layer]
+TakeBlob = Callable[[BlobStream], int]
 
 
 def list_bundle(
@@ -44,7 +47,8 @@ def list_bundle(
     with open_bundle(file, told, check_sums=False) as opened:
         reading.append(opened)
         try:
-            members = _read_layers(opened, file, _listed)
+            members = Members[Layer](file.name)
+            _read_layers(opened, file, (_listed, _passed_over), members)
         finally:
             # The bundle knows `told`: zstd's objects in such a circle would never be let go.
             reading.clear()
@@ -55,6 +59,7 @@ def verify_bundle(
     file: BundleFile,
     go_on: Callable[[], None] = lambda: None,
     progress: Callable[[int], None] = lambda _: None,
+    problems: Problems | None = None,
 ) -> Bundle:
     """Check everything that an import would check: every byte, digest and checksum.
 
@@ -62,6 +67,7 @@ def verify_bundle(
         file: The bundle.
         go_on: Called before every read; raises to end the reading.
         progress: Told the bytes of the file read so far.
+        problems: Where those go that leave something whole; the first one is raised if None.
 
     Raises:
         BundleError: it is not whole, or not what it claims.
@@ -72,13 +78,22 @@ def verify_bundle(
         digests = layer.digests(lambda: progress(opened.read_bytes))
         return replace(listed, diff_id=digests.diff_id, source_digest=digests.source_digest)
 
-    with open_bundle(file, go_on) as opened:
-        members = _read_layers(opened, file, verified)
+    def compared(blob: BlobStream) -> int:
+        for _ in blob.compared():
+            progress(opened.read_bytes)
+        return blob.member.size_bytes
+
+    problems = problems or Problems(keep_going=False)
+    members = Members[Layer](file.name)
+    with open_bundle(file, go_on) as opened, problems.noted(), next_part_named(file):
+        _read_layers(opened, file, (verified, compared), members, problems)
         opened.finish()
-    return bundle_of(file, contents_of(members), imported=False)
+    return bundle_of(file, contents_of(members, problems), imported=False)
 
 
-def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle:
+def bundle_of(
+    file: BundleFile, contents: Contents, *, imported: bool, carries: bool = True
+) -> Bundle:
     """Return the record of a bundle that was read."""
     return Bundle(
         name=file.name,
@@ -88,14 +103,32 @@ def bundle_of(file: BundleFile, contents: Contents, *, imported: bool) -> Bundle
         lists=contents.lists,
         notes=contents.notes,
         layout=contents.layout,
+        left_out=contents.left_out,
+        carried=contents.carried,
+        carries=carries,
     )
 
 
-def _read_layers(opened: OpenBundle, file: BundleFile, take: TakeLayer) -> Members[Layer]:
-    def taken(member: Member, head: bytes) -> Layer:
-        return take(LayerStream(opened.archive, member, head, file.name))
+def _read_layers(
+    opened: OpenBundle,
+    file: BundleFile,
+    take: tuple[TakeLayer, TakeBlob],
+    members: Members[Layer],
+    problems: Problems | None = None,
+) -> None:
+    take_layer, take_blob = take
 
-    return collect(opened.archive, Members[Layer](file.name), taken)
+    def taken(member: Member, head: bytes) -> Layer:
+        return take_layer(LayerStream(opened.archive, member, head, file.name))
+
+    def blob_taken(member: Member, head: bytes) -> int:
+        return take_blob(BlobStream(opened.archive, member, head, file.name))
+
+    collect(opened.archive, members, taken, problems, blob_taken)
+
+
+def _passed_over(blob: BlobStream) -> int:
+    return blob.member.size_bytes
 
 
 def _listed(layer: LayerStream) -> Layer:

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.bundle.carried import Carried
+from core.bundle.left_out import LeftOut, told
 from core.bundle.reference import Reference
-from core.errors import BundleError
+from core.errors import BundleError, kinds_by_code
 from core.printable import printable
+from core.words import count
 
 DOCKER_ARCHIVE = "docker-archive"
 OCI_LAYOUT = "oci-layout"
@@ -56,7 +59,7 @@ class Image:
     """One image of a bundle, for one platform.
 
     `image_id` is the digest of the config. `manifest` is the text that is pushed, empty for a
-    bundle that was only listed.
+    bundle that was only listed; `is_kept` says that it is the bundle's own, to the byte.
     """
 
     image_id: str
@@ -66,6 +69,7 @@ class Image:
     layers: tuple[Layer, ...]
     manifest: str = ""
     manifest_type: str = DOCKER_MANIFEST
+    is_kept: bool = False
 
     @property
     def manifest_digest(self) -> str:
@@ -97,17 +101,42 @@ class Image:
 class ManifestList:
     """Images for several platforms under the same names: an OCI index, Docker's manifest list.
 
-    The images are in the bundle as well, each with these names.
+    The images are in the bundle as well, each with these names. What else it names (attestations)
+    is among what the bundle carries. `is_kept` says that somebody may ask for it by its digest, or
+    that something else is reached through it alone.
     """
 
     references: tuple[Reference, ...]
     manifest: str
     manifest_type: str
+    is_kept: bool = False
 
     @property
     def manifest_digest(self) -> str:
         """The digest under which a registry files the list."""
         return sha256_digest(self.manifest.encode())
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is wrong with a bundle, as it is kept between runs."""
+
+    code: str
+    what: str
+    remedy: str
+
+    @classmethod
+    def of(cls, error: BundleError) -> Fault:
+        """Return what an error says."""
+        return cls(error.code, error.what, error.remedy)
+
+    @property
+    def error(self) -> BundleError:
+        """The error that said it."""
+        kind = kinds_by_code().get(self.code, BundleError)
+        return (kind if issubclass(kind, BundleError) else BundleError)(
+            self.what, remedy=self.remedy
+        )
 
 
 @dataclass(frozen=True)
@@ -118,14 +147,30 @@ class Contents:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    left_out: tuple[LeftOut, ...] = ()
+    carried: tuple[Carried, ...] = ()
 
 
 @dataclass(frozen=True)
 class Bundle:
     """What a bundle holds.
 
-    `notes` is what a person should know of it, a sentence each; `layout` is `docker-archive` for
-    all that `docker load` takes, else `oci-layout`.
+    Args:
+        name: The file's.
+        size_bytes: Of the file.
+        images: Those that are whole, where others are not.
+        imported: The registry has confirmed all of `images`.
+        lists: What ties them together where they are for several platforms.
+        notes: What a person should know of it, a sentence each; `remarks` tells all.
+        layout: `docker-archive` for all that `docker load` takes, else `oci-layout`.
+        left_out: What is not taken of it, and why; it costs nothing.
+        carried: What travels with the images, in an order in which each can be put.
+        carries: It was imported with what travels with them.
+        faults: What is wrong with it. An import takes `images` all the same if that is asked for.
+        examined: With which checksums beside it every byte of it was found right, as a digest;
+            empty where that was not looked at.
+        imported_at: When it was first imported, in seconds since the epoch.
+        keeps_registry: Its names on the site begin with the registry that they came from.
     """
 
     name: str
@@ -135,6 +180,34 @@ class Bundle:
     lists: tuple[ManifestList, ...] = ()
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
+    left_out: tuple[LeftOut, ...] = ()
+    carried: tuple[Carried, ...] = ()
+    carries: bool = True
+    faults: tuple[Fault, ...] = ()
+    examined: str = ""
+    imported_at: float = 0.0
+    keeps_registry: bool = False
+
+    @property
+    def nameless(self) -> tuple[Image, ...]:
+        """The images that nothing names: they get no name in the registry either."""
+        return tuple(image for image in self.images if not image.references)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that a person should know of it, a sentence each."""
+        return (*self.notes, *told(self.left_out), *self._nameless_told())
+
+    def _nameless_told(self) -> tuple[str, ...]:
+        if not self.nameless:
+            return ()
+        if len(self.images) == 1:
+            return ("its image has no name: give it one with --name NAME:TAG",)
+        several = count(len(self.nameless), "image has", "images have")
+        return (
+            f"{several} no name and cannot be had by one: save them again with names, or each in "
+            "a bundle of its own, and give that one with --name",
+        )
 
     @property
     def blobs(self) -> dict[str, int]:
@@ -169,6 +242,26 @@ class Bundle:
                 replace(several, references=tuple(r for r in several.references if r not in gone))
                 for several in self.lists
             ),
+            carried=tuple(one.without(gone) for one in self.carried),
+        )
+
+    def keeping_registry(self, kept: bool) -> Bundle:
+        """Return the same bundle, its names on the site with the registry they came from or not."""
+        if kept == self.keeps_registry:
+            return self
+
+        def marked(references: tuple[Reference, ...]) -> tuple[Reference, ...]:
+            return tuple(replace(reference, kept=kept) for reference in references)
+
+        return replace(
+            self,
+            images=tuple(replace(i, references=marked(i.references)) for i in self.images),
+            lists=tuple(replace(each, references=marked(each.references)) for each in self.lists),
+            carried=tuple(
+                replace(each, references=marked(each.references), beside=marked(each.beside))
+                for each in self.carried
+            ),
+            keeps_registry=kept,
         )
 
     def named(self, reference: Reference) -> Bundle:
@@ -177,18 +270,20 @@ class Bundle:
         Raises:
             BundleError: there are several images (for one platform) in it.
         """
+        reference = replace(reference, kept=self.keeps_registry)
         of_one_list = len(self.lists) == 1 and {frozenset(self.lists[0].references)} == {
             frozenset(image.references) for image in self.images
         }
         if len(self.images) != 1 and not of_one_list:
             raise BundleError(
-                f"{self.name}: holds {len(self.images)} images, so it takes no name",
+                f"{self.name}: holds {count(len(self.images), 'image')}, so it takes no name",
                 remedy="Give --name only with a bundle of one image.",
             )
         return replace(
             self,
             images=tuple(replace(image, references=(reference,)) for image in self.images),
             lists=tuple(replace(several, references=(reference,)) for several in self.lists),
+            carried=tuple(one.at(reference) for one in self.carried),
         )
 
 

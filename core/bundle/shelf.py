@@ -8,18 +8,19 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.bundle.checksums import is_checksum_file
 from core.bundle.decompress import compression_of
-from core.bundle.directory import is_layout, layout_files
+from core.bundle.directory import is_layout, lack_of_layout, layout_files
+from core.bundle.first_bytes import TEXT, form_of
 from core.bundle.model import BundleFile
 from core.bundle.parts import missing_parts, part_name, parts_of
-from core.bundle.reading import readable
+from core.bundle.reading import readable, without_waiting
 from core.bundle.source import DESCRIPTORS, STDIN_TITLE
 from core.bundle.tarstream import BLOCK, begins_archive
-from core.errors import BundleError
+from core.errors import BundleError, NotABundle
 from core.printable import printable
 
 # Artifacts of the vendor that lie in the same directory and hold no images.
@@ -34,10 +35,11 @@ _SIGNATURES = frozenset({".asc", ".sig"})
 
 @dataclass(frozen=True)
 class Ignored:
-    """A file in imagesDir that is no bundle, and why."""
+    """A file in imagesDir that is no bundle, and why; `error` where it could not be read."""
 
     name: str
     reason: str
+    error: BundleError | None = field(default=None, compare=False)
 
 
 def bundle_file(path: Path) -> BundleFile:
@@ -46,7 +48,7 @@ def bundle_file(path: Path) -> BundleFile:
     Raises:
         BundleError: it cannot be opened, or is none of these.
     """
-    may_be_split = part_name(path.name) or not path.exists()
+    may_be_split = part_name(path.name) or not os.path.exists(path)  # noqa: PTH110 - also too long
     if may_be_split and path.parent.is_dir():
         with readable(path.parent):
             return _described(path, list(path.parent.iterdir()))
@@ -92,6 +94,7 @@ def find_bundles(
     for path in paths:
         if path in described:
             continue
+        unreadable: BundleError | None = None
         try:
             reason = _reason_to_ignore(path)
             if not reason:
@@ -100,9 +103,9 @@ def find_bundles(
         except BundleError as error:
             if not pass_unreadable:
                 raise
-            reason = error.what.removeprefix(f"{path}: ")
+            reason, unreadable = error.what.removeprefix(f"{path}: "), error
         if reason:
-            ignored.append(Ignored(printable(path.name), reason))
+            ignored.append(Ignored(printable(path.name), reason, unreadable))
     return bundles, ignored
 
 
@@ -142,13 +145,16 @@ def registry_bytes(file: BundleFile) -> int:
 
 
 def _head(path: Path) -> bytes:
-    with readable(path), path.open("rb") as file:
-        return file.read(BLOCK)
+    with readable(path), open(path, "rb", opener=without_waiting) as file:
+        return file.read(BLOCK) or b""
 
 
 def _reason_to_ignore(path: Path) -> str:
     if path.is_dir():
-        return "" if is_layout(path) else "a directory, and no OCI image layout"
+        if is_layout(path):
+            return ""
+        lack = lack_of_layout(path)
+        return f"a directory, and no OCI image layout{lack and ': ' + lack}"
     if not path.is_file():
         return "not a file"
     if _OTHER_ARTIFACTS.fullmatch(path.name):
@@ -162,7 +168,10 @@ def _reason_to_ignore(path: Path) -> str:
     if part_name(path.name) or begins_archive(_head(path)):
         return ""
     # A bundle that is damaged at its very beginning is to be reported, not passed over.
-    return "" if ".tar" in path.name or path.suffix == ".tgz" else "not an archive"
+    if ".tar" in path.name or path.suffix == ".tgz":
+        return ""
+    form = form_of(_head(path))
+    return f"not an archive: {form.what}" if form and form != TEXT else "not an archive"
 
 
 def _split(parts: tuple[Path, ...]) -> BundleFile:
@@ -180,16 +189,18 @@ def _split(parts: tuple[Path, ...]) -> BundleFile:
 
 def _layout(path: Path) -> BundleFile:
     if not is_layout(path):
-        raise BundleError(
-            f"{path}: not a file, and no directory with an OCI image layout",
+        lack = lack_of_layout(path)
+        raise NotABundle(
+            f"{path}: not a file, and no directory with an OCI image layout{lack and ': ' + lack}",
             remedy="Name a bundle file, or a directory with oci-layout and index.json in it.",
         )
     facts = list(_facts(layout_files(path)))
+    listings = (path / "index.json", path / "manifest.json")
     return BundleFile(
         path=path,
         size_bytes=sum(size for size, _ in facts),
         modified_ns=max(modified for _, modified in facts),
-        fingerprint=fingerprint_of([path / "index.json"]),
+        fingerprint=fingerprint_of([listing for listing in listings if listing.is_file()]),
     )
 
 
@@ -210,7 +221,7 @@ def fingerprint_of(paths: list[Path]) -> str:
     """Return the digest of what files begin and end with: manifests and CRCs stand at the end."""
     ends = hashlib.sha256()
     for path in paths:
-        with readable(path), path.open("rb") as file:
+        with readable(path), open(path, "rb", opener=without_waiting) as file:
             ends.update(file.read(_END_BYTES))
             file.seek(max(0, file.seek(0, os.SEEK_END) - _END_BYTES))
             ends.update(file.read(_END_BYTES))

@@ -9,6 +9,7 @@ import io
 import os
 import select
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from core.bundle.decompress import ReadAhead, compression_of, decompressed
 from core.bundle.directory import DirectoryArchive
 from core.bundle.model import BundleFile
 from core.bundle.parts import next_part, require_all
-from core.bundle.reading import readable
+from core.bundle.reading import readable, without_waiting
 from core.bundle.tarstream import BLOCK, Archive, TarStream, begins_archive
-from core.errors import BundleTruncated, NotABundle
+from core.errors import BundleError, BundleTruncated, NotABundle
 
 _HEAD_BYTES = BLOCK
 _POLL_MS = 200
+NO_WRITER_S = 5.0
+"""How long a named pipe may be without anybody who writes into it."""
 DESCRIPTORS = Path("/dev/fd")
 """A bundle of a path in here is a descriptor that this process inherited (standard input)."""
 STDIN_TITLE = "standard input"
@@ -73,8 +76,7 @@ class RawSource:
             self._go_on()
             with readable(self._present):
                 file = self._file()
-                self._wait(file)
-                data = file.read(size)
+                data = self._awaited(file, size) if self._is_pipe else file.read(size)
             if data or not self._next_file():
                 break
         self.read_bytes += len(data)
@@ -126,13 +128,32 @@ class RawSource:
                 self._is_pipe = not stat.S_ISREG(os.fstat(self._open.fileno()).st_mode)
         return self._open
 
-    def _wait(self, file: BinaryIO) -> None:
-        """Wait until a pipe has something to read or ends, and be ready to end meanwhile."""
-        if self._is_pipe:
-            waiting = select.poll()
-            waiting.register(file, select.POLLIN)
-            while not waiting.poll(_POLL_MS):
-                self._go_on()
+    def _awaited(self, file: BinaryIO, size: int) -> bytes:
+        """Wait until a pipe has something to read or ends, and be ready to end meanwhile.
+
+        A named pipe that nobody has opened for writing yet looks ended to a read, and has nothing
+        to tell to a poll.
+
+        Raises:
+            BundleError: nobody came to write into it.
+        """
+        waiting, since = select.poll(), time.monotonic()
+        waiting.register(file, select.POLLIN)
+        while not waiting.poll(_POLL_MS):
+            self._go_on()
+            if self._present.parent == DESCRIPTORS:
+                continue  # was given to us open, and reading would wait
+            data = file.read(size)
+            if data:
+                return data
+            if data is None:
+                since = time.monotonic()  # somebody has it open, and writes nothing yet
+            elif time.monotonic() - since > NO_WRITER_S:
+                raise BundleError(
+                    f"{self._present}: a named pipe into which nobody writes",
+                    remedy="Start what writes into it first, or name a file.",
+                )
+        return file.read(size)
 
     def _next_file(self) -> bool:
         if not self._waiting:
@@ -144,16 +165,11 @@ class RawSource:
 def _opened(path: Path) -> BinaryIO:
     """Open a file; one that we were given open (`/dev/fd/N`) may be a socket, which has no path."""
     if path.parent != DESCRIPTORS:
-        return open(path, "rb", buffering=0, opener=_without_waiting)
+        return open(path, "rb", buffering=0, opener=without_waiting)
     file = io.FileIO(os.dup(int(path.name)))
     if file.seekable():
         file.seek(0)
     return cast("BinaryIO", file)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a pipe though nobody writes into it yet; on files the flag has no effect."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @dataclass
@@ -196,7 +212,7 @@ def open_bundle(
         yield OpenBundle(archive, archive)
         return
     sums = sums_beside(file) if check_sums else []
-    with ExitStack() as stack, _next_part_named(file):
+    with ExitStack() as stack, next_part_named(file):
         raw = stack.enter_context(closing(RawSource(file, go_on, sums)))
         head = raw.head()
         if file.parts:
@@ -213,7 +229,7 @@ def open_bundle(
 
 
 @contextmanager
-def _next_part_named(file: BundleFile) -> Iterator[None]:
+def next_part_named(file: BundleFile) -> Iterator[None]:
     """Say of a split bundle that ends too early which part would be the next."""
     try:
         yield

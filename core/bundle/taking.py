@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.bundle.checksums import Sum, sums_beside
+from core.bundle.checksums import LISTS, Sum, sums_beside
 from core.bundle.directory import layout_files
 from core.bundle.model import BundleFile
 from core.bundle.parts import parts_of
-from core.bundle.reading import readable
+from core.bundle.reading import is_file, readable
 from core.bundle.shelf import bundle_file, fingerprint_of
 from core.errors import BundleCorrupt, BundleError, BundleExists, BundleTruncated
 from core.files import write_atomically
@@ -232,11 +232,18 @@ def _blaming_the_stick() -> Iterator[None]:
 
 
 def _note_sums(file: BundleFile, sums: list[Sum], directory: Path) -> None:
-    """Write each checksum into a file of its own: lists of both sides may name the same files."""
+    """Write each checksum into a file of its own: lists of both sides may name the same files.
+
+    A name as long as a file system takes has no room for an ending; its checksum goes to a list.
+    """
+    longest = os.pathconf(directory, "PC_NAME_MAX") - len(".new")
     for expected in sums:
         name = expected.path.name if expected.path else file.name
-        own = directory / f"{name}.{expected.algorithm}"
-        write_atomically(own, f"{expected.expected}  {name}\n")
+        own, line = directory / f"{name}.{expected.algorithm}", f"{expected.expected}  {name}\n"
+        if len(os.fsencode(own.name)) > longest:
+            own = directory / LISTS[expected.algorithm][0]
+            line += own.read_text(errors="surrogateescape") if is_file(own) else ""
+        write_atomically(own, line.encode(errors="surrogateescape"))
 
 
 def _sync(directory: Path) -> None:

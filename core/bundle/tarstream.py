@@ -14,7 +14,9 @@ from enum import Enum
 from typing import Protocol
 
 from core.bundle.decompress import Readable, compression_of
-from core.errors import BundleTruncated, NotABundle, UnsafeBundle
+from core.bundle.first_bytes import TEXT, form_of
+from core.bundle.left_out import LeftOut, Why
+from core.errors import BundleCorrupt, BundleTruncated, NotABundle, UnfitBundle, UnsafeBundle
 
 BLOCK = 512
 MAX_EXTENDED_BYTES = 1 << 20
@@ -22,10 +24,12 @@ MAX_MEMBER_BYTES = 1 << 50
 MAX_TAIL_BYTES = 64 << 20
 MIN_SEEK_BYTES = 64 << 10
 _MAX_DIGITS = 20
+_LABEL = b"V"
+_JOINED = "behind the end of the archive (were files joined with cat?)"
 
 
 class Kind(Enum):
-    """What a member is; every other type is refused."""
+    """What a member is; every other type is refused, but for labels, which say nothing."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -60,6 +64,10 @@ class Member:
 class Archive(Protocol):
     """Members one after the other; the content of the present one can be read."""
 
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """What was passed over, when all members were seen."""
+
     def __iter__(self) -> Iterator[Member]:
         """Yield the members; what was not read of one is passed over."""
 
@@ -85,6 +93,7 @@ class TarStream:
         self._position = 0
         self._left = 0
         self._padding = 0
+        self.left_out: list[LeftOut] = []
 
     def __iter__(self) -> Iterator[Member]:
         """Yield the members; what was not read of one is passed over.
@@ -119,6 +128,9 @@ class TarStream:
             if kind in b"xgLK":
                 self._extend(extended, kind, size)
                 continue
+            if kind == _LABEL:
+                self._skip(size + -size % BLOCK)
+                continue
             return self._member(header, kind, size, extended)
 
     def _header(self) -> bytes | None:
@@ -132,18 +144,44 @@ class TarStream:
             self._read_tail()
             return None
         if not _checksum_fits(header):
-            what = "is not a tar archive" if at_start else "has a damaged tar header"
-            error = NotABundle if at_start else UnsafeBundle
-            raise error(f"{self._label}: {what} (at byte {self._position - BLOCK})")
+            if at_start:
+                raise self._no_tar(header)
+            raise BundleCorrupt(
+                f"{self._label}: has a damaged tar header (at byte {self._position - BLOCK})"
+            )
         return header
 
+    def _no_tar(self, head: bytes) -> NotABundle:
+        """Return the error that says what is here in a tar's place."""
+        packed = compression_of(head)
+        if packed:
+            what = f"is compressed twice ({packed} within)"
+            return NotABundle(
+                f"{self._label}: {what}", remedy="Unpack it once, and name the result."
+            )
+        form = form_of(head)
+        if form is None:
+            return NotABundle(f"{self._label}: is not a tar archive (at byte 0)")
+        return NotABundle(f"{self._label}: is {form.what}", remedy=form.remedy)
+
     def _read_tail(self) -> None:
-        """Read what follows the end mark: only at its very end do compressed data prove whole."""
+        """Read what follows the end mark: only at its very end do compressed data prove whole.
+
+        Zeros are padding; of anything else it is told what it is. A second archive may be as large
+        as the first, and is not read.
+        """
         end = self._position
+        found: _Behind | None = None
         while piece := self._stream.read(1 << 20):
+            found = found or _behind(piece, self._position)
             self._position += len(piece)
             if self._position - end > MAX_TAIL_BYTES:
+                if found and found.is_archive:
+                    break
                 raise UnsafeBundle(f"{self._label}: goes on after the archive's end (byte {end})")
+        if found:
+            where = f"byte {found.offset_bytes} of {self._label}"
+            self.left_out.append(LeftOut(Why.BEHIND_END, found.what, f"{where}, {_JOINED}"))
 
     def _extend(self, extended: dict[str, str], kind: bytes, size: int) -> None:
         if size > MAX_EXTENDED_BYTES:
@@ -156,13 +194,14 @@ class TarStream:
             extended["linkpath"] = _text(data)
         elif kind == b"x":
             extended.update(self._pax_records(data))
+        # A global header (`g`) says when an archive was made, or of which commit.
 
     def _pax_records(self, data: bytes) -> Iterator[tuple[str, str]]:
         while data.strip(b"\0"):
             length, space, _ = data.partition(b" ")
             number = _decimal(length) if space else None
             if number is None or not len(length) + 1 < number <= len(data):
-                raise UnsafeBundle(f"{self._label}: a damaged pax header")
+                raise BundleCorrupt(f"{self._label}: a damaged pax header")
             record = data[len(length) + 1 : number].removesuffix(b"\n")
             key, _, value = record.partition(b"=")
             yield _text(key), _text(value)
@@ -170,8 +209,18 @@ class TarStream:
 
     def _member(self, header: bytes, kind: bytes, size: int, extended: dict[str, str]) -> Member:
         name = extended.get("path") or _header_name(header)
-        if kind not in _KINDS or any(key.startswith("GNU.sparse") for key in extended):
-            raise UnsafeBundle(f"{self._label}: {name!r} is a device, sparse or of unknown kind")
+        if kind == b"S" or any(key.startswith("GNU.sparse") for key in extended):
+            raise UnfitBundle(
+                f"{self._label}: {name!r} is sparse, which no engine reads",
+                remedy="Pack it again without --sparse (-S).",
+            )
+        if kind == b"M":
+            raise UnfitBundle(
+                f"{self._label}: is one of the volumes that tar --multi-volume wrote",
+                remedy="Put them together with tar -xM, and pack it in one: split may cut that.",
+            )
+        if kind not in _KINDS:
+            raise UnsafeBundle(f"{self._label}: {name!r} is a device or of unknown kind")
         if "size" in extended:
             claimed = _decimal(extended["size"].encode())
             if claimed is None or claimed > MAX_MEMBER_BYTES:
@@ -194,9 +243,15 @@ class TarStream:
         self._position += len(data)
         if len(data) < size and not (end_allowed and not data):
             if self._position < BLOCK:
-                raise NotABundle(f"{self._label}: is not a tar archive (too short for one)")
+                raise self._too_short(data)
             raise BundleTruncated(f"{self._label}: ends in the middle, at byte {self._position}")
         return data
+
+    def _too_short(self, data: bytes) -> NotABundle:
+        form = form_of(data)
+        if compression_of(data) or (form and form != TEXT):
+            return self._no_tar(data)
+        return NotABundle(f"{self._label}: is not a tar archive (too short for one)")
 
     def _skip(self, size: int) -> None:
         self._left = self._padding = 0
@@ -207,6 +262,28 @@ class TarStream:
             step = min(size, 1 << 20)
             self._exactly(step)
             size -= step
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """What lies behind an archive's end."""
+
+    offset_bytes: int
+    what: str
+    is_archive: bool
+
+
+def _behind(piece: bytes, offset_bytes: int) -> _Behind | None:
+    """Return what a piece of what lies behind the end begins with, where it is not only zeros."""
+    blank = len(piece) - len(piece.lstrip(b"\0"))
+    if blank == len(piece):
+        return None
+    place, head = offset_bytes + blank, piece[blank : blank + BLOCK]
+    if len(head) == BLOCK and _checksum_fits(head):
+        return _Behind(place, "a second archive", is_archive=True)
+    if compression_of(head):
+        return _Behind(place, "a second, compressed archive", is_archive=True)
+    return _Behind(place, "something that is no archive", is_archive=False)
 
 
 def _decimal(digits: bytes) -> int | None:

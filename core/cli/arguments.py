@@ -15,7 +15,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="airferry",
         description="Carries container images across the air gap. Without a command: the screens.",
-        epilog="Exit codes: 0 well, 1 some target failed, 2 bad usage or config, 130 cancelled.",
+        epilog="Exit codes: 0 well, 1 some target failed, 2 bad usage or config, 3 done, but for "
+        "what bundles hold that is not whole (--keep-going), 130 cancelled.",
     )
     parser.add_argument("--version", action="version", version=f"airferry {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -63,9 +64,21 @@ def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         commands, "reconfigure", "make the site what the config says now, and leave what it was"
     )
     _add_reconfigure(changing)
-    for parser in (install, importing):
+    for parser in (plan, install, importing, changing):
         parser.add_argument(
-            "--keep-going", action="store_true", help="import what is whole of a damaged bundle"
+            "--keep-going",
+            action="store_true",
+            help="import what is whole of bundles that are not, and end with 3",
+        )
+        parser.add_argument(
+            "--keep-source-registry",
+            action="store_true",
+            help="names on the site begin with the registry that images came from",
+        )
+        parser.add_argument(
+            "--without-artifacts",
+            action="store_true",
+            help="leave out attestations, signatures, SBOMs and charts, and digests that need them",
         )
     for parser in (plan, verify, install, importing, configure, changing):
         parser.add_argument(

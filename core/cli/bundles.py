@@ -6,14 +6,17 @@ import json
 import sys
 import time
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 
 from core.bundle import (
     DESCRIPTORS,
     Bundle,
     BundleFile,
+    Carried,
     Image,
     bundle_file,
+    counted,
     list_bundle,
     verify_bundle,
 )
@@ -78,7 +81,19 @@ def _record(found: Bundle, *, verified: bool) -> dict[str, object]:
         "layout": found.layout,
         "verified": verified,
         "images": [_image_record(image) for image in found.images],
-        "notes": list(found.notes),
+        "carried": [_carried_record(one) for one in found.carried],
+        "notes": list(found.remarks),
+        "left_out": [asdict(each) for each in found.left_out],
+    }
+
+
+def _carried_record(one: Carried) -> dict[str, object]:
+    return {
+        "kind": str(one.kind),
+        "digest": one.manifest_digest,
+        "names": [reference.familiar for reference in one.references],
+        "subject": one.subject,
+        "bytes": sum(size for _, size in one.blobs),
     }
 
 
@@ -105,9 +120,10 @@ def _text(found: Bundle, *, verified: bool) -> str:
     to_send = size(sum(layer.size_bytes for layer in layers.values()))
     sign, whole = ("=", "whole, every digest fits; ") if verified else (".", "")
     read = f"{size(found.size_bytes)}  " if found.size_bytes else ""
+    along = f", {counted(found.carried)}" if counted(found.carried) else ""
     lines = [
         f"{sign} {found.name}  {read}{whole}{found.layout}, "
-        f"{count(len(found.images), 'image')}, {count(len(layers), 'layer')}, "
+        f"{count(len(found.images), 'image')}{along}, {count(len(layers), 'layer')}, "
         f"about {to_send} to send"
     ]
     for image in found.images:
@@ -117,5 +133,5 @@ def _text(found: Bundle, *, verified: bool) -> str:
             f"{size(image.bundle_bytes):>9} -> {size(image.size_bytes)}"
         )
         lines += [f"      also {name}" for name in names[1:]]
-    lines += [f"    note: {note}" for note in found.notes]
+    lines += [f"    note: {note}" for note in found.remarks]
     return "\n".join(lines)

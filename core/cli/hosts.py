@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from core.cli.jobs import run_to_end, show_plan
 from core.cli.secrets import asked_secrets
-from core.cli.views import EXIT_CODES, follow
+from core.cli.views import follow
 from core.config import Config
-from core.engine.journal import JournalReader, LogLine
+from core.engine.journal import EXIT_CODES, JournalReader, LogLine
 from core.engine.launcher import start_run
 from core.engine.report import targets_of
 from core.engine.request import RunKind, RunRequest

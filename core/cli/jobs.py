@@ -10,9 +10,9 @@ from pathlib import Path
 from core.bundle import find_bundles
 from core.cli.bundles import given_path
 from core.cli.secrets import asked_secrets
-from core.cli.views import EXIT_CODES, follow, print_report
+from core.cli.views import follow, print_report
 from core.config import Config, missing_files
-from core.engine.journal import JournalReader, State
+from core.engine.journal import EXIT_CODES, JournalReader, State
 from core.engine.launcher import start_run, true_state
 from core.engine.report import (
     nothing_words,
@@ -98,6 +98,7 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
         print_report(config, run, as_json=True)
     elif not missing and all(task.state is State.PRESENT for task in tasks):
         print(f"Nothing to do: {nothing_words(request.kind)}.")
+        _print_particulars(reader, run)
     else:
         for target in targets_of(tasks):
             print(f"{target.name}:")
@@ -107,14 +108,18 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
                     print(f"  + {task.step}: {task.message}{moved}")
                 elif task.error_code:
                     print(f"  x {task.step}: {task.error} [{task.error_code}]\n      {task.remedy}")
-        for particular in particulars_of(reader.log(run, level=PARTICULAR)):
-            print(f"    {particular_text(particular)}")
+        _print_particulars(reader, run)
         for line in reader.log(run, level="warning"):
             if line.step != "run":
                 print(f"  ! {line.text}")
     _warn_of_left_over(config, run)
     found = reader.run(run)
     return EXIT_CODES[true_state(found, config.state_dir)] if found else 1
+
+
+def _print_particulars(reader: JournalReader, run: int) -> None:
+    for particular in particulars_of(reader.log(run, level=PARTICULAR)):
+        print(f"    {particular_text(particular)}")
 
 
 def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
@@ -128,7 +133,9 @@ def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:
         accept_new_host_keys=getattr(options, "accept_new_host_keys", False),
         keep_going=getattr(options, "keep_going", False),
         later_wins=getattr(options, "later_wins", False),
+        keep_source_registry=getattr(options, "keep_source_registry", False),
         recompress=bool(getattr(options, "recompress", "")),
+        without_artifacts=getattr(options, "without_artifacts", False),
         name=getattr(options, "name", ""),
     )
 

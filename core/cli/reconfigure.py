@@ -8,7 +8,7 @@ from argparse import Namespace
 
 from core.cli.jobs import run_to_end
 from core.cli.secrets import asked_secrets
-from core.cli.views import EXIT_CODES, follow
+from core.cli.views import follow
 from core.config import Config
 from core.engine.changes import (
     DU,
@@ -19,7 +19,7 @@ from core.engine.changes import (
     changes_of,
     changes_record,
 )
-from core.engine.journal import JournalReader, State
+from core.engine.journal import EXIT_CODES, JournalReader, State
 from core.engine.launcher import start_run, true_state
 from core.engine.report import causes_of, report_record
 from core.engine.request import RunKind, RunRequest
@@ -36,7 +36,9 @@ def reconfigure(options: Namespace, config: Config) -> int:
         config.path,
         hosts=tuple(options.host),
         accept_new_host_keys=options.accept_new_host_keys,
+        keep_going=options.keep_going,
         later_wins=options.later_wins,
+        keep_source_registry=options.keep_source_registry,
         remove_registry=options.remove_registry,
     )
     if not options.dry_run and not options.yes and (sys.stdin is None or not sys.stdin.isatty()):

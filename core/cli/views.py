@@ -14,10 +14,11 @@ from types import FrameType
 
 from core.config import Config
 from core.engine.export import export_report
-from core.engine.journal import JournalReader, RunRow, State, TaskRow
+from core.engine.journal import EXIT_CODES, JournalReader, RunRow, State, TaskRow
 from core.engine.launcher import cancel_run, true_state
 from core.engine.report import (
     clock,
+    fares_words,
     is_paused,
     log_text,
     particulars_of,
@@ -31,12 +32,6 @@ from core.errors import UsageError
 from core.files import write_atomically
 from core.telling import PARTICULAR
 
-EXIT_CODES = {
-    State.DONE: 0,
-    State.FAILED: 1,
-    State.INTERRUPTED: 1,
-    State.CANCELLED: 130,
-}
 POLL_S = 0.3
 PROGRESS_EVERY_S = 5.0
 
@@ -54,7 +49,7 @@ def runs(options: Namespace, config: Config) -> int:
         state = _state_words(run, config)
         print(
             f"{run.id:>5}  {started:%Y-%m-%d %H:%M}  {run.kind:<15} mode {run.mode:<7}"
-            f"{state:<12}{clock(run.seconds):>8}"
+            f"{state:<18}{clock(run.seconds):>8}"
         )
     return 0
 
@@ -240,8 +235,7 @@ def _is_paused(run: RunRow, config: Config) -> bool:
 
 
 def _state_words(run: RunRow, config: Config) -> str:
-    state = true_state(run, config.state_dir)
-    return "paused" if is_paused(run, state) else state.value
+    return fares_words(run, true_state(run, config.state_dir))
 
 
 def _run_record(run: RunRow, config: Config) -> dict[str, object]:

@@ -63,11 +63,10 @@ def host_directory(registry: str) -> str:
 
 def _own(config: Config, registry: str, prefix: str) -> str:
     comments = [f"The registry of this site: images named {registry}/{prefix}..."]
-    return _hosts_toml(comments, _scheme(config) + registry, config, override=False)
+    return _hosts_toml(comments, {_scheme(config) + registry: False}, config)
 
 
 def _mirror(config: Config, domain: str, uses: Sequence[Use]) -> str:
-    registry, slash, prefix = config.name_prefix.partition("/")
     comments = [
         f"Images named {domain}/... come from the registry of this site, and from nowhere",
         "else: `server` is that registry too, so containerd never asks the internet.",
@@ -75,7 +74,9 @@ def _mirror(config: Config, domain: str, uses: Sequence[Use]) -> str:
     short = [
         u
         for u in uses
-        if domain == DEFAULT_DOMAIN and u.reference.path != u.reference.site_repository
+        if domain == DEFAULT_DOMAIN
+        and not u.reference.kept
+        and u.reference.path != u.reference.site_repository
     ]
     if short:
         comments += [
@@ -83,8 +84,12 @@ def _mirror(config: Config, domain: str, uses: Sequence[Use]) -> str:
             "does not have. Write in manifests instead:",
             *(f"  {use.reference.familiar}  ->  {use.name}" for use in short),
         ]
-    url = _scheme(config) + registry + (f"/v2/{prefix}" if slash else "")
-    return _hosts_toml(comments, url, config, override=bool(slash))
+    registry, _, prefix = config.name_prefix.partition("/")
+    # Bundles may have come before names were to keep their source registry.
+    sources = sorted({use.reference.source_registry for use in uses}, reverse=True)
+    paths = ["/".join(filter(None, (prefix, source))) for source in sources]
+    urls = [_scheme(config) + registry + (f"/v2/{path}" if path else "") for path in paths]
+    return _hosts_toml(comments, dict(zip(urls, map(bool, paths), strict=True)), config)
 
 
 def _scheme(config: Config) -> str:
@@ -92,20 +97,26 @@ def _scheme(config: Config) -> str:
     return "http://" if plain else "https://"
 
 
-def _hosts_toml(comments: Sequence[str], url: str, config: Config, *, override: bool) -> str:
-    settings = ['capabilities = ["pull", "resolve"]']
-    if config.mode is Mode.CUSTOM and config.registry_ca and url.startswith("https://"):
-        settings.append(f'ca = "{CA_NAME}"')
-    if override:
-        settings.append("override_path = true")
-    lines = [
-        *(f"# {comment}" for comment in comments),
-        f"server = {json.dumps(url)}",
-        *settings,
-        "",
-        f"[host.{json.dumps(url)}]",
-        *(f"  {setting}" for setting in settings),
-    ]
+def _hosts_toml(comments: Sequence[str], urls: Mapping[str, bool], config: Config) -> str:
+    """Return the text of a `hosts.toml`.
+
+    Args:
+        comments: Its first lines.
+        urls: Where containerd asks, one after the other, each with whether `/v2` stands in it.
+        config: The site.
+    """
+
+    def settings(url: str) -> list[str]:
+        lines = ['capabilities = ["pull", "resolve"]']
+        if config.mode is Mode.CUSTOM and config.registry_ca and url.startswith("https://"):
+            lines.append(f'ca = "{CA_NAME}"')
+        return [*lines, *(["override_path = true"] if urls[url] else [])]
+
+    last = [*urls][-1]
+    lines = [*(f"# {comment}" for comment in comments)]
+    lines += [f"server = {json.dumps(last)}", *settings(last)]
+    for url in urls:
+        lines += ["", f"[host.{json.dumps(url)}]", *(f"  {each}" for each in settings(url))]
     return "\n".join(lines) + "\n"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
-from core.bundle import Bundle
+from core.bundle import Bundle, Reference
 from core.cluster.containerd import containerd_files
 from core.cluster.docker import docker_files
 from core.cluster.kubeadm import cluster_configuration, kubelet_arguments, pause_of
@@ -15,15 +16,21 @@ from core.cluster.table import table_text
 from core.config import Config, Mode
 
 
-def cluster_files(config: Config, bundles: Iterable[Bundle], ca: str = "") -> Mapping[str, str]:
+def cluster_files(
+    config: Config,
+    bundles: Iterable[Bundle],
+    ca: str = "",
+    filed: Mapping[Reference, str] = MappingProxyType({}),
+) -> Mapping[str, str]:
     """Return the text of every file by its path within the directory.
 
     Args:
         config: The site.
         bundles: What is known of the site's bundles; see `uses_of`.
         ca: The text of the CA of a registry of the site's own; empty where it has none.
+        filed: See `uses_of`.
     """
-    uses = uses_of(config, bundles)
+    uses = uses_of(config, bundles, filed)
     found = pause_of(uses)
     pause = found.name if found else ""
     prefix = "" if config.mode is Mode.NONE else config.name_prefix

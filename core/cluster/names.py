@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from core.bundle import Bundle, Image, Reference
 from core.config import Config, Mode
@@ -42,18 +43,26 @@ class Use:
         return whole.removesuffix(ending)
 
 
-def uses_of(config: Config, bundles: Iterable[Bundle]) -> list[Use]:
+def uses_of(
+    config: Config,
+    bundles: Iterable[Bundle],
+    filed: Mapping[Reference, str] = MappingProxyType({}),
+) -> list[Use]:
     """Return every name of some bundles, in the order of the original names.
 
     Args:
         config: The site.
         bundles: Where two of them have different images under one name, the first one's counts.
+        filed: What the registry has under names in place of a bundle's own manifest: the same
+            images, encoded otherwise.
     """
     claimed: dict[str, tuple[str, ...]] = {}
     found: dict[Reference, Use] = {}
     for bundle in bundles:
         for reference, images in bundle.references.items():
             use = _use(config, bundle, reference, images)
+            if use.digest and reference in filed:
+                use = replace(use, digest=filed[reference])
             if claimed.setdefault(use.name, use.image_ids) == use.image_ids:
                 found.setdefault(reference, use)
     return [found[reference] for reference in sorted(found)]

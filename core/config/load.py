@@ -114,6 +114,8 @@ def _build(reader: Reader, path: Path) -> Config:
         registry_user=reader.text("privateRegistryUser", ""),
         registry_host_login=reader.flag("privateRegistryHostLogin", False),
         later_bundle_wins=reader.flag("laterBundleWins", False),
+        carry_artifacts=reader.flag("carryArtifacts", defaults.carry_artifacts),
+        keep_source_registry=_flag_if_said(reader, "keepSourceRegistry"),
         warm=Warm(reader.word("warm", tuple(Warm), defaults.warm.value)),
         verify_run=reader.flag("verifyRun", defaults.verify_run),
         release=_release(reader),
@@ -121,6 +123,11 @@ def _build(reader: Reader, path: Path) -> Config:
         state_dir=reader.path("stateDir", defaults.state_dir),
         lines=reader.lines,
     )
+
+
+def _flag_if_said(reader: Reader, key: str) -> bool | None:
+    found = reader.flag(key, False)
+    return found if key in reader.lines else None
 
 
 def _wrong_in_base(base: str) -> tuple[str, str] | None:

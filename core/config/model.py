@@ -66,7 +66,8 @@ class SshConfig:
 class Config:
     """Everything that `airctl-config.yaml` says, with defaults filled in.
 
-    `lines` gives the line (from 1) of each key path that stands in the file, for messages.
+    `keep_source_registry` is None where it is not said: then each bundle's names are as it was
+    imported. `lines` gives the line (from 1) of each key path in the file, for messages.
     """
 
     path: Path
@@ -84,6 +85,8 @@ class Config:
     registry_user: str = ""
     registry_host_login: bool = False
     later_bundle_wins: bool = False
+    carry_artifacts: bool = True
+    keep_source_registry: bool | None = None
     warm: Warm = Warm.PULL
     verify_run: bool = False
     release: str = ""

@@ -15,6 +15,7 @@ KNOWN_KEYS = frozenset(
         *("privateRegistryInsecure", "privateRegistryUser", "privateRegistryHostLogin"),
         *("dockerRepo", "imagesDir", "hosts"),
         *("ssh", "registryDir", "registryPort", "hostRegistryPort", "laterBundleWins", "warm"),
+        *("keepSourceRegistry", "carryArtifacts"),
         *("verifyRun", "release", "compressionLevel", "stateDir"),
     }
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.bundle import Bundle, Catalogue, find_bundles, parse_reference
 from core.config import Config, Mode, ensure_state_dir
@@ -122,7 +122,7 @@ def chosen(config: Config, there: Sequence[str], names: Iterable[str]) -> frozen
     """
     known, found, unknown = frozenset(there), set[str](), []
     for name in names:
-        ways = (name, name.removeprefix(f"{config.name_prefix}/"), _as_of_a_bundle(name))
+        ways = (name, name.removeprefix(f"{config.name_prefix}/"), *_as_of_a_bundle(name))
         match = next((way for way in ways if way in known), None)
         if match:
             found.add(match)
@@ -136,12 +136,14 @@ def chosen(config: Config, there: Sequence[str], names: Iterable[str]) -> frozen
     return frozenset(found)
 
 
-def _as_of_a_bundle(name: str) -> str:
+def _as_of_a_bundle(name: str) -> list[str]:
+    """Return what an original name is in the registry: with the registry it came from, or not."""
     try:
         reference = parse_reference(name)
     except UnsafeBundle:
-        return ""
-    return f"{reference.site_repository}:{reference.tag}"
+        return []
+    ways = (replace(reference, kept=kept) for kept in (True, False))
+    return [f"{way.site_repository}:{way.tag}" for way in ways]
 
 
 @contextmanager

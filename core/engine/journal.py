@@ -15,11 +15,12 @@ from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
 
-from core.engine.rows import ENDED_WELL, LogLine, RunRow, State, TaskRow
+from core.engine.rows import ENDED_WELL, EXIT_CODES, LogLine, RunRow, State, TaskRow
 from core.errors import DuDiskFull, LocalFilesError
 
 __all__ = [
     "ENDED_WELL",
+    "EXIT_CODES",
     "Journal",
     "JournalReader",
     "LogLine",

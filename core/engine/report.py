@@ -9,8 +9,9 @@ from textwrap import wrap
 
 from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
 from core.engine.request import CLEANS, GCS, HOST_JOBS, KEEPS, REPAIRS, RunKind
-from core.telling import PARTICULAR, Particular, particulars_in
+from core.telling import LEFT_OUT, PARTICULAR, Particular, particulars_in
 from core.telling import size as size
+from core.words import count as count
 
 WIDTH = 100
 # Steps that only look, so that "nothing to do" would be an odd thing to say of them.
@@ -88,15 +89,23 @@ class Cause:
 
 
 def causes_of(tasks: Iterable[TaskRow]) -> list[Cause]:
-    """Group failures by code and remedy, in the order in which they come."""
-    grouped: dict[tuple[str, str], list[TaskRow]] = {}
+    """Group failures by code and remedy, in the order in which they come; bundles stay apart."""
+    grouped: dict[tuple[str, str, str], list[TaskRow]] = {}
     for task in tasks:
         if task.error_code:
-            grouped.setdefault((task.error_code, task.remedy), []).append(task)
+            of_bundle = task.step if ":" in task.step else ""  # each has faults of its own
+            grouped.setdefault((task.error_code, task.remedy, of_bundle), []).append(task)
     return [
         Cause(code, remedy, tuple(dict.fromkeys(row.target for row in rows)), rows[0].error)
-        for (code, remedy), rows in grouped.items()
+        for (code, remedy, _), rows in grouped.items()
     ]
+
+
+def fares_words(run: RunRow, state: State) -> str:
+    """Return how a run fares, in words: `done, 2 left out`."""
+    if is_paused(run, state):
+        return "paused"
+    return f"done, {run.message}" if state is State.PARTIAL else state.value
 
 
 def is_paused(run: RunRow, state: State) -> bool:
@@ -111,7 +120,8 @@ def particulars_of(lines: Iterable[LogLine]) -> list[Particular]:
         lines: Its log; those of level `particular` are looked at.
     """
     newest = {(line.target, line.step): line.text for line in lines if line.level == PARTICULAR}
-    return [one for text in newest.values() for one in particulars_in(text)]
+    # The step that verifies tells again what those of single bundles have told.
+    return list(dict.fromkeys(one for text in newest.values() for one in particulars_in(text)))
 
 
 def particular_text(one: Particular) -> str:
@@ -138,6 +148,7 @@ def report_record(
         "paused": is_paused(run, state),
         "seconds_worked": round(run.worked_s, 2),
         "message": run.message,
+        "left_out": sum(one["what"] == LEFT_OUT for one in told),
         "causes": [asdict(cause) for cause in causes_of(tasks)],
         "targets": [
             {
@@ -172,14 +183,14 @@ def report_text(
     tasks = list(tasks)
     targets = targets_of(tasks)
     ready = [target for target in targets if target.state in ENDED_WELL]
-    fares = "paused" if is_paused(run, state) else state.value
+    fares = fares_words(run, state)
     lines = [
         f"# Run {run.id}: {run.kind}, mode {run.mode}: {fares}, {clock(run.seconds)}",
         "",
         _verdict(run.kind, targets, ready),
         "",
     ]
-    if run.message:
+    if run.message and state is not State.PARTIAL:
         lines += [run.message, ""]
     for cause in causes_of(tasks):
         lines += [*_cause_lines(cause), ""]
@@ -269,9 +280,9 @@ def sign(state: State) -> str:
     }.get(state, "x")
 
 
-def count(number: int, word: str) -> str:
-    """Return a number with its noun: `1 host`, `3 hosts`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def left_out_words(number: int) -> str:
+    """Return what is said of a run that did all but for what it left out."""
+    return f"{number} left out"
 
 
 def clock(seconds: float) -> str:

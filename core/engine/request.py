@@ -99,7 +99,9 @@ class RunRequest:
         compared_keys: Fingerprints that a person has compared: only such new keys are noted.
         keep_going: Import the images that are whole where others of a bundle are not.
         later_wins: Where two bundles have different images under one name, take the later's.
+        keep_source_registry: Their names on the site begin with the registry they came from.
         recompress: Turn layers of zstd into gzip.
+        without_artifacts: Leave out what travels with images: attestations, signatures, charts.
         name: The name for the one image of the one bundle.
         remove_docker: Take Docker away as well where Airferry installed it (clean).
         here_only: Only this machine's part (the dry run of an import).
@@ -121,7 +123,9 @@ class RunRequest:
     accept_new_host_keys: bool = False
     keep_going: bool = False
     later_wins: bool = False
+    keep_source_registry: bool = False
     recompress: bool = False
+    without_artifacts: bool = False
     name: str = ""
     remove_docker: bool = False
     here_only: bool = False

@@ -13,6 +13,8 @@ class State(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
+    PARTIAL = "partial"
+    """Of a run: all is done but for what was left out of bundles, as was asked for."""
     PRESENT = "present"
     MISSING = "missing"
     FAILED = "failed"
@@ -20,8 +22,21 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
 
+    @property
+    def went_well(self) -> bool:
+        """Whether a run did all that it was to do."""
+        return self in (State.DONE, State.PARTIAL)
 
-ENDED_WELL = frozenset({State.DONE, State.PRESENT, State.MISSING})
+
+EXIT_CODES = {
+    State.DONE: 0,
+    State.FAILED: 1,
+    State.INTERRUPTED: 1,
+    State.PARTIAL: 3,
+    State.CANCELLED: 130,
+}
+"""What a command that made a run ends with, by how the run ended."""
+ENDED_WELL = frozenset({State.DONE, State.PARTIAL, State.PRESENT, State.MISSING})
 
 
 @dataclass

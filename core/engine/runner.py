@@ -34,7 +34,7 @@ from core.errors import (
 )
 from core.pause import Pause
 from core.steps.base import DU, Need, Step, VerifyStep
-from core.telling import RUN_PAUSED, RUN_RESUMED
+from core.telling import RUN_PAUSED, RUN_RESUMED, Particular
 
 FLUSH_S = 0.5
 FRESH_S = 1.0  # so long nobody asks again what another has just asked
@@ -45,11 +45,19 @@ class _Task:
     step: Step
     teller: TaskTeller
     applied: bool = False
+    failed_with: AirferryError | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def state(self) -> State:
         return self.teller.row.state
+
+    @property
+    def hinders(self) -> bool:
+        """Whether what stands on it cannot be done: of bundles, one does not hold up the others."""
+        if self.state in ENDED_WELL:
+            return False
+        return not isinstance(self.failed_with, self.step.passes)
 
 
 class Runner:
@@ -125,8 +133,14 @@ class Runner:
                 raise
         finally:
             self._flush()
-        ended_well = all(task.state in ENDED_WELL for task in self._tasks.values())
-        return State.DONE if ended_well else State.FAILED
+        if any(task.state not in ENDED_WELL for task in self._tasks.values()):
+            return State.FAILED
+        return State.PARTIAL if self.left_out else State.DONE
+
+    @property
+    def left_out(self) -> frozenset[Particular]:
+        """What of the bundles could not be used, though all else was done."""
+        return frozenset().union(*(task.teller.left_out for task in self._tasks.values()))
 
     def _start(self, target: str, group: asyncio.TaskGroup) -> None:
         self._at_work.add(target)
@@ -166,7 +180,7 @@ class Runner:
                 self._block(task, blocked_by)
                 continue
             await self._run_task(task)
-            if task.state not in ENDED_WELL:
+            if task.hinders:
                 blocked_by = step_id
             task.finished.set()
 
@@ -177,7 +191,7 @@ class Runner:
             if other is None:
                 continue
             await other.finished.wait()
-            if other.state not in ENDED_WELL:
+            if other.hinders:
                 return f"{need.target}: {need.step_id}"
         return ""
 
@@ -284,7 +298,7 @@ class Runner:
         return State.DONE
 
     def _fail(self, task: _Task, error: AirferryError) -> None:
-        row = task.teller.row
+        row, task.failed_with = task.teller.row, error
         row.error_code, row.error, row.remedy = error.code, error.what, error.remedy
         task.teller.say(error.what)
         task.teller.set_state(State.FAILED)

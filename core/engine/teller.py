@@ -9,7 +9,7 @@ from itertools import islice
 
 from core.engine.journal import LogLine, State, TaskRow
 from core.errors import AirferryError
-from core.telling import MOST_PARTICULARS, PARTICULAR, Particular, particulars_text
+from core.telling import LEFT_OUT, MOST_PARTICULARS, PARTICULAR, Particular, particulars_text
 
 RATE_WINDOW_S = 5.0
 
@@ -20,6 +20,7 @@ class TaskTeller:
     def __init__(self, row: TaskRow, lines: deque[LogLine]) -> None:
         self.row = row
         self.changed = False
+        self.left_out: frozenset[Particular] = frozenset()
         self._lines = lines
         self._fact = ""
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
@@ -49,7 +50,9 @@ class TaskTeller:
 
     def particulars(self, found: Iterable[Particular]) -> None:
         """Add what was found one by one to the log, as one entry; of very many the first ones."""
-        text = particulars_text(islice(found, MOST_PARTICULARS))
+        told = list(found)
+        self.left_out = frozenset(one for one in told if one.what == LEFT_OUT)
+        text = particulars_text(islice(told, MOST_PARTICULARS))
         if text:
             self._add(PARTICULAR, text)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from core.bundle import bundle_file, open_bundle
+from core.bundle import LeftOut, bundle_file, open_bundle
 from core.bundle.reading import readable
 from core.bundle.tarstream import BLOCK, Archive, Kind, Member, begins_archive
 from core.errors import AirferryError, BundleError, NotABundle
@@ -76,6 +76,7 @@ class _Files:
     """Files of a directory as members, in the order of their names."""
 
     def __init__(self, source: Source) -> None:
+        self.left_out: list[LeftOut] = []
         self._source = source
         self._open: BinaryIO | None = None
 

@@ -1,13 +1,15 @@
 """The registry: its HTTP API, the import into it, and the server on the DU."""
 
+from core.registry.as_good import filed_otherwise
 from core.registry.backup import Backup, BackupWanted
 from core.registry.blob_files import BlobFiles
 from core.registry.client import SITE_HEADER, RegistryClient
-from core.registry.holdings import Holding, delete_names, read_holdings
+from core.registry.holdings import Holding, delete_names, read_holdings, with_what_is_about_them
 from core.registry.ingest import Import
+from core.registry.lack import Lack
 from core.registry.mend import Mending
 from core.registry.one_pass import STAGE, Ingested, IngestOptions
-from core.registry.publish import Lack, lacks_of_names, lacks_of_stage, publish
+from core.registry.publish import lacks_of_names, lacks_of_stage, publish
 from core.registry.restore import Lacks, Restore
 from core.registry.rot import Finding, Ill, Scan, scan_storage
 from core.registry.rot_elsewhere import ScanElsewhere
@@ -46,6 +48,7 @@ __all__ = [
     "Sweep",
     "carry_out",
     "delete_names",
+    "filed_otherwise",
     "has_program",
     "lacks_of_names",
     "lacks_of_stage",
@@ -57,4 +60,5 @@ __all__ = [
     "record_of",
     "registry_client",
     "scan_storage",
+    "with_what_is_about_them",
 ]

@@ -14,9 +14,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.bundle.blobs import blob_name
 from core.bundle.decompress import ReadAhead
 from core.bundle.draft import Draft, remove_left_over
-from core.bundle.oci_layout import blob_name
 from core.bundle.tarstream import BLOCK
 from core.errors import AirferryError, BackupPlaceUnfit, Cancelled, RegistryError
 from core.pause import Pause

@@ -7,6 +7,7 @@ compressing thread's buffer to the socket without an event loop in between.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -20,6 +21,7 @@ from core.errors import (
     RegistryDamaged,
     RegistryElsewhere,
     RegistryError,
+    RegistryKindRefused,
     RegistryOddAnswer,
 )
 from core.registry.answers import Where, in_words
@@ -59,6 +61,11 @@ _ACCEPT = ", ".join(
 )
 
 
+_OF_KIND = re.compile(
+    rb"(?:unsupported|not supported|unknown|invalid).{0,40}media ?type|"
+    rb"media ?type.{0,80}not supported",
+    re.IGNORECASE,
+)
 _NOBODY = sha256_digest(b"a manifest that no registry has")
 
 
@@ -166,11 +173,19 @@ class RegistryClient:
         """Put a manifest under a tag.
 
         Raises:
+            RegistryKindRefused: it takes no manifests of this kind at all.
             RegistryError: refused, or filed under another digest than it has.
         """
         body = manifest.encode() if isinstance(manifest, str) else manifest
-        path = self._path(repository, f"manifests/{tag}")
-        answer = self._ask("PUT", path, body, {"Content-Type": media_type}, want=(201,))
+        path, headers = self._path(repository, f"manifests/{tag}"), {"Content-Type": media_type}
+        answer = self._ask("PUT", path, body, headers, want=(201, 400, 415))
+        if answer.status == 415 or (answer.status == 400 and _OF_KIND.search(answer.data)):
+            raise RegistryKindRefused(
+                f"the registry {self.address} takes no {media_type} ({repository}:{tag}, "
+                f"answered {answer.status})"
+            )
+        if answer.status != 201:
+            raise self._channel.refusal("PUT", path, answer)
         filed = answer.headers.get(DIGEST_HEADER, "")
         if filed and digest_in(filed, self._odd("PUT", path)) != sha256_digest(body):
             raise self._odd("PUT", path)(f"the digest of something else ({filed})")

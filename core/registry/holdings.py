@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from core.registry.shapes import is_digest, is_size
 
 MAX_CONFIG_BYTES = 4 << 20
 UNKNOWN = "unknown/unknown"
+_ABOUT = re.compile(r"sha256-([0-9a-f]{64})(?:\.\w+)?$")
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,15 @@ def _described(
     children: tuple[str, ...],
 ) -> Holding:
     blobs = {blob: size for image in images.values() for blob, size in _blobs(image)}
-    ids = tuple(_config_digest(image) for image in images.values())
+    ids = tuple(_config_digest(image) for image in images.values() if _is_of_image(image))
     return Holding(repository, tag, digest, sum(blobs.values()), platforms, ids, children)
+
+
+def _is_of_image(document: Mapping[str, Any]) -> bool:
+    """Whether a manifest is an image's: what a builder says of one has other layers."""
+    layers = document.get("layers")
+    kinds = [one.get("mediaType") for one in layers or () if isinstance(one, dict)]
+    return not any(isinstance(kind, str) and "in-toto" in kind for kind in kinds)
 
 
 def _document(client: RegistryClient, repository: str, digest: str) -> Mapping[str, Any] | None:
@@ -160,10 +169,32 @@ def _platform(client: RegistryClient, repository: str, config: str) -> str:
     return platform_name(document) if document else UNKNOWN
 
 
+def with_what_is_about_them(holdings: Sequence[Holding], names: frozenset[Name]) -> frozenset[Name]:
+    """Return names, and those of signatures and the like that speak of nothing else.
+
+    Those have tags made of a digest: `sha256-<hex>`, which may end in `.sig`, `.att`, `.sbom`.
+
+    Args:
+        holdings: All that a registry holds.
+        names: Repository and tag of what is to go.
+    """
+    staying, going = set[Name](), set[Name]()
+    for holding in holdings:
+        found = going if (holding.repository, holding.tag) in names else staying
+        found |= {(holding.repository, digest) for digest in (holding.digest, *holding.children)}
+    about = {
+        (holding.repository, holding.tag): (holding.repository, f"sha256:{match[1]}")
+        for holding in holdings
+        if (match := _ABOUT.match(holding.tag))
+    }
+    orphans = {name for name, subject in about.items() if subject in going - staying}
+    return names if orphans <= names else with_what_is_about_them(holdings, names | orphans)
+
+
 def delete_names(
     client: RegistryClient, holdings: Sequence[Holding], names: frozenset[Name]
 ) -> None:
-    """Take names away, and what only they needed.
+    """Take names away, and what only they needed: also signatures and the like of what goes.
 
     A registry deletes by digest, and every name of that digest with it; and a list of platforms
     breaks when a manifest in it goes. So where others need a manifest, only the name is taken.
@@ -176,6 +207,7 @@ def delete_names(
     Raises:
         RegistryError: it refused.
     """
+    names = with_what_is_about_them(holdings, names)
     kept = [h for h in holdings if (h.repository, h.tag) not in names]
     going = [h for h in holdings if (h.repository, h.tag) in names]
     needed = {(h.repository, digest) for h in kept for digest in (h.digest, *h.children)}

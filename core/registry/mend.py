@@ -195,6 +195,7 @@ class Mending:
 
         say(f"reading {file.name}")
         after = reading.run(told, lambda words: say(f"{file.name}: {words}")).bundle
+        after = after.keeping_registry(before.keeps_registry)
         if set(parts_of(after)) <= set(parts_of(before)):
             after = before
         else:
@@ -209,7 +210,8 @@ class Mending:
         """Return the names of a bundle that are left alone: well, deleted, or another's by now."""
         tags = self.storage.tags()
         found = []
-        for reference in after.references:
+        own = (reference for one in after.carried for reference in one.references)
+        for reference in (*after.references, *own):
             name = (reference.site_repository, reference.tag)
             is_its_own = tags.get(name) == tag_digest(before, name) != ""
             if f"{name[0]}:{name[1]}" not in suffering or not is_its_own:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from core.bundle import (
     DOCKER_LAYER_GZIP,
     OCI_LAYER_ZSTD,
+    BlobStream,
     Bundle,
     BundleFile,
     Layer,
@@ -29,6 +30,7 @@ from core.bundle import (
     bundle_of,
     collect,
     contents_of,
+    next_part_named,
     sha256_digest,
 )
 from core.errors import BundleCorrupt, BundleError, Cancelled, RegistryFull
@@ -39,6 +41,8 @@ from core.registry.conveyor import Conveyor
 
 STAGE = "airferry/stage"
 MAX_MISLEADING = 3
+# Docker loads layers packed so, and pulls none.
+_IN_NO_REGISTRY = ("xz", "bzip2")
 _BLOB_NAME = re.compile(r"blobs/sha256/([0-9a-f]{64})$")
 
 
@@ -50,11 +54,13 @@ class IngestOptions:
         recompress: Turn layers of zstd into gzip, for engines before Docker 23.
         keep_going: Take the images that are whole where others are not.
         level: How hard to compress, 0 to 3.
+        carries: Take along what travels with images: attestations, signatures, SBOMs, charts.
     """
 
     recompress: bool = False
     keep_going: bool = False
     level: int = pack.LEVEL
+    carries: bool = True
 
 
 @dataclass
@@ -132,7 +138,8 @@ class Pass:
     progress: Callable[[int], None]
     say: Callable[[str], None]
     belts: list[Conveyor] = field(default_factory=list)
-    uploads: list[Future[Layer]] = field(default_factory=list)
+    uploads: list[Future[Layer] | Future[None]] = field(default_factory=list)
+    sent_blobs: list[Future[None]] = field(default_factory=list)
     sent_bytes: int = 0
     sent_layers: int = 0
     kept_layers: int = 0
@@ -142,9 +149,11 @@ class Pass:
 
     def read_all(self) -> Members[Layer]:
         pending: Members[Future[Layer]] = Members(self.owner.file.name)
-        with self.problems.noted():
-            collect(self.opened.archive, pending, self._take_layer, self.problems)
+        with self.problems.noted(), next_part_named(self.owner.file):
+            collect(self.opened.archive, pending, self._take_layer, self.problems, self._take_blob)
             self.opened.finish()
+        for upload in self.sent_blobs:
+            upload.result()
         return pending.with_layers({name: layer.result() for name, layer in pending.layers.items()})
 
     def break_down(self) -> None:
@@ -169,13 +178,15 @@ class Pass:
         return (full or lasting or causes or [error])[0]
 
     def finish(self, members: Members[Layer]) -> Ingested:
-        contents = contents_of(members, self.problems)
+        carries = self.owner.options.carries
+        contents = contents_of(members, self.problems, carries=carries)
         wanted = {image.image_id for image in contents.images}
+        wanted |= {digest for one in contents.carried for digest, _ in one.blobs}
         for document in members.documents.values():
             if sha256_digest(document) in wanted:
                 self.owner.client.upload_bytes(STAGE, document)
         problems = tuple(self.problems.found)
-        bundle = bundle_of(self.owner.file, contents, imported=not problems)
+        bundle = bundle_of(self.owner.file, contents, imported=not problems, carries=carries)
         return Ingested(bundle, self.sent_bytes, self.sent_layers, self.kept_layers, problems)
 
     def _take_layer(self, member: Member, head: bytes) -> Future[Layer]:
@@ -186,7 +197,9 @@ class Pass:
             self._keep()
             return _settled(known)
         layer = LayerStream(self.opened.archive, member, head, owner.file.name)
-        recompress = layer.compression == "zstd" and owner.options.recompress
+        recompress = layer.compression in _IN_NO_REGISTRY or (
+            layer.compression == "zstd" and owner.options.recompress
+        )
         key = owner.index.key(layer, "gzip" if recompress else "")
         known = owner.index.find(key) if self._may_trust_index(layer, key) else None
         if known and self._is_stored(known):
@@ -204,6 +217,38 @@ class Pass:
             sending.source.cancel()
             raise
         return upload
+
+    def _take_blob(self, member: Member, head: bytes) -> int:
+        """Send what is neither a layer nor a document as it stands there; it is not looked into."""
+        owner, size = self.owner, member.size_bytes
+        if not owner.options.carries:
+            return size
+        self._hold()
+        blob = BlobStream(self.opened.archive, member, head, owner.file.name)
+        if owner.client.blob_size(STAGE, blob.digest) == size:
+            for _ in blob.compared():
+                self._moved_unsent()
+            return size
+        belt = Conveyor(owner.stop)
+        self.belts.append(belt)
+        upload = self.uploaders.submit(self._upload_blob, belt, blob.digest)
+        self.uploads.append(upload)
+        try:
+            for piece in blob.compared():
+                _put(belt, piece)
+                self._moved()
+            _put(belt, None)
+        except BaseException:
+            belt.break_down()
+            raise
+        self.sent_blobs.append(upload)
+        return size
+
+    def _upload_blob(self, belt: Conveyor, digest: str) -> None:
+        try:
+            self.owner.client.upload_stream(STAGE, belt, lambda: digest)
+        finally:
+            belt.break_down()
 
     def _may_trust_index(self, layer: LayerStream, key: str) -> bool:
         """Whether to pass over a layer that begins like a known one.

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from core.bundle import BundleFile, TarStream, compression_of, parse_reference, sha256_digest
+from core.bundle.blobs import blob_name
 from core.bundle.directory import layout_files
 from core.bundle.joined import JoinedFiles
 from core.bundle.model import DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX
-from core.bundle.oci_layout import blob_name
 from core.bundle.parts import require_all
 from core.bundle.reference import name_in_archive
 from core.bundle.tarstream import BLOCK, begins_archive

@@ -66,6 +66,17 @@ class Document:
         """Digest and media type of each manifest that a list names."""
         return {d["digest"]: str(d.get("mediaType", "")) for d in self.listed}
 
+    @property
+    def config(self) -> str:
+        """The digest of the config that a manifest names; empty where it names none."""
+        config: Descriptor = self._parsed.get("config") or {}
+        return str(config["digest"]) if _is_sound(config) else ""
+
+    @property
+    def layer_types(self) -> list[str]:
+        """The media type of each layer that a manifest names."""
+        return [str(layer.get("mediaType", "")) for layer in self._descriptors("layers")]
+
     @cached_property
     def blobs(self) -> dict[str, int]:
         """Digest and size of each blob that a manifest names, its config among them."""

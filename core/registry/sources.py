@@ -33,6 +33,7 @@ class Sources:
         for bundle in self.known:
             manifests = [image.manifest for image in bundle.images]
             manifests += [several.manifest for several in bundle.lists]
+            manifests += [one.manifest for one in bundle.carried]
             found.update({sha256_digest(m.encode()): m.encode() for m in manifests if m})
         for saved in self.backups:
             found.update({d: made.data for d, made in saved.snapshot.documents.items()})
@@ -88,11 +89,16 @@ def tag_digest(bundle: Bundle, name: Name) -> str:
     for reference, images in bundle.references.items():
         if (reference.site_repository, reference.tag) == name:
             return (bundle.list_of(reference) or images[0]).manifest_digest
+    for one in bundle.carried:
+        if name in [(own.site_repository, own.tag) for own in one.references]:
+            return one.manifest_digest
     return ""
 
 
 def parts_of(bundle: Bundle) -> Iterator[str]:
-    """Yield the digest of each config and layer of a bundle, as the registry has them."""
+    """Yield the digest of each config, layer and carried blob, as the registry has them."""
     for image in bundle.images:
         yield image.image_id
         yield from (layer.digest for layer in image.layers)
+    for one in bundle.carried:
+        yield from (digest for digest, _ in one.blobs)

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from core.errors import StillMissing
+from core.errors import AirferryError, StillMissing
 from core.telling import Particular
+from core.words import some_of as some_of
 
 DU = "du"
 
@@ -76,6 +77,9 @@ class Step(ABC):
     heals: ClassVar[bool] = False
     """Whether it is asked again, and done again if need be, before a later step is tried again."""
 
+    passes: ClassVar[tuple[type[AirferryError], ...]] = ()
+    """Errors of it that keep no later step of its target from being done."""
+
     def __init__(self, step_id: str, target: str, *needs: Need) -> None:
         self.id = step_id
         self.target = target
@@ -103,10 +107,3 @@ class VerifyStep(Step):
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         raise StillMissing(missing.what, remedy=missing.remedy)
-
-
-def some_of(names: list[str], limit: int = 3) -> str:
-    """Return the first few names and how many more there are."""
-    shown = ", ".join(names[:limit])
-    more = len(names) - limit
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -6,15 +6,16 @@ What is in the cache would hide a Docker that does not speak with the registry a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from core.bundle import Bundle
 from core.cluster.names import digest_of
 from core.config import Mode
 from core.errors import DockerFailed, DockerGone, TunnelDown
 from core.hosts.connection import HostLink
 from core.hosts.tunnels import registry_behind
-from core.registry import SITE_HEADER
+from core.registry import SITE_HEADER, filed_otherwise
 from core.secrets import RegistryLogin
 from core.steps.base import Missing, Teller, some_of
 from core.steps.work import Work
@@ -42,17 +43,35 @@ async def lacks_by_name(work: Work, link: HostLink, engine: Asks, tell: Teller) 
             f"the registry does not answer on port {port} of {host}",
             remedy="See: airferry tunnels status, airferry registry status",
         )
+    bundles = await work.bundles()
     digests = {
         reference.at(work.config.name_prefix): digest_of(bundle, reference)
-        for bundle in await work.bundles()
+        for bundle in bundles
         for reference in bundle.references
     }
     login = await work.pull_login()
     tell.say(f"having Docker ask for {len(digests)} names")
     missing = await wrong_answers(engine, digests, login)
+    if missing is not None and (others := await _filed_otherwise(work, bundles)):
+        tell.say("asking again where the registry has the same images encoded otherwise")
+        missing = await wrong_answers(engine, {**digests, **others}, login)
     if missing is not None and not await _way_is_open(work, link):
         raise TunnelDown(f"{host}: the tunnel was lost while Docker asked for names")
     return missing
+
+
+async def _filed_otherwise(work: Work, bundles: Iterable[Bundle]) -> dict[str, str]:
+    """Return what the registry has in place of the bundles' own manifests, by name."""
+    names = {
+        reference.at(work.config.name_prefix): (
+            (reference.site_repository, reference.tag),
+            (digest_of(bundle, reference), images),
+        )
+        for bundle in bundles
+        for reference, images in bundle.references.items()
+    }
+    found = await work.ask_registry(lambda client: filed_otherwise(client, dict(names.values())))
+    return {name: found[where] for name, (where, _) in names.items() if where in found}
 
 
 async def wrong_answers(

@@ -16,6 +16,7 @@ from core.registry import (
     delete_names,
     plan_sweep,
     read_holdings,
+    with_what_is_about_them,
 )
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import DuStep
@@ -78,23 +79,30 @@ class RegistryKeep(DuStep):
         kept_names, old_names = names_in(kept), names_in(old)
         returning = dict(self._returning())
         going: list[Holding] = []
-        told: list[Particular] = []
+        told: dict[str, Particular] = {}
         titles: dict[str, None] = {}
         for holding in self._holdings:
             if holding.name in kept_names:
                 continue
             origins = old_names.get(holding.name, {})
-            title = next((origins[i] for i in holding.image_ids if i in origins), "")
+            known_by = (*holding.image_ids, holding.digest)
+            title = next((origins[i] for i in known_by if i in origins), "")
             if not title:
                 note = "no bundle that this site knows brought it"
-                told.append(Particular("stays", holding.name, holding.size_bytes, note=note))
+                told[holding.name] = Particular(
+                    "stays", holding.name, holding.size_bytes, note=note
+                )
                 continue
             going.append(holding)
             titles[title] = None
             file = returning.get(holding.name)
             what, note = ("comes back", f"with {file.name}") if file else ("goes", title)
-            told.append(Particular(what, holding.name, holding.size_bytes, note=note))
-        tell.particulars(told)
+            told[holding.name] = Particular(what, holding.name, holding.size_bytes, note=note)
+        for holding in self._about(going):
+            going.append(holding)
+            note = "it speaks of an image that goes"
+            told[holding.name] = Particular("goes", holding.name, holding.size_bytes, note=note)
+        tell.particulars(told.values())
         back = {file.name for h in going if (file := returning.get(h.name))}
         if back and not self._deleted:
             tell.warn(
@@ -102,6 +110,12 @@ class RegistryKeep(DuStep):
                 "import: move such files away first"
             )
         return going, list(titles)
+
+    def _about(self, going: list[Holding]) -> list[Holding]:
+        """Return the lists of signatures and the like of what goes."""
+        names = frozenset((h.repository, h.tag) for h in going)
+        more = with_what_is_about_them(self._holdings, names) - names
+        return [h for h in self._holdings if (h.repository, h.tag) in more]
 
     def _returning(self) -> Iterator[tuple[str, BundleFile]]:
         """Yield the names that bundles in imagesDir would bring back."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from core.bundle import Bundle, BundleFile, Catalogue, find_bundles
+from core.bundle import Bundle, BundleFile, Catalogue, Reference, find_bundles
 from core.cluster import cluster_directory, cluster_files, differing, write_files
 from core.cluster.names import digest_of
 from core.config import Config, Mode
 from core.errors import BundleError, RegistryError, of_local_files
-from core.registry import RegistryClient
+from core.registry import RegistryClient, filed_otherwise
 from core.registry.asked import asked
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import DuStep
@@ -67,7 +67,8 @@ def files_of_site(
     """
     later_wins = later_wins or config.later_bundle_wins
     bundles = list(_known(config, files, client, later_wins=later_wins))
-    return cluster_files(config, bundles, _ca_text(config))
+    filed = _filed_otherwise(client, bundles) if config.mode is not Mode.NONE else {}
+    return cluster_files(config, bundles, _ca_text(config), filed)
 
 
 def _known(
@@ -104,7 +105,31 @@ def _held(client: RegistryClient, bundle: Bundle) -> Bundle:
         )
     except RegistryError:
         found = {}
-    return bundle.without(ref for ref, digest in wanted.items() if found.get(ref) != digest)
+    others = _filed_otherwise(client, [bundle])
+    return bundle.without(
+        ref for ref, digest in wanted.items() if found.get(ref) != digest and ref not in others
+    )
+
+
+def _filed_otherwise(client: RegistryClient, bundles: Iterable[Bundle]) -> dict[Reference, str]:
+    """Return what the registry has in place of the bundles' own manifests, where it answers."""
+    found: dict[Reference, str] = {}
+    for bundle in bundles:
+        names = {
+            (reference.site_repository, reference.tag): (digest, images)
+            for reference, images in bundle.references.items()
+            if (digest := digest_of(bundle, reference))
+        }
+        try:
+            filed = filed_otherwise(client, names)
+        except RegistryError:
+            return {}
+        found |= {
+            reference: filed[where]
+            for reference in bundle.references
+            if (where := (reference.site_repository, reference.tag)) in filed
+        }
+    return found
 
 
 def _ca_text(config: Config) -> str:

@@ -23,6 +23,7 @@ from core.steps.work import Work
 from core.telling import FOLLOW, FOR_THIS_RUN, RESTARTS, room_fact
 from core.threads import in_thread
 from core.versions import newest, release_in
+from core.words import count
 
 START_TIMEOUT_S = 60.0
 IMPORT_REMEDY = "Run: airferry import. What is there is not sent again."
@@ -77,7 +78,8 @@ class DuPreflight(DuStep, VerifyStep):
         work = self._work
         if work.config.mode is Mode.CUSTOM:
             return
-        fresh = [f for f in work.files if not ((known := work.known(f)) and known.imported)]
+        readable = [file for file in work.files if file not in work.unopened]
+        fresh = [f for f in readable if not ((known := work.known(f)) and known.imported)]
         needed = sum(registry_bytes(file) for file in fresh)
         directory = work.config.registry_dir
         free = shutil.disk_usage(nearest_directory(directory)).free
@@ -206,20 +208,23 @@ class RegistryVerify(DuStep, VerifyStep):
 
     async def check(self, tell: Teller) -> Missing | None:
         bundles = await self._work.bundles()
-        unread = [bundle.name for bundle in bundles if not bundle.imported]
+        unread = [bundle.name for bundle in bundles if not bundle.imported and bundle.images]
         if unread:
             return Missing(f"not imported yet: {some_of(unread)}", remedy=IMPORT_REMEDY)
-        tell.say(f"asking for every blob of {len(bundles)} bundles")
+        tell.say(f"asking for every blob of {count(len(bundles), 'bundle')}")
         lacks = await self._work.ask_registry(
             lambda client: [lack for bundle in bundles for lack in lacks_of_names(bundle, client)]
         )
         if not lacks:
-            images = sum(len(bundle.images) for bundle in bundles)
-            tell.found(f"{images} images, every tag, manifest and blob is there")
+            images = count(sum(len(bundle.images) for bundle in bundles), "image")
+            left = self._work.left_out()
+            tell.particulars(left)
+            but = f"; {len(left)} left out" if left else ""
+            tell.found(f"{images}, every tag, manifest and blob is there{but}")
             return None
         names = sorted({lack.name for lack in lacks})
         return Missing(
-            f"the registry lacks {len(lacks)} parts of {some_of(names)}",
+            f"the registry lacks {count(len(lacks), 'part')} of {some_of(names)}",
             sum(lack.size_bytes for lack in lacks),
             IMPORT_REMEDY,
         )

@@ -235,8 +235,7 @@ class ImagesLoad(_ImagesStep):
         """Return which bundle is to give which of the lacking images."""
         found: dict[BundleFile, list[WantedImage]] = {}
         lacking = dict(lacks.by_image)
-        for file in self._work.files:
-            bundle = await self._work.bundle(file)
+        for file, bundle in (await self._work.usable()).items():
             if not any(image.image_id in lacking for image in bundle.images):
                 continue
             if any(not layer.member for image in bundle.images for layer in image.layers):

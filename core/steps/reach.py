@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from core.bundle import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
 from core.errors import (
-    BundleError,
     HostForwardingForbidden,
     HostPortTaken,
     HostSudoRefused,
@@ -167,12 +166,9 @@ class Preflight(HostStep, VerifyStep):
         unread = 0
         for file in self._work.files:
             if self._work.known(file) is None:
-                try:
-                    if self._read_bundles:
-                        await self._work.bundle(file)
-                        continue
-                except BundleError:
-                    pass  # the step that is about this bundle says so
+                if self._read_bundles:
+                    await self._work.bundle(file)  # what is wrong with it, its own step says
+                    continue
                 unread += file.size_bytes
         return unread
 

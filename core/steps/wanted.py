@@ -106,12 +106,18 @@ async def wanted_names(work: Work, host: HostConfig) -> list[WantedName]:
 
 
 def unfit_names(bundles: Iterable[Bundle], arch: str) -> tuple[str, ...]:
-    """Return the names that stand for images of other platforms only, each with those."""
+    """Return the names that stand for images of other platforms only, each with those.
+
+    Of several bundles with one name it is enough that one has it for this platform.
+    """
+    named: dict[Reference, dict[str, Image]] = {}
+    for bundle in bundles:
+        for reference, images in bundle.references.items():
+            named.setdefault(reference, {}).update({image.image_id: image for image in images})
     return tuple(
-        f"{reference.familiar} ({', '.join(image.platform for image in images)})"
-        for bundle in bundles
-        for reference, images in bundle.references.items()
-        if not any(fits(image, arch) for image in images)
+        f"{reference.familiar} ({', '.join(image.platform for image in images.values())})"
+        for reference, images in named.items()
+        if not any(fits(image, arch) for image in images.values())
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -14,13 +16,16 @@ from core.bundle import (
     Bundle,
     BundleFile,
     Catalogue,
+    Clash,
+    Fault,
     LayerIndex,
+    Names,
     Reference,
     list_bundle,
-    without_collisions,
+    names_of,
 )
 from core.config import Config, HostConfig, Mode, Warm
-from core.errors import Cancelled
+from core.errors import BundleError, Cancelled
 from core.hosts.connection import HostLink, Links
 from core.hosts.facts import Facts
 from core.hosts.trust import trust_of
@@ -34,6 +39,8 @@ from core.registry import (
     registry_client,
 )
 from core.secrets import NO_SECRETS, RegistryLogin, Secrets
+from core.steps.looking import examine, left_out_of, was_whole
+from core.telling import Particular
 from core.threads import in_thread
 
 CONNECTS_AT_ONCE = 8
@@ -46,7 +53,9 @@ class ImportOptions:
 
     keep_going: bool = False
     later_wins: bool = False
+    keep_source_registry: bool = False
     recompress: bool = False
+    without_artifacts: bool = False
     name: Reference | None = None
 
 
@@ -71,11 +80,13 @@ class Work:
         accept_new_keys: Host keys never seen before are accepted and noted.
         compared_keys: Fingerprints of host keys that are accepted, beside those of the config.
         options: How it deals with bundles.
+        unopened: Those of `files` that cannot even be opened, and why.
         secrets: What was typed to log in to the hosts.
         saving: How the registry is backed up or restored; then `files` are backups.
         generations: How many generations of bundles stay in the registry.
         going: Names of the registry, (repository, tag), that the run is about to delete.
         reconfigures: What an earlier config left is moved, or taken away, by this run.
+        examines: Bundles are read whole, to tell all that would stop an import of them.
         endings: Called when it is closed, however the run ended.
     """
 
@@ -85,11 +96,13 @@ class Work:
     accept_new_keys: bool = False
     compared_keys: tuple[str, ...] = ()
     options: ImportOptions = field(default_factory=ImportOptions)
+    unopened: Mapping[BundleFile, BundleError] = field(default_factory=dict)
     secrets: Secrets = NO_SECRETS
     saving: Saving = field(default_factory=Saving)
     generations: int = 0
     going: frozenset[tuple[str, str]] = frozenset()
     reconfigures: bool = False
+    examines: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     pause: Pause = field(default_factory=Pause)
     facts: dict[str, Facts] = field(default_factory=dict)
@@ -102,6 +115,10 @@ class Work:
         self.tunnels = TunnelBook(self.config.state_dir)
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
+        self._read: set[BundleFile] = set()
+        for file, error in self.unopened.items():
+            self._read.add(file)
+            self.refuse(file, [error])
         trust = trust_of(
             self.config.ssh,
             self.config.state_dir,
@@ -116,7 +133,10 @@ class Work:
     def ingest_options(self) -> IngestOptions:
         """How layers are read and sent."""
         return IngestOptions(
-            self.options.recompress, self.options.keep_going, self.config.compression_level
+            self.options.recompress,
+            self.options.keep_going,
+            self.config.compression_level,
+            self.config.carry_artifacts and not self.options.without_artifacts,
         )
 
     @cached_property
@@ -190,61 +210,148 @@ class Work:
             found = self.catalogue.find(file)
             if found is None:
                 return None
-            if self.options.name:
-                found = found.named(self.options.name)
-            self._known[file] = found
+            self._known[file] = self._as_on_site(found)
         return self._known[file]
+
+    def _as_on_site(self, bundle: Bundle) -> Bundle:
+        """Return a bundle with the names that it has on this site, by config and options.
+
+        Raises:
+            BundleError: it is given a name that it cannot have.
+        """
+        kept = self.config.keep_source_registry or self.options.keep_source_registry
+        if kept or self.config.keep_source_registry is False:
+            bundle = bundle.keeping_registry(bool(kept))
+        return bundle.named(self.options.name) if self.options.name else bundle
 
     def keep(self, file: BundleFile, bundle: Bundle) -> Bundle:
         """Note what a bundle holds, and return it (with the name that it was given)."""
-        if self.options.name:
-            bundle = bundle.named(self.options.name)
+        bundle = self._as_on_site(bundle)
+        if bundle.imported and not bundle.imported_at:
+            known = self.known(file)
+            bundle = replace(bundle, imported_at=(known and known.imported_at) or time.time())
         self.catalogue.keep(file, bundle)
         self._known[file] = bundle
         return bundle
 
-    async def bundle(self, file: BundleFile) -> Bundle:
-        """Return what is known of a bundle; it is listed first where nothing is.
+    def refuse(self, file: BundleFile, faults: Iterable[BundleError]) -> Bundle:
+        """Note what is wrong with a bundle of which nothing is taken, and return what is known.
 
-        Raises:
-            BundleError: it cannot be read.
+        What an earlier import took of it stays known: it is in the registry.
         """
+        known, faults = self.known(file), list(faults)
+        if known is None or not known.imported:
+            noted = tuple(map(Fault.of, faults))
+            known = Bundle(file.name, file.size_bytes, (), imported=False, faults=noted)
+            # A stick that was pulled is no property of the bundle.
+            lasts = all(type(fault) is not BundleError for fault in faults)
+            if lasts and file not in self.unopened:
+                self.catalogue.keep(file, known)
+            self._known[file] = known
+        return known
+
+    async def bundle(
+        self, file: BundleFile, say: Callable[[str], None] = lambda _: None, *, whole: bool = False
+    ) -> Bundle:
+        """Return what is known of a bundle; it is read first where too little is.
+
+        What is wrong with it is among its faults.
+
+        Args:
+            file: The bundle.
+            say: Told how far the reading is.
+            whole: Every byte of it must have been read and found right, or its faults are known
+                from this run; else it is enough to know what is in it.
+        """
+        whole = whole or self.examines
         async with self._listing:
             known = self.known(file)
-            if known is None:
-                listed = await in_thread(
-                    lambda: list_bundle(file, self.go_on_when_resumed), self.stop
-                )
-                # An import may have come to its end meanwhile, and it knows more.
-                known = self.known(file) or self.keep(file, listed)
-            return known
+            if known is not None and (not whole or file in self._read or known.imported):
+                return known
+            return await in_thread(lambda: self._looked_into(file, say, whole=whole), self.stop)
+
+    def _looked_into(self, file: BundleFile, say: Callable[[str], None], *, whole: bool) -> Bundle:
+        known = self.known(file)
+        try:
+            if known is not None and was_whole(file, known):
+                return known
+            if whole:
+                found = examine(file, self.go_on_when_resumed, say)
+            else:
+                found = list_bundle(file, self.go_on_when_resumed)
+            # An import may have come to its end meanwhile, and it knows more.
+            known = self.known(file)
+            return known if known and known.imported else self.keep(file, found)
+        except BundleError as error:
+            return self.refuse(file, [error])
+        finally:
+            self._read.add(file)
 
     async def bundles(self) -> list[Bundle]:
-        """Return all bundles of this run, each name with one of them only.
+        """Return the bundles of this run that can be used, each name with one of them only."""
+        return list((await self.usable()).values())
 
-        Raises:
-            NameCollision: two different images would get the same name.
-        """
+    async def usable(self) -> dict[BundleFile, Bundle]:
+        """Return the same by their files; those are read first of which nothing is known."""
         for file in self.files:
             await self.bundle(file)
-        return list(self.known_bundles().values())
+        return self.known_bundles()
 
     def known_bundles(self) -> dict[BundleFile, Bundle]:
-        """Return those bundles of which something is known, each name with one of them only.
+        """Return those bundles that are known and can be used, each name with one of them only.
 
-        Raises:
-            NameCollision: two different images would get the same name.
+        Without `--keep-going` a bundle that is refused a name cannot be used, nor one with faults
+        (but for what an earlier run has taken of it).
         """
-        found = {
+        files, names = self._settled()
+        return {
             file: bundle
-            for file in sorted(self.files, key=lambda file: file.name)
-            if (bundle := self.known(file)) is not None
+            for file, bundle, clashes in zip(files, names.bundles, names.clashes, strict=True)
+            if self._in_part(bundle) or not clashes
         }
+
+    def _in_part(self, bundle: Bundle) -> bool:
+        """Whether a part of a bundle will do: that is asked for, or was when it was imported."""
+        return self.options.keep_going or bundle.imported
+
+    def clashes(self, file: BundleFile) -> tuple[Clash, ...]:
+        """Return the names that a bundle is refused, as far as the others are known."""
+        files, names = self._settled()
+        return names.clashes[files.index(file)] if file in files else ()
+
+    def _settled(self) -> tuple[list[BundleFile], Names]:
+        """Settle which of the bundles has which name: the one that was there first.
+
+        (Of those that are not there yet, the first of the run.)
+        """
         later_wins = self.options.later_wins or self.config.later_bundle_wins
-        cleared = without_collisions(
-            list(found.values()), self._name_on_site, later_wins=later_wins
+        known = {file: found for file in self.files if (found := self.known(file)) is not None}
+        usable = {
+            file: bundle
+            for file, bundle in known.items()
+            if self._in_part(bundle) or not bundle.faults
+        }
+
+        def since(file: BundleFile) -> float:
+            return usable[file].imported_at if usable[file].imported else math.inf
+
+        files = (
+            sorted(usable, key=lambda file: file.name) if later_wins else sorted(usable, key=since)
         )
-        return dict(zip(found, cleared, strict=True))
+        return files, names_of(
+            [usable[file] for file in files],
+            self._name_on_site,
+            later_wins=later_wins,
+            in_part=self._in_part,
+        )
+
+    def left_out(self) -> list[Particular]:
+        """Return what is known to be left out of the bundles of this run, and why."""
+        return [one for file in self.files for one in self.left_out_of(file)]
+
+    def left_out_of(self, file: BundleFile) -> list[Particular]:
+        """Return what is left out of one bundle."""
+        return left_out_of(file, self.known(file), self.clashes(file))
 
     def _name_on_site(self, reference: Reference) -> str:
         if self.config.mode is Mode.NONE and self.loads:

@@ -109,6 +109,7 @@ def run_case(number: int) -> str:
 
 def run_answers(number: int) -> str:
     """Do the same with a registry that answers at random."""
+    signal.setitimer(signal.ITIMER_PROF, CASE_LIMIT_S)
     signal.alarm(HANG_LIMIT_S)
     try:
         return answers.run_case(number)
@@ -119,6 +120,7 @@ def run_answers(number: int) -> str:
         traceback.print_exc()
         return ""
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
 
 

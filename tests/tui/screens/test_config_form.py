@@ -34,6 +34,8 @@ _KEYS = {
     "registry_port": "registryPort",
     "host_registry_port": "hostRegistryPort",
     "later_bundle_wins": "laterBundleWins",
+    "keep_source_registry": "keepSourceRegistry",
+    "carry_artifacts": "carryArtifacts",
     "warm": "warm",
     "verify_run": "verifyRun",
     "release": "release",

@@ -85,7 +85,7 @@ def test_another_number_of_layers_is_told(layers: list[str]) -> None:
     listing = [{"Config": "config.json", "RepoTags": ["a:1"], "Layers": layers}]
     entries = [Entry("config.json", NODE.config), Entry("l", BASE)]
     data = tar_bytes([*entries, Entry("manifest.json", as_json(listing))])
-    with pytest.raises(BundleCorrupt, match=f"a:1 has {len(layers)} layers, its config names 2"):
+    with pytest.raises(BundleCorrupt, match=f"a:1 has {len(layers)} layers?, its config names 2"):
         images_in(data)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import hashlib
 import io
 import json
 import lzma
@@ -10,10 +11,10 @@ import tarfile
 
 import pytest
 
-from core.bundle import Member, Members, TarStream, collect
+from core.bundle import Member, Members, TarStream, Why, collect
 from core.bundle import members as members_module
 from core.bundle.members import normal_name
-from core.errors import BundleCorrupt, BundleError, UnsafeBundle
+from core.errors import BundleCorrupt, BundleError, UnfitBundle, UnsafeBundle
 from tests.support.archives import layer_tar
 from tests.support.layouts import Entry, hardlink, packed, symlink, tar_bytes
 from tests.support.oci import zstd_packed
@@ -38,12 +39,12 @@ def test_layers_are_told_by_their_first_bytes() -> None:
             Entry("zipped.json", packed(LAYER)),
             Entry("config", b'{"a": 1}'),
             Entry("list", b" \n[1]"),
-            Entry("empty.tar", bytes(1024)),
+            Entry("zeros.tar", bytes(1024)),
             Entry("nothing"),
             Entry("notes", b"x" * 9000),
         ]
     )
-    assert {"plain": LAYER, "zipped.json": packed(LAYER), "empty.tar": bytes(1024)} == found.layers
+    assert {"plain": LAYER, "zipped.json": packed(LAYER), "zeros.tar": bytes(1024)} == found.layers
     assert {"config": b'{"a": 1}', "list": b" \n[1]"} == found.documents
 
 
@@ -51,6 +52,8 @@ def test_layers_are_told_by_their_first_bytes() -> None:
     "layer",
     [
         zstd_packed(LAYER),
+        lzma.compress(LAYER),
+        bz2.compress(LAYER),
         b"\x50\x2a\x4d\x18\x04\0\0\0\0\1\2\3" + zstd_packed(LAYER),
     ],
 )
@@ -120,9 +123,19 @@ def test_names_out_of_a_manifest_are_bound_to_the_archive() -> None:
     "second", [Entry("./a", b"[]"), Entry("a", LAYER), symlink("a", "b"), hardlink("a", "b")]
 )
 @pytest.mark.parametrize("first", [Entry("a", b"{}"), Entry("a", LAYER), symlink("a", "b")])
-def test_two_members_of_one_name_are_refused(first: Entry, second: Entry) -> None:
-    with pytest.raises(UnsafeBundle, match="two members are named 'a'"):
-        collected([first, second])
+def test_of_two_members_of_one_name_the_last_one_counts(first: Entry, second: Entry) -> None:
+    """As for tar itself, whose -r and -u append what is newer."""
+    found, alone = collected([first, second]), collected([second])
+    assert (alone.documents, alone.layers, alone.links) == (
+        found.documents,
+        found.layers,
+        found.links,
+    )
+    assert [(Why.MEMBER_TWICE, "a")] == [(one.why, one.what) for one in found.left_out]
+
+
+def test_a_member_that_stands_there_often_is_told_once() -> None:
+    assert 1 == len(collected([Entry("a", b"{}")] * 5).left_out)
 
 
 def test_directories_may_stand_twice() -> None:
@@ -133,10 +146,11 @@ def test_directories_may_stand_twice() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (lzma.compress(LAYER), "is compressed with xz, which no engine takes"),
-        (bz2.compress(LAYER), "is compressed with bzip2, which no engine takes"),
-        (b'{"_type":"https://in-toto.io/Statement/v0.1"}', "is an attestation"),
+        (b"\x04\x22\x4d\x18" + LAYER, "is packed with lz4"),
+        (b"\0\1\2 no layer", "is neither a tar nor packed"),
         (b"[" * (9 << 20), "has 9437184 bytes, more than any document"),
+        (b'{"spdxVersion":"' + b"x" * (1 << 20) + b'"}', "is a document, and of no image"),
+        (b'{"layers of": "' + b"x" * (1 << 20) + b'"}', "is a document, and of no image"),
     ],
 )
 def test_what_is_of_no_use_is_passed_over_and_missed_only_when_asked_for(
@@ -151,7 +165,43 @@ def test_what_is_of_no_use_is_passed_over_and_missed_only_when_asked_for(
 def test_many_documents_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members_module, "MAX_DOCUMENTS_BYTES", 10_000)
     with pytest.raises(UnsafeBundle, match="bytes of documents"):
-        collected([Entry(f"{n}.json", b"{" + b" " * 999) for n in range(11)])
+        collected([Entry(f"{n}.json", b'{"layers":' + b" " * 990) for n in range(11)])
+
+
+def test_many_documents_of_no_image_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members_module, "MAX_DOCUMENTS_BYTES", 10_000)
+    found = collected([Entry(f"{n}.json", b'{"a":0' + b" " * 993 + b"}") for n in range(20)])
+    assert 10 == len(found.documents)
+
+
+def test_blobs_of_a_layout_that_are_no_documents_are_handed_on() -> None:
+    name = "blobs/sha256/" + "0" * 64
+    sbom = b'{"spdxVersion":"' + b"x" * (1 << 20) + b'"}'
+    assert {name: len(sbom)} == collected([Entry(name, sbom)]).blobs
+
+
+@pytest.mark.parametrize("name", ["x/layer.tar", "blobs/sha256/" + hashlib.sha256().hexdigest()])
+def test_a_layer_of_no_bytes_is_one(name: str) -> None:
+    """Engines of 2014 wrote such, and docker load takes them."""
+    assert {name: b""} == collected([Entry(name)]).layers
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_a_listing_behind_a_byte_order_mark_is_read(mark: bytes) -> None:
+    text = "[1]".encode("utf-16-le" if mark == b"\xff\xfe" else "utf-8")
+    assert [1] == collected([Entry("manifest.json", mark + text)]).json("manifest.json")
+
+
+def test_another_document_behind_a_byte_order_mark_is_told() -> None:
+    found = collected([Entry("c.json", b"\xef\xbb\xbf{}")])
+    with pytest.raises(UnfitBundle, match="begins with a byte order mark"):
+        found.json("c.json")
+
+
+@pytest.mark.parametrize("text", [b"", b"hello", b"\0\1"])
+def test_a_listing_is_kept_whatever_is_in_it(text: bytes) -> None:
+    with pytest.raises(BundleCorrupt, match=r"'index\.json' is not valid JSON"):
+        collected([Entry("index.json", text)]).json("index.json")
 
 
 def test_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

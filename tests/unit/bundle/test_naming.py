@@ -6,7 +6,15 @@ import itertools
 
 import pytest
 
-from core.bundle import Bundle, Image, ManifestList, Reference, parse_reference, without_collisions
+from core.bundle import (
+    Bundle,
+    Image,
+    ManifestList,
+    Reference,
+    collision,
+    names_of,
+    parse_reference,
+)
 from core.errors import NameCollision
 
 
@@ -24,9 +32,15 @@ def names_in(bundles: list[Bundle]) -> list[list[str]]:
 
 
 def resolved(*bundles: Bundle, later_wins: bool = False) -> list[Bundle]:
-    return without_collisions(
-        bundles, lambda name: name.at("localhost:5001"), later_wins=later_wins
-    )
+    """Return the bundles with the names that they get.
+
+    Raises:
+        NameCollision: one is refused some.
+    """
+    found = names_of(bundles, lambda name: name.at("localhost:5001"), later_wins=later_wins)
+    for clashes in filter(None, found.clashes):
+        raise collision(clashes)
+    return found.bundles
 
 
 @pytest.mark.parametrize("later_wins", [False, True])
@@ -107,7 +121,8 @@ def test_within_one_bundle_it_is_always_refused(later_wins: bool) -> None:
 
 def test_other_ways_to_name_are_respected() -> None:
     bundles = [bundle("a.tar", one="a.b/c:1"), bundle("b.tar", two="x.y/c:1")]
-    assert bundles == without_collisions(bundles, str, later_wins=False)
+    found = names_of(bundles, str, later_wins=False)
+    assert (bundles, [(), ()]) == (found.bundles, found.clashes)
 
 
 def platforms(name: str, *ids: str) -> Bundle:
@@ -124,7 +139,7 @@ def test_several_platforms_are_one_claim() -> None:
     assert bundles == resolved(*bundles)
 
 
-@pytest.mark.parametrize("other", [("amd",), ("amd", "arm2"), ("amd", "arm", "s390")])
+@pytest.mark.parametrize("other", [("arm2",), ("amd", "arm2"), ("arm2", "arm", "s390")])
 def test_other_platforms_are_another_claim(other: tuple[str, ...]) -> None:
     bundles = [platforms("a.tar", "amd", "arm"), platforms("b.tar", *other)]
     with pytest.raises(NameCollision):
@@ -140,3 +155,43 @@ def test_whatever_the_order_every_name_stands_for_one_image_in_the_end() -> None
         holders = [one for one in found if parse_reference("a.b/c:1") in one.references]
         assert order[-1].name == holders[-1].name
         assert 1 == len({one.references[parse_reference("a.b/c:1")] for one in holders})
+
+
+@pytest.mark.parametrize("other", [("amd",), ("amd", "arm", "s390")])
+def test_further_platforms_of_one_image_are_the_same_claim(other: tuple[str, ...]) -> None:
+    bundles = [platforms("a.tar", "amd", "arm"), platforms("b.tar", *other)]
+    assert bundles == resolved(*bundles)
+
+
+def settled(*bundles: Bundle, in_part: bool) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the names that each bundle gets, and those that it is refused."""
+    found = names_of(
+        bundles, lambda name: name.at("localhost:5001"), later_wins=False, in_part=lambda _: in_part
+    )
+    refused = [[str(clash.reference) for clash in clashes] for clashes in found.clashes]
+    return names_in(found.bundles), refused
+
+
+@pytest.mark.parametrize("in_part", [False, True])
+def test_all_names_that_a_bundle_is_refused_are_told(in_part: bool) -> None:
+    """And what it does not claim then is there for the next one."""
+    got, refused = settled(
+        bundle("a.tar", one="a.b/c:1 a.b/d:1"),
+        bundle("b.tar", two="x.y/c:1", three="a.b/d:1", four="a.b/e:1"),
+        bundle("c.tar", five="a.b/e:1"),
+        in_part=in_part,
+    )
+    assert [[], ["x.y/c:1", "a.b/d:1"], ["a.b/e:1"] if in_part else []] == refused
+    left = [["a.b/e:1"], []] if in_part else [[], ["a.b/e:1"]]
+    assert [["a.b/c:1", "a.b/d:1"], *left] == got
+
+
+def test_two_registries_of_one_path_are_told_what_keeps_them_apart() -> None:
+    one, other = "docker.io/calico/node:1", "quay.io/calico/node:1"
+    for bundles in (
+        [bundle("a.tar", one=one, two=other)],
+        [bundle("a.tar", one=one), bundle("b.tar", two=other)],
+    ):
+        with pytest.raises(NameCollision) as caught:
+            resolved(*bundles)
+        assert "keepSourceRegistry: true" in caught.value.remedy

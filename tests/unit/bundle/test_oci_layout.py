@@ -6,7 +6,10 @@ import hashlib
 
 import pytest
 
-from core.bundle import oci_layout as oci_layout_module
+from core.bundle import LeftOut, Why
+from core.bundle import oci_walk as oci_walk_module
+from core.bundle.carried import CarriedKind
+from core.bundle.reference import digest_tag
 from core.errors import BundleCorrupt, BundleError, NotABundle, UnsafeBundle
 from tests.support.archives import ImageSpec, layer_tar
 from tests.support.layouts import (
@@ -81,29 +84,28 @@ def test_one_image_named_directly_and_in_an_index_is_one_image() -> None:
     assert [("a.b/c:1",)] == names_in(contents_in(layout.tar(*top)))
 
 
-def test_a_name_that_has_only_a_digest_is_none() -> None:
+def test_a_name_that_has_only_a_digest_gets_a_tag_made_of_it() -> None:
     layout = Layout()
-    name = f"a.b/c@{NODE.image_id}"
-    assert [()] == names_in(contents_in(layout.tar(noted(layout.image(NODE), full_name(name)))))
+    image = layout.image(NODE)
+    digest = str(image["digest"])
+    found = contents_in(layout.tar(noted(image, full_name(f"a.b/c@{digest}"))))
+    assert [(f"a.b/c:{digest_tag(digest)}",)] == names_in(found)
 
 
-def test_attestations_are_left_out_and_counted() -> None:
+def test_attestations_travel_with_their_image() -> None:
     layout = Layout()
     entries = [noted(layout.image(NODE), on_platform("linux/amd64")), layout.attestation()]
     outer = noted(layout.index(*entries), full_name(NODE.tags[0]))
     found = contents_in(layout.tar(outer))
     assert facts_wanted([NODE]) == facts_of(found.images)
-    assert (("attestations left out, which no engine pulls: 1",), ()) == (
-        found.notes,
-        found.lists,
-    )
+    assert [CarriedKind.ATTESTATION] == [one.kind for one in found.carried]
 
 
 def test_an_attestation_that_is_not_in_the_file_is_not_missed() -> None:
     layout = Layout()
     outer = layout.index(layout.image(NODE), Layout().attestation())
     found = contents_in(layout.tar(noted(outer, full_name(NODE.tags[0]))))
-    assert ("attestations left out, which no engine pulls: 1",) == found.notes
+    assert (facts_wanted([NODE]), ()) == (facts_of(found.images), found.left_out)
 
 
 def test_platforms_that_are_not_in_the_file_are_noted() -> None:
@@ -114,10 +116,8 @@ def test_platforms_that_are_not_in_the_file_are_noted() -> None:
     found = contents_in(layout.tar(noted(layout.index(*entries), full_name(NODE.tags[0]))))
     assert facts_wanted([NODE]) == facts_of(found.images)
     assert () == found.lists
-    assert (
-        f"linux/arm64/v8, {arm['digest']} is named, but not in the file",
-        f"{other['digest']} is named, but not in the file",
-    ) == found.notes
+    absent = (Why.PLATFORM_ABSENT, NODE.tags[0], "it is named, but not in the file")
+    assert (LeftOut(*absent, "linux/arm64/v8"), LeftOut(*absent)) == found.left_out
 
 
 def test_an_image_of_the_layout_itself_that_is_not_there_is_an_error() -> None:
@@ -137,12 +137,14 @@ def test_a_name_of_which_no_platform_is_there_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("kind", "layer"), [(HELM, HELM_CHART), (NOTHING, "text/plain")])
-def test_artifacts_are_left_out_and_counted(kind: str, layer: str) -> None:
+def test_artifacts_are_no_images(kind: str, layer: str) -> None:
     layout = Layout()
     chart = layout.artifact(kind, b"{ what is in it }", layer)
     found = contents_in(layout.tar(named_node(layout), noted(chart, ref_name("chart"))))
     assert facts_wanted([NODE]) == facts_of(found.images)
-    assert ("artifacts left out, which are no images: 1",) == found.notes
+    assert [(CarriedKind.CHART if kind == HELM else CarriedKind.ARTIFACT)] == [
+        one.kind for one in found.carried
+    ]
 
 
 def test_a_helm_chart_s_tar_belongs_to_no_image() -> None:
@@ -166,7 +168,7 @@ def test_a_signature_of_cosign_is_an_artifact_though_its_config_is_an_image_s() 
     signature = layout.put(as_json(manifest), OCI_MANIFEST)
     found = contents_in(layout.tar(named_node(layout), signature))
     assert facts_wanted([NODE]) == facts_of(found.images)
-    assert ("artifacts left out, which are no images: 1",) == found.notes
+    assert [Why.ARTIFACT] == [one.why for one in found.left_out]
 
 
 def test_a_layout_of_artifacts_alone_is_no_bundle() -> None:
@@ -282,7 +284,7 @@ def test_indexes_as_deep_as_real_ones() -> None:
 
 def test_indexes_that_multiply_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred times a hundred times a hundred: small in the file, endless to follow."""
-    monkeypatch.setattr(oci_layout_module, "MAX_IMAGES", 500)
+    monkeypatch.setattr(oci_walk_module, "MAX_IMAGES", 500)
     layout = Layout()
     inner = layout.index()
     for _ in range(3):

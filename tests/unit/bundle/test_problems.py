@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from core.bundle import Contents, Problems
-from core.errors import BundleCorrupt, BundleError, BundleTruncated, UnsafeBundle
+from core.bundle import Contents, Problems, Why
+from core.errors import BundleCorrupt, BundleError, BundleTruncated
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.layouts import Entry, blob_name, entries_of, packed, tar_bytes
 from tests.support.oci import Layout, full_name, listing_entry, noted, on_platform
@@ -79,11 +81,12 @@ def test_every_problem_is_kept() -> None:
     ]
 
 
-def test_a_name_that_no_engine_takes_costs_that_image_only() -> None:
+def test_a_name_that_no_engine_takes_is_left_out() -> None:
     bad = ImageSpec(["Bad/../Name:1"], [BASE])
     found, problems = kept(docker_archive([NODE, bad]))
-    assert facts_wanted([NODE]) == facts_of(found.images)
-    assert [UnsafeBundle] == [type(problem) for problem in problems]
+    assert facts_wanted([NODE, replace(bad, tags=[])]) == facts_of(found.images)
+    assert [(Why.BAD_NAME, "Bad/../Name:1")] == [(one.why, one.what) for one in found.left_out]
+    assert [] == problems
 
 
 def test_of_several_platforms_those_that_are_whole_are_taken() -> None:
@@ -103,9 +106,9 @@ def test_of_several_platforms_those_that_are_whole_are_taken() -> None:
 
 def test_a_name_that_stands_for_two_images_costs_no_others() -> None:
     layout = Layout()
-    top = [noted(layout.image(image), full_name("a.b/c:1")) for image in (NODE, PAUSE)]
+    two = layout.index(*(layout.image(image) for image in (NODE, PAUSE)))
     good = noted(layout.image(NGINX), full_name(NGINX.tags[0]))
-    found, problems = kept(layout.tar(*top, good))
+    found, problems = kept(layout.tar(noted(two, full_name("a.b/c:1")), good))
     assert facts_wanted([NGINX])[0] in facts_of(found.images)
     assert [BundleCorrupt] == [type(problem) for problem in problems]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.bundle import Reference, parse_reference
-from core.bundle.reference import is_tagged
+from core.bundle.reference import _DOMAIN, _PATH, is_tagged, name_in_archive
 from core.errors import UnsafeBundle
 
 
@@ -133,3 +135,31 @@ def test_any_text_is_a_name_or_an_error_of_ours(text: str) -> None:
     except UnsafeBundle:
         return
     assert found == parse_reference(str(found)) == parse_reference(found.familiar)
+
+
+@pytest.mark.parametrize(
+    ("name", "on_site"),
+    [
+        ("quay.io/calico/node:1", "quay.io/calico/node:1"),
+        ("calico/node:1", "docker.io/calico/node:1"),
+        ("busybox:1", "docker.io/library/busybox:1"),
+        ("reg.site:5000/a:1", "reg.site_5000/a:1"),
+        ("localhost/a:1", "a:1"),
+        ("localhost:5000/a:1", "localhost_5000/a:1"),
+        ("Reg-/a:1", "reg/a:1"),
+        ("[fe80::1]:5000/a:1", "fe80.1_5000/a:1"),
+    ],
+)
+def test_a_name_that_keeps_its_registry(name: str, on_site: str) -> None:
+    """The part of the path is one that a registry takes, and so is its name in a backup."""
+    found = parse_reference(name)
+    kept = replace(found, kept=True)
+    assert (found, f"reg/{on_site}") == (kept, kept.at("reg"))
+    in_archive = parse_reference(name_in_archive(kept.site_repository, kept.tag))
+    assert kept.site_repository == in_archive.site_repository
+
+
+@given(st.from_regex(_DOMAIN, fullmatch=True))
+def test_whatever_the_registry_is_called_a_repository_can_begin_with_it(domain: str) -> None:
+    part = Reference(domain, "a/b", "1", kept=True).source_registry
+    assert not part or _PATH.fullmatch(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.bundle import TarStream
+from core.bundle import TarStream, Why
 from core.bundle.tarstream import BLOCK, MAX_MEMBER_BYTES, MIN_SEEK_BYTES, Kind, is_tar_header
-from core.errors import BundleTruncated, NotABundle, UnsafeBundle
+from core.errors import BundleCorrupt, BundleTruncated, NotABundle, UnfitBundle, UnsafeBundle
 from tests.support.layouts import Entry, hardlink, symlink, tar_bytes
 
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
@@ -190,7 +191,7 @@ def test_short_reads_are_put_together() -> None:
         (b"", NotABundle),
         (b"no tar" * 200, NotABundle),
         (b"\x7fELF" + bytes(600), NotABundle),
-        (tar_bytes([Entry("a", b"x")])[:1024] + b"junk" * 128, UnsafeBundle),
+        (tar_bytes([Entry("a", b"x")])[:1024] + b"junk" * 128, BundleCorrupt),
     ],
 )
 def test_not_a_tar(data: bytes, error: type[Exception]) -> None:
@@ -198,18 +199,30 @@ def test_not_a_tar(data: bytes, error: type[Exception]) -> None:
         read_all(data)
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE, b"M", b"Z"]
-)
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, b"Z"])
 def test_members_of_other_kinds_are_refused(kind: bytes) -> None:
-    with pytest.raises(UnsafeBundle, match="device, sparse or of unknown kind"):
+    with pytest.raises(UnsafeBundle, match="a device or of unknown kind"):
         read_all(tar_bytes([Entry("dev/x", kind=kind)]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(tarfile.GNUTYPE_SPARSE, "is sparse"), (b"M", "tar --multi-volume")]
+)
+def test_what_tar_s_options_make_is_told(kind: bytes, said: str) -> None:
+    with pytest.raises(UnfitBundle, match=said):
+        read_all(tar_bytes([Entry("x", kind=kind)]))
+
+
+def test_a_label_is_passed_over() -> None:
+    """`tar --label` begins an archive with one."""
+    data = tar_bytes([Entry("my bundle", kind=b"V"), Entry("a", b"x")])
+    assert ["a"] == [name for name, *_ in read_all(data)]
 
 
 def test_pax_sparse_is_refused() -> None:
     record = b"22 GNU.sparse.major=1\n"
     data = tar_bytes([Entry("pax", record, b"x"), Entry("a", b"x")])
-    with pytest.raises(UnsafeBundle, match="sparse"):
+    with pytest.raises(UnfitBundle, match="sparse"):
         read_all(data)
 
 
@@ -260,7 +273,7 @@ def test_pax_size_wins() -> None:
     [b"nonsense", b"5 a=b\n", b"-6 a=b\n", b"999 path=a\n", b"0 \n", b"9" * 5000 + b" a=b\n"],
 )
 def test_damaged_pax_headers_are_refused(record: bytes) -> None:
-    with pytest.raises(UnsafeBundle, match="pax"):
+    with pytest.raises(BundleCorrupt, match="pax"):
         read_all(tar_bytes([Entry("pax", record, b"x"), Entry("a", b"x")]))
 
 
@@ -294,3 +307,39 @@ def test_is_tar_header() -> None:
         is_tar_header(block)
         for block in (header, bytes(BLOCK), header[:-1] + b"x", b"{}".ljust(BLOCK))
     ]
+
+
+ONE = tar_bytes([Entry("a", b"x")])
+
+
+@pytest.mark.parametrize(
+    ("tail", "what"),
+    [
+        (tar_bytes([Entry("b", b"y")]), "a second archive"),
+        (bytes(512) + tar_bytes([Entry("b", b"y")]), "a second archive"),
+        (gzip.compress(b"x"), "a second, compressed archive"),
+        (b"signature", "something that is no archive"),
+    ],
+)
+def test_what_lies_behind_the_end_is_told(tail: bytes, what: str) -> None:
+    archive = TarStream(io.BytesIO(ONE + tail), "b.tar")
+    assert ["a"] == [member.name for member in archive]
+    (left,) = archive.left_out
+    assert (Why.BEHIND_END, what) == (left.why, left.what)
+    assert f"byte {len(ONE) + len(tail) - len(tail.lstrip(bytes(1)))} of b.tar" in left.reason
+
+
+@pytest.mark.parametrize("tail", [b"", bytes(5), bytes(20_000)])
+def test_zeros_behind_the_end_are_padding(tail: bytes) -> None:
+    archive = TarStream(io.BytesIO(ONE + tail), "b.tar")
+    assert (1, []) == (len(list(archive)), archive.left_out)
+
+
+def test_a_second_archive_may_be_of_any_size() -> None:
+    class Long(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(size) or b"x" * (size or 0)
+
+    archive = TarStream(Long(ONE + ONE), "b.tar")
+    assert 1 == len(list(archive))
+    assert ["a second archive"] == [left.what for left in archive.left_out]

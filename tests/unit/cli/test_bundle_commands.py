@@ -68,7 +68,9 @@ def test_what_is_said_of_a_bundle(bundle: Path, capsys: Output, action: str, sta
     assert first.startswith(f"{state}  ")
     assert (action == "verify") is ("whole, every digest fits" in first)
     assert "docker-archive, 3 images, 4 layers, about " in first
-    assert ["quay.io/site/app:1.0", "also", "tool:2", "(no"] == [line.split()[0] for line in lines]
+    said = ["quay.io/site/app:1.0", "also", "tool:2", "(no", "note:"]
+    assert said == [line.split()[0] for line in lines]
+    assert "    note: 1 image has no name and cannot be had by one: " in lines[-1]
     assert ["linux/amd64", "2", "layers"] == lines[0].split()[1:4]
 
 
@@ -77,8 +79,10 @@ def test_the_same_as_data(bundle: Path, capsys: Output, action: str) -> None:
     assert 0 == main(["bundle", action, "--json", str(bundle)])
     (record,) = records(capsys)
     assert ("app.tar", bundle.stat().st_size, "docker-archive", action == "verify", []) == tuple(
-        record[key] for key in ("bundle", "bytes", "layout", "verified", "notes")
+        record[key] for key in ("bundle", "bytes", "layout", "verified", "left_out")
     )
+    (note,) = record["notes"]
+    assert "give that one with --name" in note
     assert [(image.image_id, image.tags, "linux/amd64") for image in IMAGES] == [
         (found["id"], found["names"], found["platform"]) for found in record["images"]
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import pty
 import signal
@@ -212,6 +213,11 @@ def test_what_is_whole_of_a_damaged_bundle(site: Site, stored: Storage, tmp_path
     path.write_bytes(tar_bytes(e for e in entries_of(ARCHIVE) if e.data != APP.layers[1]))
     assert (1, []) == (site.do_import(path).returncode, stored.tags())
     done = site.do_import("--keep-going", path)
-    assert (1, ["tool:2"]) == (done.returncode, stored.tags())
-    assert b"imported but for" in done.stdout
+    assert (3, ["tool:2"]) == (done.returncode, stored.tags())
+    assert (State.PARTIAL, "1 left out") == (site.run.state, site.run.message)
+    assert b"done, 1 left out" in done.stdout
     assert b"quay.io/site/app:1" in done.stdout
+    report = json.loads(site.do_import("--keep-going", "--json", path).stdout)
+    assert ("partial", 1) == (report["state"], report["left_out"])
+    (left,) = report["particulars"]
+    assert ("left out", "b.tar") == (left["what"], left["subject"])

@@ -259,3 +259,28 @@ def test_the_directory_holds_just_what_it_should(tmp_path: Path) -> None:
 
 def test_nothing_is_there_before_the_first_run(tmp_path: Path) -> None:
     assert {} == read_files(tmp_path / "cluster")
+
+
+def test_names_that_keep_their_registry_are_asked_for_below_it() -> None:
+    """Docker Hub's short ones as well: below docker.io, they are called as containerd asks."""
+    kept = bundle("docker.io/library/busybox:1", "quay.io:8443/a/b:1").keeping_registry(True)
+    files = cluster_files(SECURE, [kept, bundle("quay.io:8443/old/c:1", first=5)], CA)
+    registry = "https://reg.site:5000/v2/team/images"
+    assert [f"{registry}/docker.io"] == list(toml(files, "docker.io")["host"])
+    assert "Write in manifests" not in files["containerd/certs.d/docker.io/hosts.toml"]
+    both = toml(files, "quay.io_8443_")
+    assert [f"{registry}/quay.io_8443", registry] == list(both["host"])
+    assert all(host["override_path"] for host in both["host"].values())
+    uses = {use.reference.familiar: use.name for use in uses_of(SECURE, [kept])}
+    prefix = "reg.site:5000/team/images"
+    assert {
+        "busybox:1": f"{prefix}/docker.io/library/busybox:1",
+        "quay.io:8443/a/b:1": f"{prefix}/quay.io_8443/a/b:1",
+    } == uses
+
+
+def test_kubeadm_is_told_names_that_keep_their_registry() -> None:
+    files = cluster_files(DU, [bundle(*KUBERNETES).keeping_registry(True)])
+    told = yaml.safe_load(files["kubeadm/cluster-configuration.yaml"])
+    assert "localhost:5001/k8s.gcr.io" == told["imageRepository"]
+    assert "localhost:5001/k8s.gcr.io/coredns" == told["dns"]["imageRepository"]

@@ -159,7 +159,7 @@ async def test_the_same_image_in_two_bundles_is_no_collision(
     ]
     tell = await import_all(make_work(paths))
     assert ["a/b:1", "a/other:1"] == stored.tags()
-    assert ["2 images; 1 layers sent, 1 were there already"] == tell.outcomes
+    assert ["2 images; 1 layer sent, 1 were there already"] == tell.outcomes
 
 
 @pytest.mark.parametrize("same_time", [False, True])
@@ -240,28 +240,56 @@ async def test_images_without_a_name_are_told(
 ) -> None:
     work = make_work([write_bundle(tmp_path / "b.tar", [NAMELESS, OLD])])
     tell = await import_one(work, work.files[0])
-    assert ["b.tar: 1 images have no name and get none in the registry"] == tell.warned
+    (warned,) = tell.warned
+    assert warned.startswith("b.tar: 1 image has no name and")
+    assert "--name" in warned
     assert ["a/b:1"] == stored.tags()
 
 
-async def test_what_is_whole_of_a_damaged_bundle_is_named_and_the_step_fails(
+async def test_what_is_whole_of_a_damaged_bundle_is_named_where_that_is_asked_for(
     make_work: MakeWork, tmp_path: Path, stored: Storage
 ) -> None:
     data = docker_archive([OLD, OTHER])
     path = tmp_path / "b.tar"
     path.write_bytes(tar_bytes(e for e in entries_of(data) if e.data != OTHER.layers[0]))
-    work = make_work([path], ImportOptions(keep_going=True))
-    step = BundleImport(work, work.files[0])
-    with pytest.raises(BundleCorrupt, match=r"b\.tar: imported but for: .*quay\.io/a/other:1"):
-        await step.apply(Missing("all"), FakeTeller())
+    in_part = ImportOptions(keep_going=True)
+    work = make_work([path], in_part)
+    tell = await import_one(work, work.files[0])
     assert ["a/b:1"] == stored.tags()
-    for later in (work, make_work([path])):
-        missing = await BundleImport(later, work.files[0]).check(FakeTeller())
-        assert missing is not None
-        assert "b.tar is not imported yet, 1 images" == missing.what
+    assert ["1 image; 1 layer sent, 0 were there already; 1 left out"] == tell.outcomes
+    (left,) = tell.listed
+    assert ("left out", "b.tar") == (left.what, left.subject)
+    assert "quay.io/a/other:1" in left.note
+    assert "E-BUNDLE-CORRUPT" in left.note
+    again, tell = make_work([path], in_part), FakeTeller()
+    assert None is await BundleImport(again, work.files[0]).check(tell)
+    assert [left] == tell.listed
+    tell = FakeTeller()
+    assert None is await RegistryVerify(make_work([path])).check(tell)
+    assert [left] == tell.listed
     path.write_bytes(data)
     await import_all(make_work([path]))
     assert ["a/b:1", "a/other:1"] == stored.tags()
+
+
+async def test_without_that_nothing_of_it_is_named_and_all_that_is_wrong_is_told(
+    make_work: MakeWork, tmp_path: Path, stored: Storage
+) -> None:
+    lacking = (OLD.layers[0], OTHER.layers[0])
+    third = replace(NAMELESS, tags=["a/third:1"])
+    entries = entries_of(docker_archive([OLD, OTHER, third]))
+    path = tmp_path / "b.tar"
+    path.write_bytes(tar_bytes(entry for entry in entries if entry.data not in lacking))
+    work = make_work([path])
+    step = BundleImport(work, work.files[0])
+    with pytest.raises(BundleCorrupt, match=r"^b\.tar: 2 faults: ") as caught:
+        await step.apply(Missing("all"), FakeTeller())
+    assert [True] * 2 == [name in caught.value.what for name in (*OLD.tags, *OTHER.tags)]
+    assert [] == stored.tags()
+    missing = await BundleImport(make_work([path]), work.files[0]).check(FakeTeller())
+    assert missing is not None
+    assert None is await RegistryVerify(make_work([path])).check(tell := FakeTeller())
+    assert ["b.tar", "b.tar"] == [one.subject for one in tell.listed]
 
 
 async def test_zstd_can_be_turned_into_gzip_after_it_was_imported(

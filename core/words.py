@@ -1,0 +1,25 @@
+"""Words that all sentences share: a number with its noun, and the first few of many names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_SHOWN = 3
+
+
+def count(number: int, word: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 host`, `3 hosts`.
+
+    Args:
+        number: How many.
+        word: The noun for one.
+        plural: The noun for several, where that is not made by an `s`.
+    """
+    return f"{number} {word if number == 1 else plural or word + 's'}"
+
+
+def some_of(names: Sequence[str], limit: int = _SHOWN) -> str:
+    """Return the first few names and how many more there are."""
+    shown = ", ".join(names[:limit])
+    more = len(names) - limit
+    return f"{shown} and {more} more" if more > 0 else shown
