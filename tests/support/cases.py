@@ -252,6 +252,14 @@ def a_platform_without_its_layers() -> Case:
 
 
 @case
+def a_platform_without_its_layers_that_only_its_config_tells() -> Case:
+    layout = Layout()
+    entries = [named(layout, one) for one in (APP, ARM)]
+    del layout.blobs[blob_name(packed(ARM.layers[0]))]
+    return Case(layout.tar(*entries), ONE, left_out=("platform-absent",))
+
+
+@case
 def platforms_beside_each_other_of_which_one_is_absent() -> Case:
     layout = Layout()
     here = noted(layout.image(APP), on_platform("linux/amd64"), full_name(NAME))
