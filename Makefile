@@ -39,7 +39,7 @@ test: setup ## everything: static checks, unit, TUI and lab tests; leaves nothin
 	@$(MAKE) --no-print-directory fuzz SECONDS=15
 	@scripts/lab-tests "$(BIN)"
 
-fuzz: setup ## damaged bundles against the readers, for SECONDS
+fuzz: setup ## damaged bundles and registries that answer at random, for SECONDS
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 bench: bench-import bench-hosts bench-backup bench-scale bench-tui ## all benches

@@ -12,7 +12,10 @@
     |       (can pass), RegistryFull, RegistryEngineMissing, RegistryPortTaken,
     |       RegistryLoginNeeded, RegistryLoginRefused, RegistryDenied, RegistryTokenExpired
     |       (can pass), RegistryProjectMissing, RegistryReadOnly, RegistryTlsWrong,
-    |       RegistryDamaged, RegistryDirTaken, RegistryMoved, RegistryOnlyCopy
+    |       RegistryDamaged, RegistryDirTaken, RegistryMoved, RegistryOnlyCopy,
+    |       RegistryTagFixed, RegistryProxyForbids, RegistryElsewhere, RegistryUnsupported,
+    |       RegistryOddAnswer
+    |       +-- RegistryBusy: RegistryLimited (can pass); RegistryFull: RegistryQuota
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
@@ -48,7 +51,12 @@ class AirferryError(Exception):
         what: What happened, with the place (host, image, file and line) in the sentence.
         remedy: What to do about it; the class's own remedy where none is given.
         details: More of it for the log, such as a command's whole output.
+
+    Attributes:
+        wait_s: For how long whoever refused asks to be left alone, in seconds.
     """
+
+    wait_s: float = 0.0
 
     code: ClassVar[str] = "E-GENERAL"
     remedy_text: ClassVar[str] = "Look at the log of this run: airferry report --log"
@@ -151,7 +159,13 @@ class BundleExists(BundleError):
 
 
 class RegistryError(AirferryError):
-    """The registry gave an answer that it should not."""
+    """The registry gave an answer that it should not.
+
+    Attributes:
+        status: The status of its answer; 0 where there was none.
+    """
+
+    status: int = 0
 
     code = "E-REG"
     remedy_text = "Look at the registry's log, then run the same command again."
@@ -177,17 +191,21 @@ class RegistryStalled(RegistryError):
 
 
 class RegistryBusy(RegistryError):
-    """The registry says that it cannot take this now (429, 5xx), or lost what it took.
-
-    Attributes:
-        status: What it answered, where that is known.
-    """
-
-    status: int = 0
+    """The registry says that it cannot take this now (5xx), or lost what it took."""
 
     code = "E-REG-BUSY"
     remedy_text = "Wait a little and run the same command again; if it stays, see its log."
     transient = True
+
+
+class RegistryLimited(RegistryBusy):
+    """The registry allows no more requests for now, though they were sent more slowly (429)."""
+
+    code = "E-REG-LIMIT"
+    remedy_text = (
+        "Run the same command again later: what is there is not sent twice. Or have whoever keeps "
+        "the registry (or a proxy before it) allow this machine more requests."
+    )
 
 
 class RegistryFull(RegistryError):
@@ -195,6 +213,16 @@ class RegistryFull(RegistryError):
 
     code = "E-REG-FULL"
     remedy_text = "Make room in registryDir, then run the same command again."
+
+
+class RegistryQuota(RegistryFull):
+    """The registry has room, but the project that images go to may use no more of it."""
+
+    code = "E-REG-QUOTA"
+    remedy_text = (
+        "Have whoever keeps the registry raise the quota of the project, or delete there what is "
+        "not needed (and have it collect garbage); then run the same command again."
+    )
 
 
 class RegistryLoginNeeded(RegistryError):
@@ -251,6 +279,57 @@ class RegistryReadOnly(RegistryError):
     remedy_text = (
         "Have whoever keeps the registry end its maintenance or read-only mode, then run the same "
         "command again."
+    )
+
+
+class RegistryTagFixed(RegistryError):
+    """A tag of the registry stands for another image, and may not be moved to this one."""
+
+    code = "E-REG-TAG"
+    remedy_text = (
+        "Have whoever keeps the registry lift the rule (immutable tags) for this tag or delete it "
+        "there, or import the images under another path: privateRegistryBase."
+    )
+
+
+class RegistryProxyForbids(RegistryError):
+    """Something between this machine and the registry does not let a request through."""
+
+    code = "E-REG-PROXY"
+    remedy_text = (
+        "Have the proxy before the registry let requests to /v2/ through as they are, or name the "
+        "registry's own address in privateRegistryBase; then run the same command again."
+    )
+
+
+class RegistryElsewhere(RegistryError):
+    """The registry sends uploads to an address at which it is not reached from here."""
+
+    code = "E-REG-PLACE"
+    remedy_text = (
+        "Have the registry told by which address it is reached: http.host or http.relativeurls: "
+        "true in CNCF distribution, external_url in Harbor; a proxy before it must pass on Host "
+        "and X-Forwarded-Proto. Or name that address in privateRegistryBase."
+    )
+
+
+class RegistryUnsupported(RegistryError):
+    """The registry does not do what it is asked for at all."""
+
+    code = "E-REG-UNSUPPORTED"
+    remedy_text = (
+        "This kind of registry, or its settings, lack it: have it allowed where the registry runs, "
+        "or use another registry."
+    )
+
+
+class RegistryOddAnswer(RegistryError):
+    """What answers does not answer as a registry does (OCI distribution specification)."""
+
+    code = "E-REG-ANSWER"
+    remedy_text = (
+        "Is this the address of a registry (privateRegistryBase), and not of a web page, a login "
+        "page or a proxy before it? Then look at the registry's log."
     )
 
 

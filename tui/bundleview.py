@@ -34,6 +34,8 @@ def state_of(entry: Entry, in_registry: InRegistry | None) -> Saying:
         return Saying("-", "in imagesDir already")
     if bundle is None:
         return Saying(".", "not read yet")
+    if bundle.faults and not entry.on_stick:
+        return _faulty(bundle)
     if in_registry is not None:
         new, there = new_and_here(bundle, in_registry)
         if new and bundle.imported and not entry.on_stick:
@@ -46,6 +48,13 @@ def state_of(entry: Entry, in_registry: InRegistry | None) -> Saying:
     if entry.checked_at:
         return Saying("=", f"checked, whole {day(entry.checked_at)}")
     return Saying(".", "read, not imported")
+
+
+def _faulty(bundle: Bundle) -> Saying:
+    if bundle.imported:
+        return Saying("!", f"imported, {len(bundle.faults)} left out")
+    first, *more = [fault.what.removeprefix(f"{bundle.name}: ") for fault in bundle.faults]
+    return Saying("x", f"{first}; and {count(len(more), 'more fault')}" if more else first)
 
 
 def bundle_line(entry: Entry, saying: Saying) -> Text:
@@ -164,6 +173,7 @@ def bundle_lines(bundle: Bundle, in_registry: InRegistry | None = None) -> list[
             Text(f"{fit(first, 42)} {fit(image.platform, 14)} {total:>15}"),
         )
         lines += [Text(f"  also {safe(name, 66)}") for name in others]
+    lines += [Text(f"x {safe(fault.what, 200)}") for fault in bundle.faults]
     lines += [Text(f"! {safe(note, 200)}") for note in bundle.remarks]
     return lines
 

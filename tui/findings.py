@@ -11,7 +11,7 @@ from core.bundle import BundleFile, find_bundles
 from core.bundle.media import SILENT
 from core.config import Mode
 from core.engine.journal import ENDED_WELL, RunRow, State
-from core.engine.report import count, size, targets_of, unfinished_hosts
+from core.engine.report import count, fares_words, size, targets_of, unfinished_hosts
 from core.engine.request import CHANGING, RunKind
 from core.errors import AirferryError
 from tui.progress import planned_bytes, progress_of
@@ -93,7 +93,7 @@ def gather(site: Site, within_s: float | None = None) -> Findings:
 def _newest(site: Site) -> Snapshot | None:
     """Return the newest run that changed something; a copy that went well has nothing to tell."""
     for run in site.reader.runs():
-        if run.kind in CHANGING and not (run.kind == RunKind.TAKE and run.state is State.DONE):
+        if run.kind in CHANGING and not (run.kind == RunKind.TAKE and run.state.went_well):
             return site.look(run.id)
     return None
 
@@ -164,14 +164,15 @@ def _last_run(last: Snapshot) -> Finding:
     targets = [target for target in targets_of(last.tasks) if target.name != THIS_MACHINE]
     tally = Counter(target.state in ENDED_WELL for target in targets)
     if not targets:
-        return Finding(_sign(state), "last run", where, state.value)
-    if state not in (State.DONE, State.FAILED):
+        return Finding(_sign(state), "last run", where, fares_words(run, state))
+    if not state.went_well and state is not State.FAILED:
         so_far = f"{state}; {tally[True]} of {len(targets)} ready"
         return Finding(_sign(state), "last run", where, so_far)
     failed = f", {tally[False]} not" if tally[False] else ""
     ready = f"{tally[True]} of {count(len(targets), 'host')} ready{failed}"
-    return Finding(_sign(state), "last run", where, ready)
+    left = f", {run.message}" if state is State.PARTIAL else ""
+    return Finding(_sign(state), "last run", where, f"{ready}{left}")
 
 
 def _sign(state: State) -> str:
-    return "=" if state is State.DONE else "x"
+    return {State.DONE: "=", State.PARTIAL: "!"}.get(state, "x")

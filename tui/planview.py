@@ -8,6 +8,7 @@ from rich.text import Text
 
 from core.engine.journal import LogLine, State, TaskRow
 from core.engine.report import Cause, Target, causes_of, count, size, targets_of
+from core.errors import BundleError
 from tui.costview import Cost, cost_lines
 from tui.findings import THIS_MACHINE
 from tui.logins import secret_asked_for
@@ -47,6 +48,23 @@ def cause_lines(cause: Cause, width: int = WIDTH) -> list[Text]:
 def nothing_to_do(tasks: Sequence[TaskRow]) -> bool:
     """Whether everything is there already."""
     return all(task.state is State.PRESENT for task in tasks)
+
+
+def has_bad_bundle(tasks: Iterable[TaskRow]) -> bool:
+    """Whether something is wrong with a bundle, so that only a part of it could be imported."""
+    steps = ("bundle.import:", "bundle.read:")
+    return any(
+        task.step.startswith(steps) and task.error_code.startswith(BundleError.code)
+        for task in tasks
+    )
+
+
+def keep_going_lines(*, keeps_going: bool) -> list[Text]:
+    """Return what the key says that leaves out what is bad of bundles."""
+    words = "d: leave out what is bad of bundles, and import the rest."
+    if keeps_going:
+        words = "What is bad of bundles is left out, the rest imported. d: not so."
+    return [Text(), Text(words, "bold")]
 
 
 def plan_lines(

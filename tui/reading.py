@@ -64,7 +64,8 @@ def carry_out(site: Site, job: Job) -> Bundle:
     (bundle, *_) = out_of_thread(lambda: [read(job.file, job.go_on, job.progress)], job.go_on)
     catalogue = Catalogue(ensure_state_dir(site.config))
     known = catalogue.find(job.file)
-    if known is None:
+    if known is None or (known.faults and not known.imported):
+        known = None
         bundle = bundle.keeping_registry(bool(site.config.keep_source_registry))
         catalogue.keep(job.file, bundle)
     if job.check:

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
-from core.engine.report import LOOKS, Target, clock, count, said_in, sign, size, targets_of
+from core.engine.report import (
+    LOOKS,
+    Target,
+    clock,
+    count,
+    fares_words,
+    said_in,
+    sign,
+    size,
+    targets_of,
+)
 from tui.findings import THIS_MACHINE
 from tui.progress import Progress, progress_of, seconds_left, tally
 from tui.site import Snapshot
@@ -31,7 +41,7 @@ def top_line(snapshot: Snapshot, progress: Progress) -> str:
     about = f", about {about_time(left)} left" if left is not None else ""
     over = sum(t.state not in (State.WAITING, State.RUNNING) for t in snapshot.tasks)
     steps = f"{over} of {count(len(snapshot.tasks), 'step')}"
-    fares = snapshot.state.value if snapshot.ended else steps
+    fares = fares_words(run, snapshot.state) if snapshot.ended else steps
     if snapshot.paused:
         fares = "PAUSED"
     what = f"run {run.id}   {run.kind}   mode {safe(run.mode, 20)}   {fares}"
@@ -46,7 +56,7 @@ def bar_line(snapshot: Snapshot, progress: Progress, rates: Sequence[float] = ()
         progress: How far it is.
         rates: Bytes per second of the last looks, for a curve; none where there is to be none.
     """
-    percent = 100 if snapshot.state is State.DONE else min(99, int(100 * progress.fraction))
+    percent = 100 if snapshot.state.went_well else min(99, int(100 * progress.fraction))
     done, total = size(progress.bytes_done), size(progress.bytes_total)
     moved = f"{done} of {total}" if progress.bytes_total else ""
     if snapshot.ended:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from core.config import Config, Mode
 from core.engine.journal import ENDED_WELL, JournalReader, RunRow, State
-from core.engine.report import count, size, targets_of
+from core.engine.report import count, fares_words, size, targets_of
 from core.engine.request import RunKind
 from core.errors import AirferryError
 from tui.changing import differs
@@ -173,7 +173,7 @@ def _last(
     if run is None:
         return Standing(never)
     state = site.launcher.true_state(run, site.config.state_dir)
-    sign = {State.DONE: "=", State.RUNNING: ">"}.get(state, "x")
+    sign = {State.DONE: "=", State.PARTIAL: "!", State.RUNNING: ">"}.get(state, "x")
     words = f"last: {when(run.started)}, {_fared(run, state, reader)}"
     return Standing(words, sign)
 
@@ -183,8 +183,8 @@ def _fared(run: RunRow, state: State, reader: JournalReader) -> str:
     if state is State.RUNNING:
         return "at work"
     targets = [t for t in targets_of(reader.tasks(run.id)) if t.name != THIS_MACHINE]
-    if not targets or state not in (State.DONE, State.FAILED):
-        return "all well" if state is State.DONE else state.value
+    if not targets or not (state.went_well or state is State.FAILED):
+        return "all well" if state is State.DONE else fares_words(run, state)
     good = sum(target.state in ENDED_WELL for target in targets)
     return f"{good} of {count(len(targets), 'host')} well"
 

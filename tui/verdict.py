@@ -20,7 +20,7 @@ from core.engine.report import (
 )
 from core.engine.request import UPKEEP, RunKind
 from core.errors import RegistryDamaged
-from core.telling import Particular
+from core.telling import NOTED, Particular
 from tui.changing import left_lines
 from tui.findings import THIS_MACHINE
 from tui.planview import cause_lines
@@ -64,18 +64,19 @@ def headline(snapshot: Snapshot) -> Text:
         words = "The run was cancelled. What is done stays, and is not done twice."
     elif snapshot.state is State.INTERRUPTED:
         words = "The run was interrupted: its engine died. What is done is not done twice."
-    elif snapshot.state is not State.DONE and not _failures(snapshot):
+    elif not snapshot.state.went_well and not _failures(snapshot):
         words = "The run ended with an error."
     elif snapshot.run.kind == RunKind.REGISTRY_VERIFY and _is_damaged(snapshot):
         words = "The registry is not whole."
     elif not hosts:
-        words = "Done." if snapshot.state is State.DONE else "This machine's part failed."
+        words = "Done." if snapshot.state.went_well else "This machine's part failed."
     elif len(ready) == len(hosts) and _failures(snapshot):
         words = "The hosts are ready, but this machine's part failed."
     else:
         words = _of_hosts(len(ready), len(hosts), _WORDS.get(RunKind(snapshot.run.kind), "ready"))
-    good = snapshot.state is State.DONE
-    return Text(words, "bold green" if good else "bold red")
+    if snapshot.state is State.PARTIAL:
+        return Text(f"{words}  Of the bundles {snapshot.run.message}.", "bold yellow")
+    return Text(words, "bold green" if snapshot.state is State.DONE else "bold red")
 
 
 def _of_hosts(good: int, every: int, word: str) -> str:
@@ -95,7 +96,7 @@ def verdict_lines(snapshot: Snapshot, config: Config, *, files: bool = False) ->
     run = snapshot.run
     lines = [Text(f"run {run.id}, {run.kind}, mode {safe(run.mode)}, {clock(run.seconds)}"), Text()]
     lines += [Text(line) for line in _achieved(snapshot, config, files=files)]
-    if run.message:
+    if run.message and snapshot.state is not State.PARTIAL:
         lines += [Text(), Text(safe(run.message), "bold")]
     causes = causes_of(snapshot.tasks)
     if causes:
@@ -119,10 +120,12 @@ def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
     ready = [host for host in hosts if host.state in ENDED_WELL]
     kind = RunKind(snapshot.run.kind)
     lines = []
-    if snapshot.state is State.DONE:
+    if snapshot.state.went_well:
         default = "every image is there under its name; pulled and checked by ID"
         what = _READY.get(kind, default if hosts else "this machine's part is done")
         lines.append(f"ready        {what}")
+        if snapshot.state is State.PARTIAL:
+            lines.append("             but for what was left out, as was asked for: see below")
     if kind is RunKind.TAKE:
         return [*lines, *_taken(snapshot)]
     if kind in (RunKind.BACKUP, RunKind.RESTORE):
@@ -148,7 +151,7 @@ def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
         lines += left_lines(snapshot.tasks)
     if config.mode is Mode.DU and _serves(snapshot):  # in mode none it was there for the run only
         lines.append(f"running      registry on 127.0.0.1:{config.registry_port} of this machine")
-    if snapshot.state is State.DONE:
+    if snapshot.state.went_well:
         lines += _names(config, files=files)
     return lines
 
@@ -163,7 +166,7 @@ def _folded(label: str, words: str) -> list[str]:
 
 def particular_lines(particulars: Iterable[Particular], width: int = 76) -> list[Text]:
     """Return what a run told one by one, for Done and Review; digests are one Enter deeper."""
-    signs = {"goes": "-", "stays": "=", "mended": "=", "comes back": "!"}
+    signs = {"goes": "-", "stays": "=", "mended": "=", "comes back": "!", NOTED: "!"}
     lines = []
     for one in particulars:
         subject = names(one.names, 40) if one.names else safe(one.subject, 40)

@@ -71,14 +71,6 @@ class Carried:
             beside=tuple(name for name in self.beside if name not in names),
         )
 
-    def keeping_registry(self, kept: bool) -> Carried:
-        """Return the same, its names on the site with the registry they came from or not."""
-        return replace(
-            self,
-            references=tuple(replace(name, kept=kept) for name in self.references),
-            beside=tuple(replace(name, kept=kept) for name in self.beside),
-        )
-
     def at(self, name: Reference) -> Carried:
         """Return the same for images that get another name: it goes where they go."""
         if not self.beside and not self.subject:

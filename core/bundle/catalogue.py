@@ -161,13 +161,13 @@ def _bundle(record: dict[str, Any]) -> Bundle:
         lists,
         tuple(record["notes"]),
         record["layout"],
-        tuple(_left_out(each) for each in record["left_out"]),
-        tuple(Fault(**fault) for fault in record.get("faults", ())),
-        record.get("examined", ""),
-        record.get("imported_at", 0.0),
-        record.get("keeps_registry", False),
+        left_out=tuple(_left_out(each) for each in record["left_out"]),
         carried=tuple(_carried(one) for one in record["carried"]),
         carries=record["carries"],
+        faults=tuple(Fault(**fault) for fault in record.get("faults", ())),
+        examined=record.get("examined", ""),
+        imported_at=record.get("imported_at", 0.0),
+        keeps_registry=record.get("keeps_registry", False),
     )
 
 

@@ -48,7 +48,7 @@ def list_bundle(
         reading.append(opened)
         try:
             members = Members[Layer](file.name)
-            _read_layers(opened, file, (_listed, lambda blob: blob.member.size_bytes), members)
+            _read_layers(opened, file, (_listed, _passed_over), members)
         finally:
             # The bundle knows `told`: zstd's objects in such a circle would never be let go.
             reading.clear()
@@ -125,6 +125,10 @@ def _read_layers(
         return take_blob(BlobStream(opened.archive, member, head, file.name))
 
     collect(opened.archive, members, taken, problems, blob_taken)
+
+
+def _passed_over(blob: BlobStream) -> int:
+    return blob.member.size_bytes
 
 
 def _listed(layer: LayerStream) -> Layer:

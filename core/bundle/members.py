@@ -292,6 +292,8 @@ class _Collector(Generic[LayerT]):
             with self._problems.noted():
                 self._members.layers[name] = self._take_layer(member, head)
                 del self._members.passed_over[name]
+            if not head and digest_in(name):  # an artifact may have an empty blob, too
+                self._members.blobs[name] = self._take_blob(member, head)
             return
         reason = _reason_to_pass_over(member, head)
         is_listing = posixpath.basename(name) in LISTINGS

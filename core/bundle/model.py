@@ -164,13 +164,13 @@ class Bundle:
         notes: What a person should know of it, a sentence each; `remarks` tells all.
         layout: `docker-archive` for all that `docker load` takes, else `oci-layout`.
         left_out: What is not taken of it, and why; it costs nothing.
+        carried: What travels with the images, in an order in which each can be put.
+        carries: It was imported with what travels with them.
         faults: What is wrong with it. An import takes `images` all the same if that is asked for.
         examined: With which checksums beside it every byte of it was found right, as a digest;
             empty where that was not looked at.
         imported_at: When it was first imported, in seconds since the epoch.
         keeps_registry: Its names on the site begin with the registry that they came from.
-        carried: What travels with the images, in an order in which each can be put.
-        carries: Without it that was left out.
     """
 
     name: str
@@ -181,12 +181,12 @@ class Bundle:
     notes: tuple[str, ...] = ()
     layout: str = DOCKER_ARCHIVE
     left_out: tuple[LeftOut, ...] = ()
+    carried: tuple[Carried, ...] = ()
+    carries: bool = True
     faults: tuple[Fault, ...] = ()
     examined: str = ""
     imported_at: float = 0.0
     keeps_registry: bool = False
-    carried: tuple[Carried, ...] = ()
-    carries: bool = True
 
     @property
     def nameless(self) -> tuple[Image, ...]:
@@ -257,7 +257,10 @@ class Bundle:
             self,
             images=tuple(replace(i, references=marked(i.references)) for i in self.images),
             lists=tuple(replace(each, references=marked(each.references)) for each in self.lists),
-            carried=tuple(one.keeping_registry(kept) for one in self.carried),
+            carried=tuple(
+                replace(each, references=marked(each.references), beside=marked(each.beside))
+                for each in self.carried
+            ),
             keeps_registry=kept,
         )
 

@@ -88,7 +88,7 @@ def names_of(
     name_of: Callable[[Reference], str],
     *,
     later_wins: bool,
-    in_part: bool = False,
+    in_part: Callable[[Bundle], bool] = lambda _: False,
 ) -> Names:
     """Settle which bundle has which name, so that every name stands for one image.
 
@@ -99,7 +99,7 @@ def names_of(
         bundles: The first that claims a name has it.
         name_of: The name that a reference gets on the site.
         later_wins: Where two bundles differ, the later one's image has the name.
-        in_part: A bundle that is refused a name keeps its others; else it claims none at all.
+        in_part: Whether a bundle that is refused a name keeps its others; else it has none at all.
     """
     claims: dict[str, _Claim] = {}
     lost: list[set[Reference]] = [set() for _ in bundles]
@@ -112,7 +112,7 @@ def names_of(
         refused = list(_refused(number, bundles, claimed, claims, later_wins=later_wins))
         clashes.append(tuple(refused))
         gone = {clash.reference for clash in refused}
-        if gone and not in_part:
+        if gone and not in_part(bundle):
             gone = set(claimed)
         lost[number] |= gone
         for reference, (name, images) in claimed.items():

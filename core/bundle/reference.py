@@ -17,6 +17,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+_NO_LABEL = re.compile(r"[^a-z0-9-]+")
 _PINNED = re.compile(r"@sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$")
 # What engines write where there is no name, or no tag; and an image's ID in a name's place.
 _NO_NAME = re.compile(
@@ -26,8 +27,6 @@ _NO_TAG = re.compile(r"[:@]<(?:none|missing)>$")
 ONCE_A_DIGEST = "i-was-a-digest"
 """What go-containerregistry writes for a tag where an image was named by its digest."""
 _ONCE_A_DIGEST = re.compile(rf":{ONCE_A_DIGEST}$")
-_NO_LABEL = re.compile(r"[^a-z0-9-]+")
-_SHORT = 12
 MAX_NAME = 255
 
 
@@ -87,7 +86,7 @@ def digest_tag(digest: str) -> str:
 
     (`sha256-<hex>` would be taken for the list of an image's signatures.)
     """
-    return f"digest-{digest.partition(':')[2][:_SHORT]}"
+    return f"digest-{digest.removeprefix('sha256:')}"
 
 
 def is_tagged(text: str) -> bool:
@@ -115,7 +114,7 @@ def reference_in_bundle(text: str, image_id: str, digest: str = "") -> Reference
     for ending, tag in ((_NO_TAG, "image"), (_ONCE_A_DIGEST, ONCE_A_DIGEST)):
         name = ending.sub("", text)
         if name != text:
-            own = digest_tag(digest) if digest else f"{tag}-{image_id.rpartition(':')[2][:_SHORT]}"
+            own = digest_tag(digest) if digest else f"{tag}-{image_id.rpartition(':')[2][:12]}"
             return replace(parse_reference(name), tag=own)
     if not is_tagged(text):
         name = text.partition("@")[0]

@@ -21,7 +21,7 @@ from core.bundle.members import Members, collect, normal_name
 from core.bundle.model import BundleFile, Image, Layer, sha256_digest
 from core.bundle.source import open_bundle
 from core.bundle.tarstream import Archive, Member
-from core.errors import BundleCorrupt
+from core.errors import BundleCorrupt, BundleError
 
 Emit = Callable[[bytes], object]
 END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
@@ -68,7 +68,12 @@ def write_docker_archive(
     members = Members[Layer](file.name)
     with open_bundle(file, go_on, check_sums=False) as opened:
         writer = _Writer(opened.archive, needed, emit, scratch, file.name)
-        collect(opened.archive, members, writer.take)
+        try:
+            collect(opened.archive, members, writer.take)
+        except BundleError:
+            # Of a bundle that is cut, what stands before may be all that is wanted of it.
+            if not needed.keys() <= writer.written:
+                raise
     documents = {sha256_digest(data): data for data in members.documents.values()}
     lacking = [member for member in needed if member not in writer.written]
     lacking += [w.image.image_id for w in wanted if w.image.image_id not in documents]
@@ -126,10 +131,10 @@ class _Writer:
         layer = self._needed.get(name)
         if layer is None:
             return Layer("", "", member.size_bytes)
-        self.written.add(name)
         if layer.diff_id not in self._emitted:
             self._emitted.add(layer.diff_id)
             self._write(layer, LayerStream(self._archive, member, head, self._label))
+        self.written.add(name)
         return layer
 
     def _write(self, layer: Layer, stream: LayerStream) -> None:

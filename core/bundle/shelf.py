@@ -8,7 +8,7 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.bundle.checksums import is_checksum_file
@@ -35,10 +35,11 @@ _SIGNATURES = frozenset({".asc", ".sig"})
 
 @dataclass(frozen=True)
 class Ignored:
-    """A file in imagesDir that is no bundle, and why."""
+    """A file in imagesDir that is no bundle, and why; `error` where it could not be read."""
 
     name: str
     reason: str
+    error: BundleError | None = field(default=None, compare=False)
 
 
 def bundle_file(path: Path) -> BundleFile:
@@ -93,6 +94,7 @@ def find_bundles(
     for path in paths:
         if path in described:
             continue
+        unreadable: BundleError | None = None
         try:
             reason = _reason_to_ignore(path)
             if not reason:
@@ -101,9 +103,9 @@ def find_bundles(
         except BundleError as error:
             if not pass_unreadable:
                 raise
-            reason = error.what.removeprefix(f"{path}: ")
+            reason, unreadable = error.what.removeprefix(f"{path}: "), error
         if reason:
-            ignored.append(Ignored(printable(path.name), reason))
+            ignored.append(Ignored(printable(path.name), reason, unreadable))
     return bundles, ignored
 
 

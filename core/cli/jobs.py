@@ -99,6 +99,7 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
         print_report(config, run, as_json=True)
     elif not missing and all(task.state is State.PRESENT for task in tasks):
         print(f"Nothing to do: {nothing_words(request.kind)}.")
+        _print_particulars(reader, run)
     else:
         for target in targets_of(tasks):
             print(f"{target.name}:")
@@ -108,14 +109,18 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
                     print(f"  + {task.step}: {task.message}{moved}")
                 elif task.error_code:
                     print(f"  x {task.step}: {task.error} [{task.error_code}]\n      {task.remedy}")
-        for particular in particulars_of(reader.log(run, level=PARTICULAR)):
-            print(f"    {particular_text(particular)}")
+        _print_particulars(reader, run)
         for line in reader.log(run, level="warning"):
             if line.step != "run":
                 print(f"  ! {line.text}")
     _warn_of_left_over(config, run)
     found = reader.run(run)
     return EXIT_CODES[true_state(found, config.state_dir)] if found else 1
+
+
+def _print_particulars(reader: JournalReader, run: int) -> None:
+    for particular in particulars_of(reader.log(run, level=PARTICULAR)):
+        print(f"    {particular_text(particular)}")
 
 
 def _request(kind: RunKind, options: Namespace, config: Config) -> RunRequest:

@@ -41,7 +41,7 @@ def _modes(config: Config) -> Iterator[str]:
             return
         if run.kind == RunKind.RECONFIGURE and not run.options.get("hosts"):
             state = true_state(run, config.state_dir)
-            if state is State.DONE:
+            if state.went_well:
                 return
             if not number and state is not State.RUNNING:
                 yield "the last reconfigure did not come to its end"

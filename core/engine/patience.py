@@ -11,6 +11,7 @@ from core.errors import AirferryError
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 15.0
+LONGEST_REST_S = 600.0
 
 
 class Patience:
@@ -36,9 +37,12 @@ class Patience:
         self._code = ""
         self._longest_s = 0.0
         self._pause_s = FIRST_PAUSE_S
+        self._rested_s = 0.0
 
     def next_pause_s(self, error: AirferryError, moved_bytes: int) -> float | None:
         """Return for how long to wait before the next try; None when there shall be none.
+
+        A rest that was asked for (`wait_s`) is kept, and not counted as a try that led nowhere.
 
         Args:
             error: What the last try ended with.
@@ -60,10 +64,16 @@ class Patience:
         too_long = in_all_s > min(self._limit_s, self._longest_s) or of_kind_s > error.patience_s
         if not error.transient or too_long:
             return None
+        rest_s = max(0.0, error.wait_s - pause_s)
+        self._rested_s += rest_s
+        if self._rested_s > LONGEST_REST_S:
+            return None
+        self._tries.since += rest_s
+        self._tries_of_kind.since += rest_s
         self._tries.waited_s += pause_s
         self._tries_of_kind.waited_s += pause_s
         self._pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        return pause_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        return rest_s + pause_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
 
 @dataclass

@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 from core.bundle import BundleFile, bundle_file, find_bundles, parse_reference
@@ -40,6 +41,7 @@ from core.engine.request import (
 from core.engine.runner import Runner
 from core.errors import (
     AirferryError,
+    BundleError,
     ConfigError,
     InternalError,
     LocalFilesError,
@@ -80,7 +82,8 @@ def _refuse(error: AirferryError) -> int:
 def _serve(request: RunRequest, secrets: Secrets) -> int:
     config = load_config(request.config)
     _require_files(config, request)
-    files = _bundle_files(config, request)
+    found = _bundle_files(config, request)
+    files = tuple(found)
     imports = _import_options(request, files)
     saving = _saving(request)
     state_dir = ensure_state_dir(config)
@@ -112,6 +115,7 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
             accept_new_keys=request.accept_new_host_keys,
             compared_keys=request.compared_keys,
             options=imports,
+            unopened={file: error for file, error in found.items() if error is not None},
             secrets=secrets,
             saving=saving,
             generations=request.generations,
@@ -196,21 +200,45 @@ def _require_registry(config: Config, request: RunRequest) -> None:
         )
 
 
-def _bundle_files(config: Config, request: RunRequest) -> tuple[BundleFile, ...]:
+def _bundle_files(config: Config, request: RunRequest) -> Mapping[BundleFile, BundleError | None]:
+    """Return the bundles of a run, each with what keeps it from being opened: others may be well.
+
+    Raises:
+        BundleError: a bundle that is named is not there.
+        ConfigError: there is none in imagesDir.
+        UsageError: one must be named.
+    """
     if request.bundles:
-        return tuple(dict.fromkeys(bundle_file(path) for path in request.bundles))
+        return dict(_described(path, request) for path in request.bundles)
     if request.kind in RESTORES:
         raise UsageError("no backup is named", remedy="Name one: airferry restore FILE")
     if request.kind in (*CLEANS, *BACKUPS, *UPKEEP) or not config.images_dir.is_dir():
-        return ()  # who needs the directory was told already
-    found, _ = find_bundles(config.images_dir)
+        return {}  # who needs the directory was told already
+    listed, ignored = find_bundles(config.images_dir, pass_unreadable=True)
+    found: dict[BundleFile, BundleError | None] = dict.fromkeys(listed)
+    for other in ignored:
+        if other.error is not None:
+            found[_unopened(config.images_dir / other.name)] = other.error
     if not found and request.kind in (RunKind.INSTALL, RunKind.IMPORT):
         line = config.lines.get("imagesDir", 0)
         raise ConfigError(
             f"{config.path}:{line}: imagesDir: no bundle in {config.images_dir}",
             remedy="Copy the bundles there, or set imagesDir to where they are.",
         )
-    return tuple(found)
+    return found
+
+
+def _described(path: Path, request: RunRequest) -> tuple[BundleFile, BundleError | None]:
+    try:
+        return bundle_file(path), None
+    except BundleError as error:
+        if request.kind in RESTORES or not os.path.lexists(path):
+            raise
+        return _unopened(path), error
+
+
+def _unopened(path: Path) -> BundleFile:
+    return BundleFile(path, 0, 0)
 
 
 async def _carry_out(

@@ -64,8 +64,13 @@ async def ask_registry_from(link: HostLink, registry: Server) -> list[str]:
             f"{link.host.name}: {registry.what} {registry.address}: what answers there is no "
             f"registry ({status[:80]})"
         )
-    headers = (line.partition(":") for line in lines)
-    return [value for name, _, value in headers if name.lower() == "www-authenticate"]
+    headers = [(name.lower(), value) for name, _, value in (line.partition(":") for line in lines)]
+    if " 200" in status and any(n == "content-type" and "html" in v.lower() for n, v in headers):
+        raise HostRegistryGone(
+            f"{link.host.name}: {registry.what} {registry.address}: what answers there is a web "
+            "page (a login page?), and no registry"
+        )
+    return [value for name, value in headers if name == "www-authenticate"]
 
 
 async def ask_server_from(link: HostLink, server: Server, path: str) -> None:

@@ -1,68 +1,46 @@
-"""From what HTTP says to our errors: lines that break, and answers that refuse."""
+"""From what HTTP says to our errors: lines that break, and answers that are none."""
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import re
+import http.client
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import urllib3
 
 from core.errors import (
-    RegistryBusy,
-    RegistryDenied,
+    RegistryElsewhere,
     RegistryError,
-    RegistryFull,
-    RegistryProjectMissing,
-    RegistryReadOnly,
+    RegistryOddAnswer,
     RegistryStalled,
     RegistryTlsWrong,
     RegistryUnreachable,
 )
+from core.printable import printable
+from core.registry.bounded import NoHttp, TooSlow
 from core.tls import WANTS_TLS_REMEDY, tls_problem
 
 STALL_TIMEOUT_S = 30.0
+_MOST_PATH = 200
 _TIMEOUTS = (urllib3.exceptions.ReadTimeoutError, TimeoutError)
-_TOO_LARGE_REMEDY = (
-    "Something before the registry (a proxy) limits the size of uploads: raise its limit, in nginx "
-    "client_max_body_size 0, then run the same command again."
+_NO_HTTP = (
+    http.client.LineTooLong,
+    http.client.UnknownProtocol,
+    urllib3.exceptions.InvalidHeader,
+    urllib3.exceptions.InvalidChunkLength,
 )
 _THEIRS_GONE_REMEDY = (
     "Does it run, and is privateRegistryBase its address? Then run the same command again: what is "
     "there is not sent twice."
 )
-_THEIRS_FULL_REMEDY = (
-    "Have whoever keeps the registry make room there, or raise the project's quota; then run the "
-    "same command again."
-)
 _NO_NAME_REMEDY = "Mend the name in privateRegistryBase, or this machine's name service."
-_NO_ACCESS_REMEDY = (
-    "Have its storage directory belong to the user that it runs as, on a file system mounted for "
-    "writing; then run the same command again."
+_OURS_ODD_REMEDY = (
+    "Does another program listen on registryPort? See: airferry registry status, and the "
+    "registry's log."
 )
-_STORAGE_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
-# In its words, or as CNCF distribution writes a system's error into JSON: by number alone.
-_NO_ROOM = re.compile(
-    rf'no space left|quota exceeded|"Err":\s*({errno.ENOSPC}|{errno.EDQUOT})\b|'
-    r"exceeds? .{0,40}quota|quota .{0,40}exceeded",
-    re.IGNORECASE,
-)
-_NO_ACCESS = re.compile(rf'"Err":\s*({"|".join(str(n) for n in _STORAGE_ERRORS)})\b')
-# CNCF distribution answers so when its disk was full as the last bytes were to be written, too: it
-# had said that it took them. The next try is told, or finds the room that others gave back.
-_LOST_UPLOAD = re.compile("BLOB_UPLOAD_(INVALID|UNKNOWN)")
-_WANTS_TLS = re.compile(r"HTTP request (?:was sent )?to (?:an )?HTTPS", re.IGNORECASE)
-_READ_ONLY = re.compile(r"read.?only|maintenance mode", re.IGNORECASE)
-_NO_PROJECT = re.compile(
-    r"(?:project|namespace|repository) .{0,200}(?:not found|does not exist)", re.IGNORECASE
-)
-_NO_PROJECT_CODES = frozenset({"NAME_UNKNOWN", "NAME_INVALID", "NOT_FOUND"})
-_WRITES = frozenset({"POST", "PUT", "PATCH"})
 
 
 @dataclass(frozen=True)
@@ -78,55 +56,44 @@ class Where:
     theirs: bool = False
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Turn the HTTP library's errors into ours."""
+    def translated(self, asked: str = "") -> Iterator[None]:
+        """Turn the HTTP library's errors into ours.
+
+        Args:
+            asked: What was asked, as `in_words` has it.
+        """
         try:
             yield
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._of_line(error) from error
+            raise self._of_line(error, asked) from error
 
-    def _of_line(self, error: Exception) -> RegistryError:
-        problem = tls_problem(error)
-        if problem:
-            return RegistryTlsWrong(
-                f"the registry {self.address} {problem.what}", remedy=problem.remedy
-            )
-        # A time-out while sending is an argument of another error.
-        if any(isinstance(cause, _TIMEOUTS) for cause in (error, *error.args)):
-            return RegistryStalled(
-                f"the registry {self.address} moved no byte for {STALL_TIMEOUT_S:.0f} s"
-            )
-        reason = str(error.__cause__ or error).rpartition(": ")[2]
-        remedy = _THEIRS_GONE_REMEDY if self.theirs else ""
-        if isinstance(error.__cause__, socket.gaierror):
-            remedy = _NO_NAME_REMEDY
-        return RegistryUnreachable(
-            f"the registry {self.address} does not answer: {reason}", remedy=remedy
+    def odd(self, asked: str, wrong: str) -> RegistryOddAnswer:
+        """Return the error for an answer that is not what registries answer.
+
+        Args:
+            asked: What was asked, as `in_words` has it.
+            wrong: What was wrong with the answer: it goes on behind "answered ... with".
+        """
+        return RegistryOddAnswer(
+            f"the registry {self.address} answered {asked or 'a request'} with {wrong}",
+            remedy="" if self.theirs else _OURS_ODD_REMEDY,
         )
 
-    def refusal(self, method: str, path: str, status: int, body: bytes) -> RegistryError:
-        """Return the error for an answer that is not what was asked for."""
-        text = body.decode("utf-8", "replace").strip()
-        path = path.partition("?")[0]
-        what = f"the registry {self.address} answered {status} to {method} {path}"
-        if _NO_ROOM.search(text):
-            remedy = _THEIRS_FULL_REMEDY if self.theirs else ""
-            return RegistryFull(f"the registry {self.address} has no room left", remedy=remedy)
-        if _WANTS_TLS.search(text):
-            return self.wants_tls()
-        if no_access := _NO_ACCESS.search(text):
-            reason = os.strerror(int(no_access[1]))
-            return RegistryError(
-                f"the registry {self.address} cannot get at what it stores: {reason} ({what})",
-                remedy=_NO_ACCESS_REMEDY,
-            )
-        if status == 429 or status >= 500 or (status == 404 and _LOST_UPLOAD.search(text)):
-            busy = RegistryBusy(f"{what}: {text[:200]}")
-            busy.status = status
-            return busy
-        if status == 413:
-            return RegistryError(what, remedy=_TOO_LARGE_REMEDY)
-        return self._of_rights(method, path, status, text) or RegistryError(f"{what}: {text[:300]}")
+    def is_page(self, asked: str) -> RegistryOddAnswer:
+        """Return the error for a page that is meant for people."""
+        return self.odd(asked, "a web page (HTML; a login page?) instead of a registry's answer")
+
+    def elsewhere(self, url: str, why: str) -> RegistryElsewhere:
+        """Return the error for a place that the registry named and that is of no use.
+
+        Args:
+            url: The place.
+            why: What is wrong with it.
+        """
+        return RegistryElsewhere(
+            f"the registry {self.address} sends what asks it to {server_of(url)} (Location), "
+            f"which {why}"
+        )
 
     def wants_tls(self) -> RegistryTlsWrong:
         """Return the error for a registry that wants TLS and was asked without."""
@@ -135,31 +102,73 @@ class Where:
             remedy=WANTS_TLS_REMEDY,
         )
 
-    def _of_rights(self, method: str, path: str, status: int, text: str) -> RegistryError | None:
-        """Return the error for what the registry would do for another, elsewhere, or later."""
-        where = f"the registry {self.address}"
-        repository = path.removeprefix("/v2/").partition("/blobs/")[0].partition("/manifests/")[0]
-        said = f" (answered {status} to {method}{': ' if text else ''}{text[:200]})"
-        writes = method in _WRITES
-        if writes and (status == 405 or (status == 403 and _READ_ONLY.search(text))):
-            return RegistryReadOnly(f"{where} takes nothing: it is read-only{said}")
-        wants_project = status in (400, 404) and _codes(text) & _NO_PROJECT_CODES
-        if writes and (wants_project or _NO_PROJECT.search(text)):
-            return RegistryProjectMissing(
-                f"{where} has no place for {repository}{said}",
-                remedy=f"Have the project for '{repository}' made in the registry, or name one "
-                "that is there: privateRegistryBase.",
+    def _of_line(self, error: Exception, asked: str) -> RegistryError:
+        problem = tls_problem(error)
+        if problem:
+            return RegistryTlsWrong(
+                f"the registry {self.address} {problem.what}", remedy=problem.remedy
             )
-        if status in (401, 403):
-            verb = "put anything into" if writes else "read"
-            return RegistryDenied(f"{where} does not let this login {verb} {repository}{said}")
-        return None
+        causes = list(_causes(error))
+        # A time-out while sending is an argument of another error.
+        if any(isinstance(cause, _TIMEOUTS) for cause in causes):
+            return RegistryStalled(
+                f"the registry {self.address} moved no byte for {STALL_TIMEOUT_S:.0f} s"
+            )
+        for cause in causes:
+            if isinstance(cause, TooSlow):
+                return RegistryStalled(
+                    f"the registry {self.address} does not come to the end of its answer to "
+                    f"{asked or 'a request'}: {cause}"
+                )
+            if wrong := _no_http(cause):
+                return self.odd(asked, wrong)
+            if isinstance(cause, http.client.IncompleteRead):
+                return self._gone(f"breaks off in the middle of its answer to {asked}", error)
+        reason = str(error.__cause__ or error).rpartition(": ")[2]
+        return self._gone(f"does not answer: {reason}", error)
+
+    def _gone(self, how: str, error: Exception) -> RegistryUnreachable:
+        remedy = _THEIRS_GONE_REMEDY if self.theirs else ""
+        if isinstance(error.__cause__, socket.gaierror):
+            remedy = _NO_NAME_REMEDY
+        return RegistryUnreachable(f"the registry {self.address} {how}", remedy=remedy)
 
 
-def _codes(text: str) -> set[str]:
-    """Return the codes of the errors that a registry answers with, as far as it does so in JSON."""
+def in_words(method: str, path: str) -> str:
+    """Return what was asked, for messages: no query (it may hold a signature), no end of a line."""
+    path = printable(path.partition("?")[0])
+    return f"{method} {path if len(path) <= _MOST_PATH else path[:_MOST_PATH] + '...'}"
+
+
+def server_of(url: str) -> str:
+    """Return scheme, host and port of an address, for messages."""
     try:
-        errors = json.loads(text)["errors"]
-        return {str(error.get("code", "")) for error in errors}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return set()
+        parts = urlsplit(url)
+        return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")[:_MOST_PATH]
+    except ValueError:
+        return printable(url)[:_MOST_PATH]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it was made from; the HTTP library keeps them in two ways."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop(0)
+        if id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            waiting += [one for one in cause.args if isinstance(one, BaseException)]
+            waiting += [cause.__cause__] if cause.__cause__ else []
+
+
+def _no_http(cause: BaseException) -> str:
+    """Return what of an answer is not HTTP; empty if it is none of that."""
+    if isinstance(cause, NoHttp):
+        return str(cause)
+    if isinstance(cause, http.client.RemoteDisconnected):
+        return ""
+    if isinstance(cause, http.client.BadStatusLine):
+        return f"something that is no HTTP ('{printable(str(cause).strip())[:60]}')"
+    if isinstance(cause, _NO_HTTP) or type(cause) is http.client.HTTPException:
+        return f"something that is no HTTP ({printable(str(cause))[:100]})"
+    return ""

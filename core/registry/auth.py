@@ -8,24 +8,26 @@ the old one ends. A name and password that were refused are never sent again.
 from __future__ import annotations
 
 import base64
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 from urllib.parse import urlencode, urljoin, urlsplit
 
-import urllib3
-
 from core.errors import (
-    RegistryBusy,
     RegistryDenied,
     RegistryError,
     RegistryLoginNeeded,
     RegistryLoginRefused,
+    RegistryOddAnswer,
 )
-from core.registry.challenge import Challenge, challenges_in
+from core.registry.answers import Where, in_words, server_of
+from core.registry.challenge import Challenge, challenges_in, scheme_of
+from core.registry.received import Answer
+from core.registry.refusals import Refused, is_page
+from core.registry.shapes import lifetime_in, record_in, token_in
 from core.secrets import RegistryLogin
 
 DEFAULT_LIFETIME_S = 60.0  # where the token server does not say (Docker's specification)
@@ -40,7 +42,7 @@ class Ask(Protocol):
 
     def __call__(
         self, method: str, url: str, body: bytes | None, headers: dict[str, str]
-    ) -> urllib3.BaseHTTPResponse: ...
+    ) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -219,18 +221,18 @@ class Authorizer:
         answer = self._asked_for_token(realm, way.parameters.get("service", ""), scopes)
         if answer.status in (401, 403):
             raise self._of_token_server(answer.status, scopes)
-        where = f"the token server of the registry {self._address}"
-        if answer.status == 429 or answer.status >= 500:
-            raise RegistryBusy(f"{where} answered {answer.status}")
-        try:
-            found = json.loads(answer.data)
-            value = str(found.get("token") or found.get("access_token") or "")
-            lifetime_s = float(found.get("expires_in") or DEFAULT_LIFETIME_S)
-        except (ValueError, TypeError, AttributeError):
-            value, lifetime_s = "", 0.0
-        if answer.status != 200 or not value:
-            raise RegistryError(f"{where} gave no token (status {answer.status})")
-        return _Token(value, begun_s + lifetime_s, lifetime_s)
+        server = Where(f"{self._address} (its token server {server_of(realm)})", theirs=True)
+        path = urlsplit(realm).path or "/"
+        asked = in_words("GET", path)
+        odd = partial(server.odd, asked)
+        if answer.status != 200:
+            refused = Refused(server, "GET", path, answer.status, answer.data, answer.headers)
+            raise refused.error()
+        if is_page(answer.headers.get("Content-Type", ""), answer.data):
+            raise server.is_page(asked)
+        record = record_in(answer.data, odd)
+        lifetime_s = lifetime_in(record, DEFAULT_LIFETIME_S, odd)
+        return _Token(token_in(record, odd), begun_s + lifetime_s, lifetime_s)
 
     def _of_token_server(self, status: int, scopes: Scopes) -> RegistryError:
         """Return the error for a token that is not given: some servers give none at all then."""
@@ -241,9 +243,7 @@ class Authorizer:
         self._refused = self.refusal()
         return self._refused
 
-    def _asked_for_token(
-        self, realm: str, service: str, scopes: Scopes
-    ) -> urllib3.BaseHTTPResponse:
+    def _asked_for_token(self, realm: str, service: str, scopes: Scopes) -> Answer:
         login = self.login
         if login.identity_token:
             form = {
@@ -270,7 +270,12 @@ class Authorizer:
         Raises:
             RegistryError: it may not.
         """
-        scheme = urlsplit(realm).scheme.lower()
+        scheme = scheme_of(realm)
+        if not scheme:
+            raise RegistryOddAnswer(
+                f"the registry {self._address} wants the login sent to an address that is none: "
+                f"{ascii(realm)[:120]}"
+            )
         if scheme == "https" or (scheme == "http" and self._insecure):
             return realm
         raise RegistryError(

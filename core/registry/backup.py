@@ -274,7 +274,7 @@ class Backup:
         for repository in self.snapshot.repositories_of(digest):
             if self.client.blob_size(repository, digest) == self._blobs[digest]:
                 found = hashlib.sha256()
-                for piece in self.client.blob(repository, digest):
+                for piece in self.client.blob(repository, digest, self._blobs[digest]):
                     found.update(piece)
                     yield piece
                 if f"sha256:{found.hexdigest()}" != digest:

@@ -10,26 +10,47 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
-from itertools import chain
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
-
-import urllib3
 
 from core.bundle import sha256_digest
 from core.errors import (
     AirferryError,
     RegistryBusy,
     RegistryDamaged,
+    RegistryElsewhere,
     RegistryError,
     RegistryKindRefused,
+    RegistryOddAnswer,
 )
-from core.registry.answers import Where
+from core.registry.answers import Where, in_words
 from core.registry.channel import CATALOG, Channel
+from core.registry.pace import LONGEST_WAIT_S, MOST_UNASKED, TOO_FAST
+from core.registry.received import (
+    MOST_BYTES,
+    MOST_LIST_BYTES,
+    MOST_MANIFEST_BYTES,
+    Answer,
+)
+from core.registry.shapes import (
+    Odd,
+    digest_in,
+    media_type_in,
+    names_in,
+    next_page,
+    record_in,
+    size_in,
+)
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
 _SEND_BYTES = 128 << 10
-_READ_BYTES = 1 << 20
+_BYTES = {"Content-Type": "application/octet-stream"}
+_KEPT_BYTES = 2 << 20
+_MOST_NAMES = 1_000_000
+_MOST_IDLE_PAGES = 100
+DIGEST_HEADER = "Docker-Content-Digest"
 OLD_KIND = "application/vnd.docker.distribution.manifest.v1"
 SITE_HEADER = "X-Airferry-Site"
 _ACCEPT = ", ".join(
@@ -99,7 +120,13 @@ class RegistryClient:
         """
         answer = self._ask("GET", "/v2/", want=(200,))
         if "registry/2.0" not in answer.headers.get("Docker-Distribution-Api-Version", ""):
-            raise RegistryError(f"what answers at {self.address} is not a registry")
+            # The header is Docker's: a registry by OCI's specification alone need not have it.
+            try:
+                record_in(answer.data, self._odd("GET", "/v2/"))
+            except RegistryOddAnswer as error:
+                raise RegistryOddAnswer(
+                    f"what answers at {self.address} is not a registry", remedy=error.remedy
+                ) from error
         return str(answer.headers.get(SITE_HEADER, ""))
 
     def require_rights(self, repository: str, *, push: bool) -> None:
@@ -124,44 +151,46 @@ class RegistryClient:
 
     def blob_size(self, repository: str, digest: str) -> int | None:
         """Return the size of a blob in bytes, or None where the repository lacks it."""
-        answer = self._ask("HEAD", self._path(repository, f"blobs/{digest}"), want=(200, 404))
+        path = self._path(repository, f"blobs/{digest}")
+        answer = self._ask("HEAD", path, want=(200, 404))
         if answer.status == 404:
             return None
-        return int(answer.headers.get("Content-Length", "0"))
+        return size_in(answer.headers.get("Content-Length"), self._odd("HEAD", path))
 
     def manifest_digest(self, repository: str, tag: str) -> str | None:
         """Return the digest a tag stands for, or None."""
-        answer = self._ask(
-            "HEAD",
-            self._path(repository, f"manifests/{tag}"),
-            headers={"Accept": _ACCEPT},
-            want=(200, 404),
-        )
+        path = self._path(repository, f"manifests/{tag}")
+        answer = self._ask("HEAD", path, headers={"Accept": _ACCEPT}, want=(200, 404))
         if answer.status == 404:
             return None
-        return str(answer.headers.get("Docker-Content-Digest", ""))
+        filed = answer.headers.get(DIGEST_HEADER)
+        if filed:
+            return digest_in(filed, self._odd("HEAD", path))
+        found = self.document(repository, tag)  # a registry need not tell it
+        return sha256_digest(found[1]) if found else None
 
-    def put_manifest(self, repository: str, tag: str, manifest: str, media_type: str) -> None:
+    def put_manifest(
+        self, repository: str, tag: str, manifest: str | bytes, media_type: str
+    ) -> None:
         """Put a manifest under a tag.
 
         Raises:
             RegistryKindRefused: it takes no manifests of this kind at all.
             RegistryError: refused, or filed under another digest than it has.
         """
-        body = manifest.encode()
-        path = self._path(repository, f"manifests/{tag}")
-        headers = {"Content-Type": media_type}
-        answer = self._ask("PUT", path, body=body, headers=headers, want=(201, 400, 415))
+        body = manifest.encode() if isinstance(manifest, str) else manifest
+        path, headers = self._path(repository, f"manifests/{tag}"), {"Content-Type": media_type}
+        answer = self._ask("PUT", path, body, headers, want=(201, 400, 415))
+        if answer.status == 415 or (answer.status == 400 and _OF_KIND.search(answer.data)):
+            raise RegistryKindRefused(
+                f"the registry {self.address} takes no {media_type} ({repository}:{tag}, "
+                f"answered {answer.status})"
+            )
         if answer.status != 201:
-            if answer.status == 415 or _OF_KIND.search(answer.data):
-                raise RegistryKindRefused(
-                    f"the registry {self.address} takes no {media_type} ({repository}:{tag}, "
-                    f"answered {answer.status})"
-                )
-            raise self._where.refusal("PUT", path, answer.status, answer.data)
-        filed = answer.headers.get("Docker-Content-Digest", sha256_digest(body))
-        if filed != sha256_digest(body):
-            raise RegistryError(f"{self.address}/{repository}:{tag} was filed as {filed}")
+            raise self._channel.refusal("PUT", path, answer)
+        filed = answer.headers.get(DIGEST_HEADER, "")
+        if filed and digest_in(filed, self._odd("PUT", path)) != sha256_digest(body):
+            raise self._odd("PUT", path)(f"the digest of something else ({filed})")
 
     def upload_bytes(self, repository: str, data: bytes) -> str:
         """Upload a small blob unless it is there; return its digest."""
@@ -185,20 +214,29 @@ class RegistryClient:
             RegistryError: refused, stalled or gone; the upload session is deleted then.
             AirferryError: what `pieces` raised; the session is deleted then, too.
         """
+        replay = Replay(pieces)
+        for number in count():
+            try:
+                self._upload_once(repository, replay, digest)
+            except RegistryBusy as error:
+                # Refused for being asked too fast, and the pace is slowed down: the same again.
+                if not replay.helps(error) or number >= MOST_UNASKED:
+                    raise
+            else:
+                return
+
+    def _upload_once(self, repository: str, pieces: Replay, digest: Callable[[], str]) -> None:
         location = self._start_upload(repository)
         body = _Interruptible(pieces)
         try:
-            answer = self._ask(
-                "PATCH",
-                location,
-                body=body,
-                headers={"Content-Type": "application/octet-stream"},
-                want=(202,),
-            )
-            location = answer.headers["Location"]
+            with pieces.noting_refusal():
+                answer = self._ask("PATCH", location, body, _BYTES, want=(202,))
+            location = self._channel.place("PATCH", location, answer)
             if body.interruption is not None:
                 raise body.interruption
             self._finish_upload(location, digest())
+        except RegistryElsewhere:
+            raise  # nobody is there who could be told to forget it
         except BaseException:
             self.cancel_upload(location)
             raise
@@ -206,42 +244,63 @@ class RegistryClient:
     def mount(self, repository: str, digest: str, source: str) -> bool:
         """Make a blob of one repository known in another; False where the registry cannot."""
         query = f"blobs/uploads/?mount={digest}&from={self._prefix}{source}"
-        answer = self._ask("POST", self._path(repository, query), want=(201, 202))
+        path = self._path(repository, query)
+        answer = self._ask("POST", path, want=(201, 202))
         if answer.status == 201:
             return True
-        self.cancel_upload(answer.headers["Location"])
+        self.cancel_upload(self._channel.place("POST", path, answer))
         return False
 
     def copy_blob(self, repository: str, digest: str, source: str) -> None:
         """Send a blob from one repository to another, for registries that cannot mount."""
-        pieces = self.blob(source, digest)
+        pieces = self.blob(source, digest, self.blob_size(source, digest))
         first = next(pieces, b"")  # before an upload is begun: the blob may have gone
         self.upload_stream(repository, chain([first], pieces), lambda: digest)
 
     def repositories(self) -> Iterator[str]:
         """Yield the names of all repositories below the prefix."""
-        path = f"{CATALOG}?n=500"
-        while path:
-            answer = self._ask("GET", path, want=(200,))
-            for name in json.loads(answer.data)["repositories"] or []:
-                if name.startswith(self._prefix):
-                    yield name.removeprefix(self._prefix)
-            link = answer.headers.get("Link", "")
-            path = link.partition("<")[2].partition(">")[0]
+        for name in self._listed(f"{CATALOG}?n=500", "repositories"):
+            if name.startswith(self._prefix):
+                yield name.removeprefix(self._prefix)
 
     def tags(self, repository: str) -> list[str]:
         """Return the tags of a repository."""
-        answer = self._ask("GET", self._path(repository, "tags/list"), want=(200, 404))
-        if answer.status == 404:
-            return []
-        return sorted(json.loads(answer.data).get("tags") or [])
+        return sorted(set(self._listed(self._path(repository, "tags/list"), "tags")))
+
+    def _listed(self, path: str, key: str) -> Iterator[str]:
+        """Yield the names of a list that comes page by page, each page once.
+
+        Raises:
+            RegistryOddAnswer: it does not come to an end, or is no list.
+        """
+        first, seen, names = path, set[str](), set[str]()
+        idle = 0
+        while path:
+            odd = self._odd("GET", path)
+            if path in seen or len(names) > _MOST_NAMES or idle > _MOST_IDLE_PAGES:
+                raise self._odd("GET", first)("a list without end: its pages come again and again")
+            seen.add(path)
+            want = (200, 404) if key == "tags" and path == first else (200,)
+            answer = self._ask("GET", path, want=want, most_bytes=MOST_LIST_BYTES)
+            if answer.status == 404:
+                return
+            new = set(names_in(record_in(answer.data, odd), key, odd)) - names
+            yield from sorted(new)
+            names |= new
+            idle = 0 if new else idle + 1
+            path = next_page(answer.headers.get("Link", ""), path, odd)
 
     def manifest(self, repository: str, tag: str) -> Mapping[str, object]:
         """Return a manifest, parsed."""
         path = self._path(repository, f"manifests/{tag}")
-        answer = self._ask("GET", path, headers={"Accept": _ACCEPT}, want=(200,))
-        found = json.loads(answer.data)
-        return found if isinstance(found, dict) else {}
+        answer = self._ask(
+            "GET",
+            path,
+            headers={"Accept": _ACCEPT},
+            want=(200,),
+            most_bytes=MOST_MANIFEST_BYTES,
+        )
+        return record_in(answer.data, self._odd("GET", path))
 
     def document(self, repository: str, reference: str) -> tuple[str, bytes] | None:
         """Return media type and bytes of a manifest or list as they were put, or None.
@@ -254,11 +313,18 @@ class RegistryClient:
             RegistryDamaged: what comes does not have the digest that it should.
         """
         path = self._path(repository, f"manifests/{reference}")
-        answer = self._ask("GET", path, headers={"Accept": _ACCEPT}, want=(200, 404))
+        answer = self._ask(
+            "GET",
+            path,
+            headers={"Accept": _ACCEPT},
+            want=(200, 404),
+            most_bytes=MOST_MANIFEST_BYTES,
+        )
         if answer.status == 404:
             return None
-        filed = reference if ":" in reference else answer.headers.get("Docker-Content-Digest", "")
-        kind = answer.headers.get("Content-Type", "")
+        odd, told = self._odd("GET", path), answer.headers.get(DIGEST_HEADER, "")
+        filed = reference if ":" in reference else told and digest_in(told, odd)
+        kind = media_type_in(answer.headers.get("Content-Type", ""), odd)
         if kind.startswith(OLD_KIND):
             filed = ""  # signed anew each time, and filed without its signatures
         if filed.startswith("sha256:") and filed != sha256_digest(answer.data):
@@ -268,24 +334,18 @@ class RegistryClient:
             )
         return kind, answer.data
 
-    def blob(self, repository: str, digest: str) -> Iterator[bytes]:
+    def blob(self, repository: str, digest: str, size_bytes: int | None = None) -> Iterator[bytes]:
         """Yield a blob's bytes as they come; whether they have that digest is the reader's to see.
+
+        Args:
+            repository: Where it is.
+            digest: Which.
+            size_bytes: How large it is; None if nobody knows. No more than that is read.
 
         Raises:
             RegistryError: it is not there, or the registry goes away meanwhile.
         """
-        path = self._path(repository, f"blobs/{digest}")
-        answer = self._channel.send("GET", path, preload=False)
-        with self._where.translated():
-            try:
-                if answer.status != 200:
-                    raise self._where.refusal("GET", path, answer.status, answer.read())
-                while piece := answer.read(_READ_BYTES):
-                    yield piece
-            except BaseException:
-                answer.close()  # a line in the middle of an answer is of no use to others
-                raise
-            answer.release_conn()
+        return self._channel.stream(self._path(repository, f"blobs/{digest}"), size_bytes)
 
     def delete_manifest(self, repository: str, digest: str) -> None:
         """Delete a manifest, and with it every tag of the repository that stands for it.
@@ -294,12 +354,7 @@ class RegistryClient:
             RegistryError: the registry refuses; many are set up not to delete at all.
         """
         path = self._path(repository, f"manifests/{digest}")
-        answer = self._ask("DELETE", path, want=(202, 404, 405))
-        if answer.status == 405:
-            raise RegistryError(
-                f"the registry {self.address} does not delete anything ({repository})",
-                remedy="Have deletion allowed where it runs, or run it without --prune.",
-            )
+        self._ask("DELETE", path, want=(202, 404))
 
     def delete_tag(self, repository: str, tag: str) -> None:
         """Delete one tag; what it stands for keeps its other tags.
@@ -333,7 +388,7 @@ class RegistryClient:
             self.delete_manifest(repository, sha256_digest(manifest.encode()))
         except RegistryError:
             if before is not None:
-                self.put_manifest(repository, tag, before[1].decode(), before[0])
+                self.put_manifest(repository, tag, before[1], before[0])
             raise
 
     def _document_or_none(self, repository: str, tag: str) -> tuple[str, bytes] | None:
@@ -349,16 +404,19 @@ class RegistryClient:
             self._ask("DELETE", location, want=(204, 404))
 
     def _start_upload(self, repository: str) -> str:
-        answer = self._ask("POST", self._path(repository, "blobs/uploads/"), want=(202,))
-        return answer.headers["Location"]
+        path = self._path(repository, "blobs/uploads/")
+        return self._channel.place("POST", path, self._ask("POST", path, want=(202,)))
 
     def _finish_upload(self, location: str, digest: str, data: bytes = b"") -> None:
         mark = "&" if "?" in location else "?"
-        headers = {"Content-Type": "application/octet-stream"}
-        self._ask("PUT", f"{location}{mark}digest={digest}", data, headers, want=(201,))
+        self._ask("PUT", f"{location}{mark}digest={digest}", data, _BYTES, want=(201,))
 
     def _path(self, repository: str, rest: str) -> str:
         return f"/v2/{self._prefix}{repository}/{rest}"
+
+    def _odd(self, method: str, path: str) -> Odd:
+        """Return what makes the error for an answer to a request, of what is wrong with it."""
+        return partial(self._where.odd, in_words(method, path))
 
     def _ask(
         self,
@@ -368,11 +426,12 @@ class RegistryClient:
         headers: Mapping[str, str] | None = None,
         *,
         want: tuple[int, ...],
-    ) -> urllib3.BaseHTTPResponse:
+        most_bytes: int = MOST_BYTES,
+    ) -> Answer:
         once = isinstance(body, _Interruptible)
-        answer = self._channel.send(method, path, body, headers, once=once)
+        answer = self._channel.send(method, path, body, headers, most_bytes=most_bytes, once=once)
         if answer.status not in want:
-            raise self._where.refusal(method, path, answer.status, answer.data)
+            raise self._channel.refusal(method, path, answer)
         return answer
 
 
@@ -395,3 +454,53 @@ class _Interruptible:
                     yield piece[start : start + _SEND_BYTES]
         except AirferryError as error:
             self.interruption = error
+
+
+class Replay:
+    """Pieces that can be had a second time, as long as they are few.
+
+    A registry that is asked too fast refuses an upload when it has begun. A small one is sent again
+    from here; of a larger one the bundle is read again.
+
+    Args:
+        pieces: The content; comes once.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._rest = iter(pieces)
+        self._kept: list[bytes] | None = []
+        self._kept_bytes = 0
+        self._refusal: RegistryBusy | None = None
+
+    @contextmanager
+    def noting_refusal(self) -> Iterator[None]:
+        """Note whether what goes on inside is refused for being asked too fast."""
+        try:
+            yield
+        except RegistryBusy as error:
+            if error.status in TOO_FAST and error.wait_s <= LONGEST_WAIT_S:
+                self._refusal = error
+            raise
+
+    def helps(self, error: RegistryBusy) -> bool:
+        """Whether sending it again is of use: it was refused so, and all of it is there."""
+        return error is self._refusal and self._kept is not None
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._kept or ()
+        try:
+            for piece in self._rest:
+                self._keep(piece)
+                yield piece
+        except AirferryError:
+            self._kept = None
+            raise
+
+    def _keep(self, piece: bytes) -> None:
+        if self._kept is None:
+            return
+        self._kept_bytes += len(piece)
+        if self._kept_bytes > _KEPT_BYTES:
+            self._kept = None
+        else:
+            self._kept.append(piece)

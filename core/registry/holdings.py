@@ -13,6 +13,7 @@ from core.errors import RegistryError, RegistryStalled, RegistryUnreachable
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient
 from core.registry.one_pass import STAGE
+from core.registry.shapes import is_digest, is_size
 
 MAX_CONFIG_BYTES = 4 << 20
 UNKNOWN = "unknown/unknown"
@@ -137,9 +138,9 @@ def _children(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     listed = document.get("manifests")
     for entry in listed if isinstance(listed, list) else ():
         match entry:
-            case {"digest": str(digest), "platform": dict(platform)}:
+            case {"digest": str(digest), "platform": dict(platform)} if is_digest(digest):
                 yield digest, platform_name(platform)
-            case {"digest": str(digest)}:
+            case {"digest": str(digest)} if is_digest(digest):
                 yield digest, UNKNOWN
 
 
@@ -148,22 +149,23 @@ def _blobs(document: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     layers = document.get("layers")
     for entry in [document.get("config"), *(layers if isinstance(layers, list) else ())]:
         match entry:
-            case {"digest": str(digest), "size": int(size)}:
+            case {"digest": str(digest), "size": int(size)} if is_digest(digest) and is_size(size):
                 yield digest, size
 
 
 def _config_digest(document: Mapping[str, Any]) -> str:
     match document.get("config"):
-        case {"digest": str(digest)}:
+        case {"digest": str(digest)} if is_digest(digest):
             return digest
     return ""
 
 
 def _platform(client: RegistryClient, repository: str, config: str) -> str:
     """Return what an image is for, which its config says."""
-    if not config or (client.blob_size(repository, config) or 0) > MAX_CONFIG_BYTES:
+    size = client.blob_size(repository, config) if config else None
+    if size is None or size > MAX_CONFIG_BYTES:
         return UNKNOWN
-    document = _parsed(b"".join(client.blob(repository, config)))
+    document = _parsed(b"".join(client.blob(repository, config, size)))
     return platform_name(document) if document else UNKNOWN
 
 

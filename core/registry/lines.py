@@ -18,6 +18,9 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
+from core.errors import Cancelled
+from core.registry.bounded import BoundedResponse
+
 CANCEL_PATIENCE_S = 0.8
 _POLL_S = 0.1
 
@@ -28,6 +31,18 @@ class Lines:
     def __init__(self) -> None:
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._stops: list[threading.Event] = []
+
+    def go_on(self) -> None:
+        """Raise where what goes on is to end.
+
+        Raises:
+            Cancelled: so it is.
+        """
+        with self._lock:
+            is_over = any(stop.is_set() for stop in self._stops)
+        if is_over:
+            raise Cancelled("the run was ended")
 
     def note(self, line: socket.socket) -> None:
         """Keep an eye on a socket as long as it is used."""
@@ -50,9 +65,13 @@ class Lines:
 
         watcher = threading.Thread(target=watch, name="registry-watch", daemon=True)
         watcher.start()
+        with self._lock:
+            self._stops.append(stop)
         try:
             yield
         finally:
+            with self._lock:
+                self._stops.remove(stop)
             over.set()
             watcher.join()
 
@@ -85,6 +104,7 @@ class _Watched(HTTPConnection):
     """A connection that is noted, and whose answer may take as long as bytes still move."""
 
     lines: ClassVar[Lines]
+    response_class = BoundedResponse
 
     def connect(self) -> None:
         super().connect()
@@ -97,6 +117,8 @@ class _Watched(HTTPConnection):
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise NewConnectionError(self, f"{self.host}: {error.strerror}") from error
+        except UnicodeError as error:
+            raise NewConnectionError(self, f"{self.host}: no name of a machine") from error
         for family, kind, protocol, _, address in found:
             line = socket.socket(family, kind, protocol)
             self.lines.note(line)

@@ -303,8 +303,7 @@ class Restore:
             for name in by_repository[repository]:
                 self._go_on()
                 document = self.content.documents[digest_of(name)]
-                text = document.data.decode()
-                self._client.put_manifest(*name, text, document.media_type)
+                self._client.put_manifest(*name, document.data, document.media_type)
 
         by_repository: dict[str, list[Name]] = {}
         for name in names:

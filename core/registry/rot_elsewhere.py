@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from core.errors import RegistryBusy, RegistryDamaged
+from core.errors import RegistryBusy, RegistryDamaged, RegistryOddAnswer
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient
 from core.registry.holdings import names_in
@@ -118,13 +118,16 @@ class ScanElsewhere:
 
         def read(digest: str) -> None:
             nonlocal done
-            found = hashlib.sha256()
-            for piece in self._client.blob(homes[digest], digest):
-                self._go_on()
-                found.update(piece)
-                with self._lock:
-                    done += len(piece)
-                    told(done, total)
+            found, home = hashlib.sha256(), homes[digest]
+            try:
+                for piece in self._client.blob(home, digest, sizes[home, digest]):
+                    self._go_on()
+                    found.update(piece)
+                    with self._lock:
+                        done += len(piece)
+                        told(done, total)
+            except RegistryOddAnswer:  # more of it than there is, or a page instead
+                self._damaged.add(digest)
             if f"sha256:{found.hexdigest()}" != digest:
                 self._damaged.add(digest)
 

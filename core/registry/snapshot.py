@@ -7,6 +7,7 @@ more, whatever is pushed meanwhile. The same is read out of a registry and out o
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from core.errors import BundleCorrupt, Cancelled, RegistryBusy, RegistryDamaged,
 from core.registry.asked import Name, asked
 from core.registry.client import OLD_KIND, RegistryClient
 from core.registry.holdings import repositories_in
+from core.registry.shapes import is_size
 
 MAX_DEPTH = 16
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 STUMBLED = 500
 _READS, _READ_AGAIN_S = 3, 0.2
 Descriptor = Mapping[str, Any]
@@ -46,7 +49,7 @@ class Document:
     @cached_property
     def _parsed(self) -> Mapping[str, Any]:
         try:
-            found = json.loads(self.data)
+            found = json.loads(self.data.decode("utf-8"))
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
@@ -61,7 +64,7 @@ class Document:
     @cached_property
     def children(self) -> dict[str, str]:
         """Digest and media type of each manifest that a list names."""
-        return {d["digest"]: d.get("mediaType", "") for d in self.listed}
+        return {d["digest"]: str(d.get("mediaType", "")) for d in self.listed}
 
     @property
     def config(self) -> str:
@@ -105,8 +108,8 @@ class Document:
 
 def _is_sound(descriptor: object) -> bool:
     match descriptor:
-        case {"digest": str(digest), "size": int(size)}:
-            return size >= 0 and digest.startswith("sha256:") and len(digest) == 71
+        case {"digest": str(digest), "size": size}:
+            return is_size(size) and bool(_DIGEST.fullmatch(digest))
     return False
 
 
@@ -236,10 +239,20 @@ def _document(client: RegistryClient, name: Name, stop: threading.Event) -> Docu
                 raise _damaged(client, *name, "cannot be read") from error
             continue
         if found:
-            return Document(*found)
+            return _sound(client, name, Document(*found))
         if _is_digest(name[1]) or name[1] not in client.tags(name[0]):
             return None
     raise _damaged(client, *name, "is not there any more")
+
+
+def _sound(client: RegistryClient, name: Name, document: Document) -> Document:
+    """Return a manifest that can be followed to all that it names."""
+    if not document.media_type.startswith(OLD_KIND):
+        try:
+            _ = document.children, document.blobs, document.foreign
+        except BundleCorrupt as error:
+            raise _damaged(client, *name, f"is none: {error.what}") from error
+    return document
 
 
 def _without_gaps(

@@ -36,6 +36,8 @@ from core.telling import NOTED, Particular
 from core.threads import in_thread
 from core.words import count
 
+LEAVE_OUT = "Or import what is whole of the bundles: --keep-going (d on Review)."
+
 
 class BundleStep(Step):
     """A step about one bundle, which does not hold up those about others.
@@ -53,11 +55,13 @@ class BundleStep(Step):
         self._work = work
         self._file = file
 
-    def _require_usable(self, known: Bundle | None) -> None:
+    def _require_usable(self, known: Bundle | None, *, was_read: bool) -> None:
         """Refuse a bundle that cannot be imported as a whole, where that is wanted.
 
-        What was found wrong by an earlier run is looked for again by an import: the stick may have
-        been read badly.
+        Args:
+            known: What is known of it.
+            was_read: By this run. What an earlier one found wrong is looked for again: the stick
+                may have been read badly.
 
         Raises:
             BundleError: it has faults, or is refused names.
@@ -65,7 +69,7 @@ class BundleStep(Step):
         work = self._work
         if known is None or work.options.keep_going:
             return
-        if known.faults and work.dry:
+        if known.faults and was_read:
             raise together(self._file.name, [fault.error for fault in known.faults])
         clashes = work.clashes(self._file)
         if clashes:
@@ -95,18 +99,20 @@ class BundleImport(BundleStep):
     async def check(self, tell: Teller) -> Missing | None:
         file, work = self._file, self._work
         tell.say(f"asking the registry about {file.name}")
-        if work.dry and not file.is_pipe:
+        if work.dry and (not file.is_pipe or file in work.unopened):
             await work.bundle(file, tell.say)
         known = work.known(file)
-        self._require_usable(known)
+        self._require_usable(known, was_read=work.dry)
         if work.dry or self._given_up:
             self._tell_of(tell)
-        if self._given_up:
+        if self._given_up or (work.dry and known and known.faults and not known.images):
             tell.found("nothing of it can be used")
             return None
         if known is None or not self._is_imported(known):
             images = f", {count(len(known.images), 'image')}" if known else ""
-            return Missing(f"{file.name} is not imported yet{images}", file.size_bytes)
+            left = work.left_out_of(file) if work.dry else []
+            but = f", {len(left)} left out" if left else ""
+            return Missing(f"{file.name} is not imported yet{images}{but}", file.size_bytes)
         bundle = work.known_bundles()[file]
         images = count(len(bundle.images), "image")
         try:
@@ -122,9 +128,9 @@ class BundleImport(BundleStep):
             size = sum(lack.size_bytes for lack in lacks)
             parts = count(len(lacks), "part")
             return Missing(f"{file.name}: {parts} not in the registry", size)
-        left = self._tell_of(tell)
+        number = self._tell_of(tell)
         along = f", {counted(bundle.carried)}" if counted(bundle.carried) else ""
-        tell.found(f"{images}{along}{self._outcome}{f'; {left} left out' if left else ''}")
+        tell.found(f"{images}{along}{self._outcome}{f'; {number} left out' if number else ''}")
         return None
 
     def _is_imported(self, known: Bundle) -> bool:
@@ -142,7 +148,6 @@ class BundleImport(BundleStep):
             work.keep(file, known)  # it may have got a name
             tell.bytes(file.size_bytes, file.size_bytes)
         else:
-            self._require_room()
             tell.say(f"reading {file.name}")
             if not await self._read(tell):
                 return
@@ -157,11 +162,14 @@ class BundleImport(BundleStep):
         """
         file, work = self._file, self._work
         try:
+            if file in work.unopened:
+                raise work.unopened[file]
+            self._require_room()
             done = await in_thread(lambda: self._ingest(tell), work.stop)
         except BundleError as error:
             work.refuse(file, [error])
             if not work.options.keep_going:
-                raise
+                raise together(file.name, [error]) from error
             self._given_up = True
             return False
         if done.problems and not work.options.keep_going:
@@ -177,7 +185,7 @@ class BundleImport(BundleStep):
             done.bundle = done.bundle.keeping_registry(before.keeps_registry)
         faults = tuple(map(Fault.of, done.problems))
         work.keep(file, replace(done.bundle, imported=False, faults=faults))
-        self._require_usable(work.known(file))
+        self._require_usable(work.known(file), was_read=True)
         work.keep(file, replace(done.bundle, imported=True, faults=faults))
         return True
 
@@ -277,7 +285,7 @@ class BundleRead(BundleStep):
         is_read = known is not None and (self._was_read or work.dry or not known.faults)
         if known is None or not is_read:
             return Missing(f"{file.name} was never read", file.size_bytes)
-        self._require_usable(known)
+        self._require_usable(known, was_read=True)
         self._tell_of(tell)
         return None
 
@@ -348,14 +356,16 @@ def _no_room(what: str) -> DuDiskFull:
 
 
 def together(name: str, errors: Sequence[BundleError]) -> BundleError:
-    """Return one error that tells all that is wrong with a bundle.
+    """Return one error that tells all that is wrong with a bundle, and how to go on without that.
 
     Args:
         name: The bundle's, which stands before each.
         errors: At least one; the first one's kind counts.
     """
+    of_its_own = [error for error in errors if type(error) is not BundleError]
+    remedies = [*(error.remedy for error in errors), *([LEAVE_OUT] if of_its_own else [])]
+    remedy = " ".join(dict.fromkeys(remedies))
     if len(errors) == 1:
-        return errors[0]
+        return type(errors[0])(errors[0].what, remedy=remedy, details=errors[0].details)
     told = "; ".join(error.what.removeprefix(f"{name}: ") for error in errors)
-    remedies = dict.fromkeys(error.remedy for error in errors)
-    return type(errors[0])(f"{name}: {len(errors)} faults: {told}", remedy=" ".join(remedies))
+    return type(errors[0])(f"{name}: {len(errors)} faults: {told}", remedy=remedy)

@@ -78,7 +78,8 @@ class DuPreflight(DuStep, VerifyStep):
         work = self._work
         if work.config.mode is Mode.CUSTOM:
             return
-        fresh = [f for f in work.files if not ((known := work.known(f)) and known.imported)]
+        readable = [file for file in work.files if file not in work.unopened]
+        fresh = [f for f in readable if not ((known := work.known(f)) and known.imported)]
         needed = sum(registry_bytes(file) for file in fresh)
         directory = work.config.registry_dir
         free = shutil.disk_usage(nearest_directory(directory)).free

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from core.errors import HostForwardingForbidden
 from core.hosts.docker_login import PATH, give_login, has_login
 from core.hosts.site_registry import Server, ask_registry_from, ask_server_from
-from core.registry.challenge import challenges_in
+from core.registry.challenge import challenges_in, scheme_of
 from core.steps.base import Missing, Teller, VerifyStep
 from core.steps.targets import HostStep
 
@@ -39,9 +39,9 @@ class RegistryFromHost(HostStep, VerifyStep):
 
     async def _ask_token_server(self, realm: str) -> None:
         """Ask what a challenge names as its realm, if that is a server of its own."""
-        where = urlsplit(realm)
-        if where.scheme not in ("http", "https") or not where.hostname:
+        if scheme_of(realm) not in ("http", "https"):
             return
+        where = urlsplit(realm)
         what = f"the token server of the registry {self._work.registry.address},"
         ca, tls = self._work.config.registry_ca, where.scheme == "https"
         server = Server(where.netloc.rpartition("@")[2], ca, tls, what)

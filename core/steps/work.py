@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,15 +20,12 @@ from core.bundle import (
     Fault,
     LayerIndex,
     Names,
-    Problems,
     Reference,
     list_bundle,
     names_of,
-    sums_key,
-    verify_bundle,
 )
 from core.config import Config, HostConfig, Mode, Warm
-from core.errors import BundleError, Cancelled, NameCollision
+from core.errors import BundleError, Cancelled
 from core.hosts.connection import HostLink, Links
 from core.hosts.facts import Facts
 from core.hosts.trust import trust_of
@@ -42,7 +39,8 @@ from core.registry import (
     registry_client,
 )
 from core.secrets import NO_SECRETS, RegistryLogin, Secrets
-from core.telling import LEFT_OUT, Particular, size
+from core.steps.looking import examine, left_out_of, was_whole
+from core.telling import Particular
 from core.threads import in_thread
 
 CONNECTS_AT_ONCE = 8
@@ -82,6 +80,7 @@ class Work:
         accept_new_keys: Host keys never seen before are accepted and noted.
         compared_keys: Fingerprints of host keys that are accepted, beside those of the config.
         options: How it deals with bundles.
+        unopened: Those of `files` that cannot even be opened, and why.
         secrets: What was typed to log in to the hosts.
         saving: How the registry is backed up or restored; then `files` are backups.
         generations: How many generations of bundles stay in the registry.
@@ -97,6 +96,7 @@ class Work:
     accept_new_keys: bool = False
     compared_keys: tuple[str, ...] = ()
     options: ImportOptions = field(default_factory=ImportOptions)
+    unopened: Mapping[BundleFile, BundleError] = field(default_factory=dict)
     secrets: Secrets = NO_SECRETS
     saving: Saving = field(default_factory=Saving)
     generations: int = 0
@@ -116,6 +116,9 @@ class Work:
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
         self._read: set[BundleFile] = set()
+        for file, error in self.unopened.items():
+            self._read.add(file)
+            self.refuse(file, [error])
         trust = trust_of(
             self.config.ssh,
             self.config.state_dir,
@@ -241,7 +244,8 @@ class Work:
             noted = tuple(map(Fault.of, faults))
             known = Bundle(file.name, file.size_bytes, (), imported=False, faults=noted)
             # A stick that was pulled is no property of the bundle.
-            if all(type(fault) is not BundleError for fault in faults):
+            lasts = all(type(fault) is not BundleError for fault in faults)
+            if lasts and file not in self.unopened:
                 self.catalogue.keep(file, known)
             self._known[file] = known
         return known
@@ -267,13 +271,14 @@ class Work:
             return await in_thread(lambda: self._looked_into(file, say, whole=whole), self.stop)
 
     def _looked_into(self, file: BundleFile, say: Callable[[str], None], *, whole: bool) -> Bundle:
+        known = self.known(file)
         try:
-            if not whole:
-                found = list_bundle(file, self.go_on_when_resumed)
-            elif (known := self._examined(file)) is not None:
+            if known is not None and was_whole(file, known):
                 return known
+            if whole:
+                found = examine(file, self.go_on_when_resumed, say)
             else:
-                found = self._examine(file, say)
+                found = list_bundle(file, self.go_on_when_resumed)
             # An import may have come to its end meanwhile, and it knows more.
             known = self.known(file)
             return known if known and known.imported else self.keep(file, found)
@@ -281,23 +286,6 @@ class Work:
             return self.refuse(file, [error])
         finally:
             self._read.add(file)
-
-    def _examined(self, file: BundleFile) -> Bundle | None:
-        """Return what is known of a bundle that was found right, with the same checksums."""
-        known = self.known(file)
-        if known and not known.faults and known.examined and known.examined == sums_key(file):
-            return known
-        return None
-
-    def _examine(self, file: BundleFile, say: Callable[[str], None]) -> Bundle:
-        problems, key = Problems(keep_going=True), sums_key(file)
-
-        def told(done: int) -> None:
-            say(f"reading {file.name}: {size(done)} of {size(file.size_bytes)}")
-
-        found = verify_bundle(file, self.go_on_when_resumed, told, problems)
-        faults = tuple(map(Fault.of, problems.found))
-        return replace(found, faults=faults, examined="" if faults else key)
 
     async def bundles(self) -> list[Bundle]:
         """Return the bundles of this run that can be used, each name with one of them only."""
@@ -319,8 +307,12 @@ class Work:
         return {
             file: bundle
             for file, bundle, clashes in zip(files, names.bundles, names.clashes, strict=True)
-            if self.options.keep_going or not clashes
+            if self._in_part(bundle) or not clashes
         }
+
+    def _in_part(self, bundle: Bundle) -> bool:
+        """Whether a part of a bundle will do: that is asked for, or was when it was imported."""
+        return self.options.keep_going or bundle.imported
 
     def clashes(self, file: BundleFile) -> tuple[Clash, ...]:
         """Return the names that a bundle is refused, as far as the others are known."""
@@ -337,7 +329,7 @@ class Work:
         usable = {
             file: bundle
             for file, bundle in known.items()
-            if self.options.keep_going or bundle.imported or not bundle.faults
+            if self._in_part(bundle) or not bundle.faults
         }
 
         def since(file: BundleFile) -> float:
@@ -350,7 +342,7 @@ class Work:
             [usable[file] for file in files],
             self._name_on_site,
             later_wins=later_wins,
-            in_part=self.options.keep_going,
+            in_part=self._in_part,
         )
 
     def left_out(self) -> list[Particular]:
@@ -359,13 +351,7 @@ class Work:
 
     def left_out_of(self, file: BundleFile) -> list[Particular]:
         """Return what is left out of one bundle."""
-        known = self.known(file)
-        faults = [f"{fault.what} [{fault.code}]" for fault in (known.faults if known else ())]
-        names = [f"{clash.what} [{NameCollision.code}]" for clash in self.clashes(file)]
-        return [
-            Particular(LEFT_OUT, file.name, note=words.removeprefix(f"{file.name}: "))
-            for words in (*faults, *names)
-        ]
+        return left_out_of(file, self.known(file), self.clashes(file))
 
     def _name_on_site(self, reference: Reference) -> str:
         if self.config.mode is Mode.NONE and self.loads:

@@ -1,1 +1,1 @@
-"""Fuzzing of the readers: bundles damaged at random, compared with another reader."""
+"""Fuzzing: bundles damaged at random, compared with another reader; registries that answer so."""

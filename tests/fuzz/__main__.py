@@ -1,9 +1,11 @@
-"""`make fuzz`: damaged bundles must be read as they are, or refused in words, in bounded room.
+"""`make fuzz`: damaged bundles and odd registries are read as they are, or refused in words.
 
 Every case comes from a number; a failure prints it, keeps the file, and is made again with
 `python -m tests.fuzz --case NUMBER`. What counts as a failure: an error that is none of ours, a
 reader that takes too long or too much memory, and an image said to be whole of which another reader
 does not find every part.
+
+Half of the time goes to registries that answer at random (`--only answers`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 
 from core.bundle import Bundle, bundle_file, list_bundle, verify_bundle
 from core.errors import BundleError
+from tests.fuzz import answers
 from tests.fuzz.damage import ALL, BLOCK
 from tests.fuzz.seeds import COMPRESSIONS, LAYOUTS, unpacked
 
@@ -36,26 +39,29 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--start", type=int, default=0, help="number of the first case")
     parser.add_argument("--case", type=int, help="run this case only")
+    parser.add_argument("--only", choices=KINDS, help="bundles or answers only")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     signal.signal(signal.SIGALRM, _too_long)
+    kinds = [options.only] if options.only else list(KINDS)
     if options.case is not None:
-        return 0 if run_case(options.case) else 1
-    return _run_for(options.seconds, options.start)
+        return max(not KINDS[kind](options.case) for kind in kinds)
+    each_s = options.seconds / len(kinds)
+    return max(_run_for(kind, each_s, options.start) for kind in kinds)
 
 
-def _run_for(seconds: float, start: int) -> int:
+def _run_for(kind: str, seconds: float, start: int) -> int:
     end, number, failed = time.monotonic() + seconds, start, 0
     counts = {"read": 0, "refused": 0}
     while time.monotonic() < end:
-        outcome = run_case(number)
+        outcome = KINDS[kind](number)
         if outcome:
             counts[outcome] += 1
         failed += not outcome
         number += 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     print(
-        f"cases {start} to {number - 1}: {counts['read']} read, {counts['refused']} refused in "
+        f"{kind} {start} to {number - 1}: {counts['read']} read, {counts['refused']} refused in "
         f"words, {failed} failed; peak {peak / 1e6:.0f} MB"
     )
     if peak > MEMORY_LIMIT_BYTES:
@@ -94,6 +100,21 @@ def run_case(number: int) -> str:
         finally:
             signal.alarm(0)
     return outcome
+
+
+def run_answers(number: int) -> str:
+    """Do the same with a registry that answers at random."""
+    signal.alarm(CASE_LIMIT_S)
+    try:
+        return answers.run_case(number)
+    except Exception:  # noqa: BLE001 - any error that is none of ours is what is looked for
+        print(
+            f"case {number} of answers failed: python -m tests.fuzz --only answers --case {number}"
+        )
+        traceback.print_exc()
+        return ""
+    finally:
+        signal.alarm(0)
 
 
 def _read(path: Path, data: bytes) -> str:
@@ -149,6 +170,8 @@ def _digest(content: bytes) -> str:
 def _too_long(_number: int, _frame: object) -> None:
     raise AssertionError(f"took more than {CASE_LIMIT_S} s")
 
+
+KINDS: dict[str, Callable[[int], str]] = {"bundles": run_case, "answers": run_answers}
 
 if __name__ == "__main__":
     sys.exit(main())

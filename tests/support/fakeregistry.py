@@ -7,6 +7,7 @@ Everything that the real docker-registry can show is tested with that one.
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -137,7 +138,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif "/manifests/" in where.path:
             self._serve_manifest(where.path, body)
         elif where.path == "/v2/":
-            self._answer(200)
+            self._answer(200, b"{}")
+        elif where.path == "/v2/_catalog":
+            self._list("repositories", set(self.registry.repositories) | self._tagged())
+        elif where.path.endswith("/tags/list"):
+            self._list("tags", self._tags(where.path.removesuffix("tags/list")))
         else:
             self._answer(404)
 
@@ -168,7 +173,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve_manifest(self, path: str, body: bytes) -> None:
         manifests = self.registry.manifests
-        if self.command == "PUT":
+        if self.command == "DELETE":
+            gone = manifests.pop(path, None)
+            for other in [other for other, held in manifests.items() if held == gone]:
+                del manifests[other]
+            self._answer(202 if gone else 404)
+        elif self.command == "PUT":
             kind = str(self.headers.get("Content-Type"))
             base = path.rpartition("/")[0]
             manifests[path] = manifests[f"{base}/{digest_of(body)}"] = (kind, body)
@@ -178,6 +188,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, found, **{"Content-Type": kind, DIGEST_HEADER: digest_of(found)})
         else:
             self._answer(404)
+
+    def _tagged(self) -> set[str]:
+        return {path[4:].partition("/manifests/")[0] for path in self.registry.manifests}
+
+    def _tags(self, base: str) -> set[str]:
+        found = (path.removeprefix(f"{base}manifests/") for path in self.registry.manifests)
+        return {name for name in found if ":" not in name and "/" not in name}
+
+    def _list(self, key: str, names: set[str]) -> None:
+        body = json.dumps({key: sorted(names)}).encode()
+        self._answer(200, body, **{"Content-Type": "application/json"})
 
     def _location(self, repository: str, session: str) -> str:
         return f"/v2/{repository}/blobs/uploads/{session}?_state=x"

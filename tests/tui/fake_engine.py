@@ -16,6 +16,7 @@ from core.engine.journal import Journal, JournalReader, LogLine, RunRow, State, 
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from core.secrets import NO_SECRETS, Secrets
+from core.telling import PARTICULAR, Particular, particulars_text
 
 Script = Callable[[RunRequest, Config], list[TaskRow]]
 FACTS = "Debian GNU/Linux 12 (bookworm), no Docker, 23 GiB"
@@ -37,6 +38,7 @@ class FakeEngine:
         self.log: list[LogLine] = []
         self.cancelled: list[int] = []
         self.again: list[str] = []
+        self.left_out: list[Particular] = []
 
     def start(self, request: RunRequest, secrets: Secrets = NO_SECRETS) -> int:
         if self.refusal:
@@ -50,8 +52,14 @@ class FakeEngine:
         run = journal.begin(request.kind, config.mode, str(config.path), options, os.getpid())
         journal.add_tasks(run, [TaskRow(t.target, t.step, t.title) for t in tasks])
         if request.kind not in self.holds:
-            journal.save(run, tasks, self.log)
-            journal.end(run, ended(tasks), "")
+            left = (
+                [line(particulars_text(self.left_out), "du", PARTICULAR)] if self.left_out else []
+            )
+            journal.save(run, tasks, [*self.log, *left])
+            state = ended(tasks)
+            in_part = state is State.DONE and left
+            message = f"{len(self.left_out)} left out" if in_part else ""
+            journal.end(run, State.PARTIAL if in_part else state, message)
         journal.close()
         return run
 

@@ -17,7 +17,7 @@ from core.engine.export import export_report
 from core.engine.journal import State
 from core.engine.report import particulars_of
 from core.engine.request import UPKEEP, RunKind
-from core.telling import PARTICULAR
+from core.telling import LEFT_OUT, NOTED, PARTICULAR
 from tui.again import retry_of, what_again
 from tui.logins import asking_hosts
 from tui.screens.cluster import ClusterScreen
@@ -81,11 +81,11 @@ class DoneScreen(SavingScreen[str]):
         yield ChoiceBar("", choices, id="next")
 
     def _particulars(self) -> list[Text]:
-        """Return what a look after the registry found, one by one."""
+        """Return what was found one by one: in the registry, or of bundles left out or to note."""
         run = self._snapshot.run
-        if RunKind(run.kind) not in UPKEEP:
-            return []
         found = particulars_of(self.site.reader.log(run.id, level=PARTICULAR))
+        if RunKind(run.kind) not in UPKEEP:
+            found = [one for one in found if one.what in (LEFT_OUT, NOTED)]
         if run.kind == RunKind.REPAIR and self._snapshot.state is State.DONE:
             found = [replace(one, what="mended") for one in found]
         lines = particular_lines(found)

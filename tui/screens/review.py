@@ -24,7 +24,7 @@ from tui.changing import change_lines, leaves_registry, option_line
 from tui.costview import Cost, cost_of
 from tui.follow import follow
 from tui.logins import asking_hosts
-from tui.planview import nothing_to_do, plan_lines
+from tui.planview import has_bad_bundle, keep_going_lines, nothing_to_do, plan_lines
 from tui.screens.base import HouseScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.plan_table import PlanTableScreen
@@ -49,13 +49,15 @@ class ReviewScreen(HouseScreen[None]):
     HELP: ClassVar[str] = (
         "A dry run asks this machine and every host what is missing. Only Yes starts the work. "
         "It can be cancelled at any time, and started again: what is done is not done twice. "
-        "Where a host asks for a password, w types it, and the dry run is asked again."
+        "Where a host asks for a password, w types it, and the dry run is asked again. "
+        "Where a bundle is not whole, d leaves out what is bad of it and imports the rest."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "ask", "ask again", key_display="r"),
         Binding("l", "details", "host by host", key_display="l"),
         PASSWORDS,
         Binding("o", "option", "remove content", key_display="o"),
+        Binding("d", "keep_going", "leave out bad", key_display="d"),
         Binding("tab", "app.focus_next", "to the answers", key_display="Tab", show=False),
     ]
 
@@ -106,6 +108,8 @@ class ReviewScreen(HouseScreen[None]):
             return bool(self._asking())
         if action == "option":
             return self._changes and leaves_registry(self._tasks())
+        if action == "keep_going":
+            return self._may_keep_going()
         return not (action == "details" and self._snapshot is None)
 
     @property
@@ -129,6 +133,16 @@ class ReviewScreen(HouseScreen[None]):
         """Have the registry's content removed as well, or not; and look again."""
         removes = not self._request.remove_registry
         self._request = replace(self._request, remove_registry=removes)
+        self.action_ask()
+
+    def _may_keep_going(self) -> bool:
+        """Whether there is something wrong with a bundle, or it was chosen to leave that out."""
+        imports = self._request.kind in (RunKind.INSTALL, RunKind.IMPORT, RunKind.RECONFIGURE)
+        return imports and (self._request.keep_going or has_bad_bundle(self._tasks()))
+
+    def action_keep_going(self) -> None:
+        """Leave out what is wrong with bundles, or not; and look again."""
+        self._request = replace(self._request, keep_going=not self._request.keep_going)
         self.action_ask()
 
     def action_ask(self) -> None:
@@ -169,6 +183,8 @@ class ReviewScreen(HouseScreen[None]):
             with_hosts=self._request.kind is RunKind.INSTALL,
             changes=self._change_lines(message) if self._changes else None,
         )
+        if self._may_keep_going():
+            lines += keep_going_lines(keeps_going=self._request.keep_going)
         told = particular_lines(particulars_of(message.particulars))
         lines += [Text(), *told] if told else []
         self.query_one("#plan", LineList).show([Row("", line) for line in lines])
@@ -183,7 +199,7 @@ class ReviewScreen(HouseScreen[None]):
     def _offer(self, snapshot: Snapshot) -> None:
         bar = self.query_one("#start", ChoiceBar)
         answers = [("no", "No"), ("yes", "Yes")]
-        if snapshot.state not in (State.DONE, State.FAILED):
+        if not snapshot.state.went_well and snapshot.state is not State.FAILED:
             self._headline(f"The dry run was {snapshot.state}: press r to ask again.")
         elif not any(task.state in ENDED_WELL for task in snapshot.tasks):
             self._headline("Nothing can be done as things are.")

@@ -7,8 +7,8 @@ from pathlib import Path
 from core.config import Config
 from core.engine.journal import State, TaskRow
 from core.engine.request import RunKind, RunRequest
-from core.errors import HostUnreachable
-from core.telling import CONTAINERS_STOP, room_fact
+from core.errors import BundleTruncated, HostUnreachable
+from core.telling import CONTAINERS_STOP, LEFT_OUT, Particular, room_fact
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, line, task, well
 from tui.planview import plan_lines
@@ -92,3 +92,41 @@ def test_that_other_hosts_go_on_is_said_of_hosts_only() -> None:
         for row in (here, there)
     ]
     assert [False, True] == said
+
+
+def bad_bundle(request: RunRequest, config: Config) -> list[TaskRow]:
+    """Return runs of which a bundle is cut, and nothing of it is taken unless that is asked for."""
+    rows = well(request, config)
+    if not request.keep_going:
+        rows.append(failed("du", "bundle.import:cut.tar", BundleTruncated("cut.tar: ends early")))
+        rows.append(failed("du", "bundle.import:odd.tar", BundleTruncated("odd.tar: no more")))
+    return rows
+
+
+async def test_what_is_bad_of_bundles_can_be_left_out(config: Path) -> None:
+    """Every bad bundle is told, and how the run ended says so."""
+    engine = FakeEngine(bad_bundle)
+    async with opened(config, engine, size=(80, 40)) as driver:
+        await walk_to(driver, "Review")
+        await driver.sees("cut.tar: ends early", "odd.tar: no more", "d: leave out what is bad")
+        engine.left_out = [
+            Particular(LEFT_OUT, name, note="ends early [E-BUNDLE-CUT]")
+            for name in ("cut.tar", "odd.tar")
+        ]
+        await driver.press("d")
+        await driver.sees("is left out, the rest imported. d: not so", "x left out", "odd.tar")
+        assert engine.requests[-1].keep_going
+        await driver.sees("Start?")
+        await driver.press("right", "enter")
+        await driver.sees("All hosts are ready.  Of the bundles 2 left out.", "x left out")
+        await driver.sees("but for what was left out", "cut.tar  (ends early [E-BUNDLE-CUT])")
+    assert (RunKind.INSTALL, True) == (engine.requests[-1].kind, engine.requests[-1].keep_going)
+
+
+async def test_where_every_bundle_is_whole_nothing_is_offered(config: Path) -> None:
+    engine = FakeEngine()
+    async with opened(config, engine) as driver:
+        await walk_to(driver, "Review")
+        await driver.press("d")
+        assert "leave out what is bad" not in driver.text
+    assert not any(request.keep_going for request in engine.requests)

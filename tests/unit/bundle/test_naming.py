@@ -166,7 +166,7 @@ def test_further_platforms_of_one_image_are_the_same_claim(other: tuple[str, ...
 def settled(*bundles: Bundle, in_part: bool) -> tuple[list[list[str]], list[list[str]]]:
     """Return the names that each bundle gets, and those that it is refused."""
     found = names_of(
-        bundles, lambda name: name.at("localhost:5001"), later_wins=False, in_part=in_part
+        bundles, lambda name: name.at("localhost:5001"), later_wins=False, in_part=lambda _: in_part
     )
     refused = [[str(clash.reference) for clash in clashes] for clashes in found.clashes]
     return names_in(found.bundles), refused

@@ -10,10 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import WantedImage, bundle_file, list_bundle, verify_bundle, write_docker_archive
+from core.bundle import (
+    Problems,
+    WantedImage,
+    bundle_file,
+    list_bundle,
+    verify_bundle,
+    write_docker_archive,
+)
 from core.errors import BundleCorrupt, BundleError, Cancelled
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
-from tests.support.layouts import crane_entries, docker25_entries, podman_entries, tar_bytes
+from tests.support.layouts import (
+    crane_entries,
+    docker25_entries,
+    entries_of,
+    podman_entries,
+    tar_bytes,
+)
 from tests.support.oci import GZIP, ZSTD, zstd_packed
 from tests.support.platforms import layout_of
 
@@ -117,3 +130,23 @@ def test_it_ends_when_it_is_told_to(tmp_path: Path) -> None:
             scratch=tmp_path,
             go_on=stopped,
         )
+
+
+def test_of_a_cut_bundle_what_stands_before_the_cut_can_be_loaded(tmp_path: Path) -> None:
+    """With `--keep-going` that was found whole; the other image is not wanted."""
+    third = ImageSpec(["a/three:1"], [layer_tar(4, 9000)])
+    entries = entries_of(docker_archive([ONE, third]))
+    data = tar_bytes(sorted(entries, key=lambda entry: not entry.name.endswith(".json")))
+    path = tmp_path / "b.tar"
+    path.write_bytes(data[: data.index(third.layers[0][:600]) + 5000])
+    problems = Problems(keep_going=True)
+    (image,) = verify_bundle(bundle_file(path), problems=problems).images
+    assert ONE.image_id == image.image_id
+
+    pieces: list[bytes] = []
+    wanted = [WantedImage(image, ("x:1",))]
+    write_docker_archive(bundle_file(path), wanted, pieces.append, scratch=tmp_path)
+
+    copy = tmp_path / "copy.tar"
+    copy.write_bytes(b"".join(pieces))
+    assert [ONE.image_id] == [i.image_id for i in verify_bundle(bundle_file(copy)).images]

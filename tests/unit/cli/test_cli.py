@@ -131,6 +131,11 @@ def test_nothing_to_look_at(command: str, config: str, capsys: Output) -> None:
         (["import", "--name", "a:1"], {"kind": RunKind.IMPORT, "name": "a:1"}),
         (["import", "--later-wins"], {"kind": RunKind.IMPORT, "later_wins": True}),
         (["install", "--keep-going"], {"kind": RunKind.INSTALL, "keep_going": True}),
+        (["plan", "--keep-going"], {"kind": RunKind.PLAN, "keep_going": True}),
+        (
+            ["import", "--keep-source-registry"],
+            {"kind": RunKind.IMPORT, "keep_source_registry": True},
+        ),
         (["install", "--later-wins"], {"kind": RunKind.INSTALL, "later_wins": True}),
         (["plan", "--later-wins"], {"kind": RunKind.PLAN, "later_wins": True}),
         (["verify", "--later-wins"], {"kind": RunKind.VERIFY, "later_wins": True}),

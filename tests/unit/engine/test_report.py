@@ -143,6 +143,7 @@ def test_as_data() -> None:
         "paused": False,
         "seconds_worked": 65.0,
         "message": "",
+        "left_out": 0,
         "causes": [
             {
                 "code": "E-SSH-LOGIN",

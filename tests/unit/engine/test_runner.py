@@ -16,16 +16,19 @@ from core.engine.runner import Runner
 from core.engine.teller import TaskTeller
 from core.errors import (
     AirferryError,
+    BundleError,
     Cancelled,
     DockerGone,
     DuDiskFull,
     HostLoginRefused,
     HostUnreachable,
+    NotABundle,
     RegistryBusy,
     RegistryFull,
     RegistryUnreachable,
 )
 from core.steps.base import Missing, Step, Teller, VerifyStep
+from core.telling import LEFT_OUT, NOTED, Particular
 from tests.support.steps import Answer, Diary, FakeStep, FakeVerify
 
 LACK = Missing("a thing", 10)
@@ -648,3 +651,46 @@ async def test_a_host_that_failed_is_tried_again_when_somebody_asks(
     log = [entry.text for entry in site.reader.log(site.run, target="a")]
     assert "a: no [E-SSH-LOGIN]" in log
     assert "tried again, because somebody asked for it" in log
+
+
+class OfABundle(FakeStep):
+    """A step whose bad bundles do not hold up what comes after it."""
+
+    passes = (BundleError,)
+
+
+async def test_a_bad_bundle_does_not_hold_up_the_others(site: Site, diary: Diary) -> None:
+    """Nor what only needs them; the run has failed all the same."""
+    steps = [
+        OfABundle("du.one", diary, [NotABundle("one.tar: no archive")]),
+        OfABundle("du.two", diary, [LACK, None]),
+        FakeStep("du.verify", diary),
+        FakeStep("a.warm", diary, needs=["du.one", "du.verify"]),
+    ]
+    assert State.FAILED is await site.carry_out(*steps)
+    assert {
+        "du.one": State.FAILED,
+        "du.two": State.DONE,
+        "du.verify": State.PRESENT,
+        "a.warm": State.PRESENT,
+    } == site.states()
+
+
+async def test_other_errors_of_the_same_step_do(site: Site, diary: Diary) -> None:
+    steps = [OfABundle("du.one", diary, [RegistryFull("no room")]), OfABundle("du.two", diary)]
+    assert State.FAILED is await site.carry_out(*steps)
+    assert {"du.one": State.FAILED, "du.two": State.BLOCKED} == site.states()
+
+
+async def test_a_run_that_left_something_out_is_done_but_for_that(site: Site, diary: Diary) -> None:
+    """What two steps tell is one thing; what is only noted is none."""
+    left = Particular(LEFT_OUT, "one.tar", note="cut")
+
+    class Telling(FakeStep):
+        async def check(self, tell: Teller) -> Missing | None:
+            tell.particulars([left, Particular(NOTED, "one.tar", note="a chart")])
+            return await super().check(tell)
+
+    runner = site.runner([Telling("du.one", diary), Telling("du.verify", diary)])
+    assert State.PARTIAL is await runner.run()
+    assert frozenset([left]) == runner.left_out

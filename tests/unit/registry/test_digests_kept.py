@@ -140,7 +140,7 @@ def test_of_an_index_that_is_not_whole_the_rest_keeps_its_attestations(
     bundle = imported(importer, layout, noted(index, full_name(NAME)))
     listed = [one["digest"] for one in json.loads(asked(importer, "v1"))["manifests"]]
     assert [image["digest"], about["digest"]] == listed
-    assert [True] == [f"{index['digest']} does not stay" in note for note in bundle.notes[1:]]
+    assert [True] == [f"{index['digest']} does not stay" in note for note in bundle.notes]
     require_kept(importer, storage, layout, image["digest"], about["digest"])
 
 
@@ -271,7 +271,6 @@ CONTENTS = {
     "no JSON": b"a signature",
     "empty": b"",
     "large SBOM": as_json({"spdxVersion": "2", "packages": ["p" * 100] * 90_000}),
-    "xz": b"\xfd7zXZ\x00 and so on",
     "larger than any document": b"{" + b" " * (9 << 20) + b"}",
 }
 

@@ -126,7 +126,7 @@ def test_a_platform_that_is_not_in_the_bundle_is_not_in_the_list(importer: Impor
     absent = ImageSpec([NAME], [layer_tar(9)], "linux/s390x")
     bundle = importer.put(tar_bytes(several(IMAGES, GZIP, absent=[absent]))).bundle
     assert [digest_of(manifest_of(image, GZIP)) for image in IMAGES] == children(bundle)
-    assert any("linux/s390x" in note for note in bundle.notes)
+    assert any("linux/s390x" in note for note in bundle.remarks)
     assert bundle.lists[0].manifest_digest == importer.client.manifest_digest("site/both", "1")
 
 

@@ -17,11 +17,14 @@ from core.errors import (
     RegistryDenied,
     RegistryError,
     RegistryFull,
+    RegistryLimited,
+    RegistryProxyForbids,
     RegistryStalled,
     RegistryUnreachable,
 )
-from core.registry import STAGE, Import, RegistryClient, channel, publish
+from core.registry import STAGE, Import, RegistryClient, channel, pace, publish
 from core.registry.answers import Where
+from core.registry.refusals import Refused
 from tests.support.archives import (
     ImageSpec,
     digest_of,
@@ -43,6 +46,8 @@ RunImport = Callable[[FakeRegistry], None]
 def open_fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Serve a fake registry and make a client that waits two seconds at most."""
     monkeypatch.setattr(channel, "STALL_TIMEOUT_S", STALL_S)
+    monkeypatch.setattr(pace, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(pace, "SLOWEST_S", 0.001)
     with ExitStack() as stack:
 
         def make(fake: FakeRegistry) -> RegistryClient:
@@ -100,11 +105,11 @@ def test_a_registry_that_takes_a_little_at_a_time(open_fake: Open) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (429, b"slowly", RegistryBusy),
+        (429, b"slowly", RegistryLimited),
         (503, b"later", RegistryBusy),
         (502, b"", RegistryBusy),
         (500, b"oops", RegistryBusy),
-        (413, b"too large", RegistryError),
+        (413, b"too large", RegistryProxyForbids),
         (403, b"DENIED", RegistryDenied),
     ],
 )
@@ -306,6 +311,6 @@ def test_a_storage_that_the_registry_may_not_use_is_not_waited_for() -> None:
         b'{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":'
         b'{"DriverName":"filesystem","Enclosed":{"Op":"open","Path":"/r/docker","Err":13}}}]}'
     )
-    error = Where("r:1").refusal("GET", "/v2/_catalog", 500, body)
+    error = Refused(Where("r:1"), "GET", "/v2/_catalog", 500, body).error()
     assert (False, True) == (error.transient, "what it stores: Permission denied" in str(error))
     assert "belong to the user" in error.remedy
