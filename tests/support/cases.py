@@ -248,9 +248,7 @@ def windows_alone() -> Case:
     layout = Layout()
     windows = manifest_with(layout, WINDOWS, lambda layer: layer.update(mediaType=FOREIGN))
     del layout.blobs[blob_name(packed(WINDOWS.layers[0]))]
-    said = (
-        f"case.tar: image {NAME}: layer 1 of 2 is not in the file: it is to be had from its maker"
-    )
+    said = f"case.tar: image {NAME}: layer 1 of 2 is not in the file: it is to be had from"
     return Case(layout.tar(noted(windows, full_name(NAME))), error=said)
 
 
