@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,7 @@ def test_both_kinds_are_compared(bundle: BundleFile, tmp_path: Path) -> None:
 
 
 def test_a_list_that_cannot_be_read_is_told(bundle: BundleFile, tmp_path: Path) -> None:
-    (tmp_path / "SHA256SUMS").mkdir()
+    (tmp_path / "SHA256SUMS").symlink_to("/proc/self/mem")  # a file, and no byte of it is readable
     with pytest.raises(BundleError, match="SHA256SUMS: cannot be read"):
         sums_beside(bundle)
 
@@ -275,3 +276,26 @@ def test_lists_that_are_no_text_are_passed_over(
 ) -> None:
     (tmp_path / "SHA256SUMS").write_bytes(junk)
     assert [] == sums_beside(bundle)
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "x.tar.gz.sha256", "MD5SUMS"])
+@pytest.mark.parametrize("kind", ["directory", "pipe"])
+def test_what_is_called_like_checksums_and_is_no_file_is_passed_over(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    """A read of such a pipe would wait for ever, and a directory is no fault of the bundle's."""
+    (tmp_path / "x.tar.gz").write_bytes(b"x")
+    if kind == "pipe":
+        os.mkfifo(tmp_path / name)
+    else:
+        (tmp_path / name).mkdir()
+    assert [] == sums_beside(bundle_file(tmp_path / "x.tar.gz"))
+
+
+def test_a_file_whose_name_has_no_room_for_an_ending(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 251 + ".tar")
+    path.write_bytes(b"x")
+    listed = f"{hashlib.sha256(b'x').hexdigest()}  {path.name}\n"
+    assert [] == sums_beside(bundle_file(path))
+    (tmp_path / "SHA256SUMS").write_text(listed)
+    assert ["sha256"] == [one.algorithm for one in sums_beside(bundle_file(path))]

@@ -90,10 +90,9 @@ def test_a_zarf_package() -> None:
 
 
 def test_what_an_image_was_built_from_is_no_name_where_there_is_another() -> None:
-    notes = {
-        "annotations": {ZARF: "docker.io/library/debian:12", **full_name("a.b/c:1")["annotations"]}
-    }  # type: ignore[dict-item]
-    assert [("a.b/c:1",)] == names_in(contents_in(tar_bytes(layout_of(NODE, notes))))
+    base = {ZARF: "docker.io/library/debian:12", "io.containerd.image.name": "a.b/c:1"}
+    entries = layout_of(NODE, {"annotations": base})
+    assert [("a.b/c:1",)] == names_in(contents_in(tar_bytes(entries)))
 
 
 def test_a_skopeo_dir_in_a_tar() -> None:

@@ -23,6 +23,7 @@ from core.bundle import (
     open_bundle,
     verify_bundle,
 )
+from core.bundle import source as source_module
 from core.errors import (
     BundleCorrupt,
     BundleError,
@@ -287,3 +288,24 @@ def test_an_image_out_of_a_descriptor_is_not_named_by_its_number(tmp_path: Path)
     with path.open("rb") as given:
         found = list_bundle(bundle_file(DESCRIPTORS / str(given.fileno())))
     assert [()] == [image.references for image in found.images]
+
+
+def test_a_named_pipe_into_which_nobody_writes_is_given_up(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would hold the site's lock for ever."""
+    monkeypatch.setattr(source_module, "NO_WRITER_S", 0.0)
+    os.mkfifo(bundle)
+    for read in (list_bundle, verify_bundle):
+        with pytest.raises(BundleError, match="a named pipe into which nobody writes"):
+            read(bundle_file(bundle))
+
+
+def test_a_writer_that_has_nothing_to_say_yet_is_waited_for(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_module, "NO_WRITER_S", 0.0)
+    with stalled_pipe(bundle, b"", patience_s=60) as gave_up:
+        with pytest.raises(Cancelled):
+            list_bundle(bundle_file(bundle), cancelled_after(6))
+        assert not gave_up.is_set()

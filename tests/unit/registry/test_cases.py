@@ -6,6 +6,7 @@ are read as well where they lie beside the checkout.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,18 @@ from tests.support.real import REAL, Right, real_directory
 COPY_AGAIN = "opy the bundle"
 NOT_TO_BE_USED = "Do not use this file"
 DAMAGE = ("E-BUNDLE-CORRUPT", "E-BUNDLE-CUT")
+
+
+Step = Callable[[], Bundle]
+
+
+def steps_of(path: Path, importer: Importer) -> list[Step]:
+    """Return the three ways to read a bundle."""
+    return [
+        lambda: list_bundle(bundle_file(path)),
+        lambda: verify_bundle(bundle_file(path)),
+        lambda: importer.put(path).bundle,
+    ]
 
 
 def names_of(bundle: Bundle) -> set[tuple[str, ...]]:
@@ -42,13 +55,7 @@ def require_refusal(error: BundleError, case: Case) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_is_listed_verified_and_imported(name: str, importer: Importer) -> None:
     case = CASES[name]
-    path = importer.written(case.data, case.file)
-    steps = (
-        lambda: list_bundle(bundle_file(path)),
-        lambda: verify_bundle(bundle_file(path)),
-        lambda: importer.put(path).bundle,
-    )
-    for step in steps:
+    for step in steps_of(importer.written(case.data, case.file), importer):
         if case.error:
             with pytest.raises(BundleError) as refused:
                 step()
@@ -78,17 +85,11 @@ def test_a_real_archive_is_read_as_it_should_be(
             print(f"[{name}: not beside this checkout; its twin: {right.twin}]")
         assert right.twin in CASES or Path(right.twin).suffix == ".py"
         return
-    path = directory / name
-    for step in (
-        lambda: list_bundle(bundle_file(path)),
-        lambda: verify_bundle(bundle_file(path)),
-        lambda: importer.put(path).bundle,
-    ):
+    for step in steps_of(directory / name, importer):
         require_right_of_real(step, right)
 
 
-def require_right_of_real(step: object, right: Right) -> None:
-    assert callable(step)
+def require_right_of_real(step: Step, right: Right) -> None:
     if right.error:
         with pytest.raises(BundleError, match=right.error):
             step()
