@@ -75,7 +75,7 @@ class Where:
             wrong: What was wrong with the answer: it goes on behind "answered ... with".
         """
         return RegistryOddAnswer(
-            f"the registry {self.address} answered {asked or 'a request'} with {wrong}",
+            f"the registry {self.address} answered {asked or 'a request'} with {printable(wrong)}",
             remedy="" if self.theirs else _OURS_ODD_REMEDY,
         )
 

@@ -10,14 +10,13 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
 from core.bundle import sha256_digest
 from core.errors import (
-    AirferryError,
     RegistryBusy,
     RegistryDamaged,
     RegistryElsewhere,
@@ -27,7 +26,7 @@ from core.errors import (
 )
 from core.registry.answers import Where, in_words
 from core.registry.channel import CATALOG, Channel
-from core.registry.pace import LONGEST_WAIT_S, MOST_UNASKED, TOO_FAST
+from core.registry.pace import MOST_UNASKED
 from core.registry.received import (
     MOST_BYTES,
     MOST_LIST_BYTES,
@@ -43,11 +42,10 @@ from core.registry.shapes import (
     record_in,
     size_in,
 )
+from core.registry.uploads import Interruptible, Replay
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
-_SEND_BYTES = 128 << 10
 _BYTES = {"Content-Type": "application/octet-stream"}
-_KEPT_BYTES = 2 << 20
 _MOST_NAMES = 1_000_000
 _MOST_IDLE_PAGES = 100
 DIGEST_HEADER = "Docker-Content-Digest"
@@ -227,7 +225,7 @@ class RegistryClient:
 
     def _upload_once(self, repository: str, pieces: Replay, digest: Callable[[], str]) -> None:
         location = self._start_upload(repository)
-        body = _Interruptible(pieces)
+        body = Interruptible(pieces)
         try:
             with pieces.noting_refusal():
                 answer = self._ask("PATCH", location, body, _BYTES, want=(202,))
@@ -428,79 +426,8 @@ class RegistryClient:
         want: tuple[int, ...],
         most_bytes: int = MOST_BYTES,
     ) -> Answer:
-        once = isinstance(body, _Interruptible)
+        once = isinstance(body, Interruptible)
         answer = self._channel.send(method, path, body, headers, most_bytes=most_bytes, once=once)
         if answer.status not in want:
             raise self._channel.refusal(method, path, answer)
         return answer
-
-
-class _Interruptible:
-    """A body that ends in good order when its source breaks down.
-
-    A request that is cut leaves an upload session whose offset only the registry knows, and without
-    the offset it cannot be deleted. So the request is ended, and the failure kept for later.
-    """
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = pieces
-        self.interruption: AirferryError | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for piece in self._pieces:
-                # The time-out is one for each call: small pieces let a slow line be slow.
-                for start in range(0, len(piece), _SEND_BYTES):
-                    yield piece[start : start + _SEND_BYTES]
-        except AirferryError as error:
-            self.interruption = error
-
-
-class Replay:
-    """Pieces that can be had a second time, as long as they are few.
-
-    A registry that is asked too fast refuses an upload when it has begun. A small one is sent again
-    from here; of a larger one the bundle is read again.
-
-    Args:
-        pieces: The content; comes once.
-    """
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._rest = iter(pieces)
-        self._kept: list[bytes] | None = []
-        self._kept_bytes = 0
-        self._refusal: RegistryBusy | None = None
-
-    @contextmanager
-    def noting_refusal(self) -> Iterator[None]:
-        """Note whether what goes on inside is refused for being asked too fast."""
-        try:
-            yield
-        except RegistryBusy as error:
-            if error.status in TOO_FAST and error.wait_s <= LONGEST_WAIT_S:
-                self._refusal = error
-            raise
-
-    def helps(self, error: RegistryBusy) -> bool:
-        """Whether sending it again is of use: it was refused so, and all of it is there."""
-        return error is self._refusal and self._kept is not None
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._kept or ()
-        try:
-            for piece in self._rest:
-                self._keep(piece)
-                yield piece
-        except AirferryError:
-            self._kept = None
-            raise
-
-    def _keep(self, piece: bytes) -> None:
-        if self._kept is None:
-            return
-        self._kept_bytes += len(piece)
-        if self._kept_bytes > _KEPT_BYTES:
-            self._kept = None
-        else:
-            self._kept.append(piece)

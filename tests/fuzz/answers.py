@@ -38,6 +38,7 @@ from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from tests.fuzz.seeds import IMAGES
 from tests.fuzz.twists import ALL
 from tests.support.archives import write_bundle
+from tests.support.backups import backup_of, written
 from tests.support.fakeregistry import FakeRegistry, fake_registry
 from tests.support.oddfront import Asked, Front, Reply, odd_front
 
@@ -188,6 +189,7 @@ JOBS: dict[str, Job] = {
     "verify": _verify,
     "list": _list,
     "delete": _delete,
+    "backup": lambda client, directory: written(backup_of(client, directory / "backup")),
     "snapshot": lambda client, _: read_snapshot(client, threading.Event(), lambda _text: None),
     "scan": lambda client, _: ScanElsewhere(client, lambda: None).run(lambda _done, _all: None),
     "reach": _reach,

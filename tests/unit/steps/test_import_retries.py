@@ -16,7 +16,7 @@ from core.engine import runner as runner_module
 from core.engine.journal import Journal, JournalReader, State, TaskRow
 from core.engine.runner import Runner
 from core.errors import RegistryBusy
-from core.registry import STAGE
+from core.registry import STAGE, pace
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryVerify
 from core.steps.work import Work
@@ -73,10 +73,14 @@ async def carry_out(tmp_path: Path, journal: Journal) -> AsyncIterator[CarryOut]
 
 
 class Refusing:
-    """Refuses requests of a method, until so many were refused."""
+    """Refuses requests of a method, until so many were refused.
 
-    def __init__(self, method: str, times: int) -> None:
+    With 502, as a proxy does whose registry is away; other refusals the client may meet by itself.
+    """
+
+    def __init__(self, method: str, times: int, status: int = 502) -> None:
         self._method = method
+        self._status = status
         self._left = times
         self._lock = threading.Lock()
 
@@ -85,7 +89,7 @@ class Refusing:
             if method != self._method or not self._left:
                 return None
             self._left -= 1
-            return 503, b"later"
+            return self._status, b"later"
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "HEAD"])
@@ -102,6 +106,18 @@ async def test_an_import_outlives_refusals_and_sends_no_layer_twice(
     assert len(IMAGE.layers) + 1 <= len(stored) <= len(IMAGE.layers) + 1 + refused
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "HEAD"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_is_asked_too_fast_is_asked_again_in_the_same_try(
+    carry_out: CarryOut, method: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "FIRST_PAUSE_S", 0.001)
+    fake = FakeRegistry(fault=Refusing(method, 3, status))
+    state, task = await carry_out(fake)
+    assert (State.DONE, 1) == (state, task.attempt)
+    assert {} == fake.sessions
+
+
 async def test_an_import_into_a_registry_that_always_refuses_comes_to_an_end(
     carry_out: CarryOut,
 ) -> None:
@@ -109,6 +125,6 @@ async def test_an_import_into_a_registry_that_always_refuses_comes_to_an_end(
     state, task = await carry_out(fake)
     assert (State.FAILED, "E-REG-BUSY") == (state, task.error_code)
     assert 8 == task.attempt, "a minute of pauses: 1 + 2 + 4 + 8 + 3 x 15 s"
-    assert "answered 503 to PATCH" in task.error
+    assert "answered 502 to PATCH" in task.error
     assert RegistryBusy.remedy_text == task.remedy
     assert ({}, {}) == (fake.sessions, fake.blobs)
