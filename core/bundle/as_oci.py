@@ -72,7 +72,7 @@ def as_oci(bundle: Bundle) -> Bundle:
         carried=tuple(one for one in bundle.carried if one not in gone),
         left_out=(
             *bundle.left_out,
-            *(LeftOut(Why.ARTIFACT, f"{o.kind} {o.manifest_digest}", _REASON) for o in gone),
+            *(LeftOut(Why(o.kind.lower()), f"{o.kind} {o.manifest_digest}", _REASON) for o in gone),
         ),
         notes=(*bundle.notes, *_notes(bundle, images, lists)),
     )

@@ -314,8 +314,8 @@ class Carrying:
         for node in self._in_order():
             if node.is_artifact and node.digest not in taken:
                 kind = kind_of(node.document, node.entry)
-                why = Why.ATTESTATION if kind is CarriedKind.ATTESTATION else Why.ARTIFACT
-                yield LeftOut(why, f"{kind} {node.digest}", self._reason(node))
+                what = f"{kind} {node.digest}"
+                yield LeftOut(Why(kind.lower()), what, self._reason(node))
 
     def _notes(self, taken: Collection[str]) -> Iterator[str]:
         """Yield which digests change, a sentence each."""

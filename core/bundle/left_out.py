@@ -17,7 +17,15 @@ class Why(StrEnum):
     """Why something is left out: stable codes, for automation."""
 
     ARTIFACT = "artifact"
-    """It is no image: a chart, a signature, an SBOM, a policy."""
+    """It is no image: a policy, a module, a model."""
+    CHART = "chart"
+    """It is a chart of Helm's."""
+    SIGNATURE = "signature"
+    """It is a signature."""
+    SBOM = "sbom"
+    """It is a bill of materials."""
+    INDEX = "index"
+    """It is an index that names what is left out."""
     ATTESTATION = "attestation"
     """It is what a builder says of an image; no engine pulls it."""
     PLATFORM_ABSENT = "platform-absent"
@@ -40,6 +48,10 @@ class Why(StrEnum):
 
 _NOUNS = {
     Why.ARTIFACT: "artifact",
+    Why.CHART: "chart",
+    Why.SIGNATURE: "signature",
+    Why.SBOM: "SBOM",
+    Why.INDEX: "index",
     Why.ATTESTATION: "attestation",
     Why.PLATFORM_ABSENT: "platform",
     Why.FOREIGN_LAYER: "platform",

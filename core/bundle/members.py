@@ -40,6 +40,7 @@ _PASSED_OVER_REMEDY = "Have the bundle made again, with layers that are plain, g
 _LACKING_REMEDY = (
     "Was all of it copied? Then another copy will lack it too: have the bundle made again."
 )
+_ABSOLUTE_REMEDY = "Pack it again without --absolute-names (-P): tar -cf FILE -C DIRECTORY ."
 _MAX_REASONS = 10_000
 _SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 LayerT = TypeVar("LayerT")
@@ -364,5 +365,8 @@ def normal_name(label: str, name: str) -> str:
         raise UnsafeBundle(f"{label}: a name of {len(name)} characters: {name[:40]!r}")
     normal = posixpath.normpath(name)
     if normal == ".." or normal.startswith(("/", "../")):
-        raise UnsafeBundle(f"{label}: the member {name!r} leads out of the archive")
+        raise UnsafeBundle(
+            f"{label}: the member {name!r} leads out of the archive",
+            remedy=_ABSOLUTE_REMEDY if normal.startswith("/") else "",
+        )
     return normal

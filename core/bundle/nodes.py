@@ -184,6 +184,7 @@ class Nodes:
         """
         members, digest = self._members, str(part["digest"])
         name = members.resolve(blob_name(digest))
+        members.used.add(name)
         if name not in members.documents and (data := _inline(part)) is not None:
             members.documents.setdefault(name, data)
         if (document := members.documents.get(name)) is not None:
@@ -193,7 +194,6 @@ class Nodes:
         layer = members.layers.get(name)
         if layer is None or layer.digest not in ("", digest):
             return None
-        members.used.add(name)
         return layer.bundle_bytes
 
     def _is_sound(self, data: bytes, digest: str) -> bool:

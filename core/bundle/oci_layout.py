@@ -13,7 +13,7 @@ from dataclasses import replace
 from core.bundle.blobs import blob_name
 from core.bundle.carried import counted
 from core.bundle.carrying import Carrying, Named, Outcome, Top
-from core.bundle.images import build_image, layer_of
+from core.bundle.images import build_image, layer_of, platform_name
 from core.bundle.left_out import LeftOut, Why, told
 from core.bundle.members import Members
 from core.bundle.model import (
@@ -152,17 +152,26 @@ class _Images:
         Raises:
             BundleError: it has none; a name would vanish in silence.
         """
+        platform = found.platform or self._platform_in_config(found)
         others = [one for one in whole if one.group == found.group]
         platforms = {self.built[one.digest].platform for one in others}
         # One that does not say its platform may be the one that is wanted.
-        is_other = hindrance.why is not Why.PLATFORM_ABSENT or found.platform not in platforms
-        is_named = found.depth or found.platform
+        is_other = hindrance.why is not Why.PLATFORM_ABSENT or platform not in platforms
+        is_named = found.depth or platform
         unnamed_within = found.depth and not found.names
         if not (others and is_other and is_named) and not unnamed_within:
             raise hindrance.error
-        left = LeftOut(hindrance.why, found.title, hindrance.reason, found.platform)
+        left = LeftOut(hindrance.why, found.title, hindrance.reason, platform)
         if left not in self._members.left_out:
             self._members.left_out.append(left)
+
+    def _platform_in_config(self, found: Found) -> str:
+        """Return the platform that a manifest's config says; empty where that is not at hand."""
+        match found.document:
+            case {"config": {"digest": str(digest)}} if self._members.find(blob_name(digest)):
+                config = self._members.json(blob_name(digest))
+                return platform_name(config) if isinstance(config, dict) else ""
+        return ""
 
     def _settle(self, reference: Reference) -> None:
         """Give a name to the last entry of index.json that claims it for a platform."""

@@ -26,6 +26,7 @@ from core.engine.request import RunKind, RunRequest
 from core.errors import ConfigError, UsageError
 from core.secrets import Secrets
 from core.telling import PARTICULAR
+from core.words import count
 
 
 def install(options: Namespace, config: Config) -> int:
@@ -74,7 +75,7 @@ def check(options: Namespace, config: Config) -> int:
         raise ConfigError("\n".join(f"{config.path}:{problem}" for problem in problems))
     bundles, ignored = find_bundles(config.images_dir)
     if not options.json:
-        print(f"config   {config.path}: mode {config.mode}, {len(config.hosts)} hosts")
+        print(f"config   {config.path}: mode {config.mode}, {count(len(config.hosts), 'host')}")
         for bundle in bundles:
             print(f"bundle   {bundle.name}  {size(bundle.size_bytes)}")
         for other in ignored:

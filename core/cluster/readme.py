@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from textwrap import fill
 
 from core.config import Config, Mode
+from core.words import count
 
 WIDTH = 74  # as much as a screen of 80 columns shows without folding
 _ANEW = (
@@ -94,7 +95,7 @@ def readme_text(config: Config, files: Collection[str], names: int) -> str:
         _folded(_ANEW),
         "Do not edit these files: copy them to where they belong.",
         *_of_mode(config, words),
-        f"images.txt - all {names} names\n"
+        f"images.txt - all {count(names, 'name')}\n"
         + _folded("Original name, name to use, image ID, digest, bundle, platforms.", "  "),
         *_of_files(files, words),
     ]

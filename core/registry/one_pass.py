@@ -38,6 +38,7 @@ from core.pause import PAUSED, Pause
 from core.registry import pack
 from core.registry.client import RegistryClient
 from core.registry.conveyor import Conveyor
+from core.words import count
 
 STAGE = "airferry/stage"
 MAX_MISLEADING = 3
@@ -107,7 +108,7 @@ class Job:
         with self.lock:
             there = {layer.diff_id for layer in self.stored.values()}
         done = sum(there.issuperset(image.diff_ids) for image in self.listed.images)
-        return f"{done} of {len(self.listed.images)} images, "
+        return f"{done} of {count(len(self.listed.images), 'image')}, "
 
     def go_on(self) -> None:
         """Raise Cancelled when the import is to end."""
@@ -367,7 +368,7 @@ class Pass:
         sent, kept = self.sent_layers, self.kept_layers
         images = self.owner.images_stored()
         held = f"{PAUSED}; " if self.owner.pause.is_on else ""
-        self.say(f"{held}{images}{sent} layers sent, {kept} were there already")
+        self.say(f"{held}{images}{count(sent, 'layer')} sent, {kept} were there already")
 
 
 @dataclass

@@ -28,6 +28,7 @@ from core.steps.targets import DuStep
 from core.steps.work import Work
 from core.telling import room_fact, size
 from core.threads import in_thread
+from core.words import count
 
 NOT_RUNNING = "what is in the registry is known when it runs"
 
@@ -157,7 +158,7 @@ class RegistryRestore(DuStep):
         )
         tell.log(
             f"{len(lacks.blobs)} blobs sent, {len(lacks.damaged)} of them for damaged ones; "
-            f"{len(lacks.tags)} tags put, {len(lacks.extra)} removed"
+            f"{count(len(lacks.tags), 'tag')} put, {len(lacks.extra)} removed"
         )
 
     def _opened(self) -> Restore:
@@ -193,12 +194,12 @@ class RegistryRestore(DuStep):
 
     def _words(self, restore: Restore) -> str:
         lacks, total = self._lacks, len(restore.content.tags)
-        words = f"{restore.images_of(lacks)} of {_count(total, 'name')} are not as in the backup"
+        words = f"{restore.images_of(lacks)} of {count(total, 'name')} are not as in the backup"
         if lacks.damaged:
-            words += f"; {_count(len(lacks.damaged), 'damaged part')} to replace"
+            words += f"; {count(len(lacks.damaged), 'damaged part')} to replace"
         if lacks.extra:
             names = [f"{repository}:{tag}" for repository, tag in lacks.extra]
-            words += f"; {_count(len(names), 'name')} to remove: {some_of(names)}"
+            words += f"; {count(len(names), 'name')} to remove: {some_of(names)}"
         return words
 
 
@@ -224,9 +225,5 @@ def _blob_files(work: Work) -> BlobFiles | None:
 def _images(content: Snapshot) -> str:
     """Return how many images there are, and how many names where those are more."""
     images, names = len(set(content.tags.values())), len(content.tags)
-    words = _count(images, "image")
-    return words if images == names else f"{words} ({names} names)"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    words = count(images, "image")
+    return words if images == names else f"{words} ({count(names, 'name')})"

@@ -254,7 +254,7 @@ class BundleImport(BundleStep):
             tell.say("naming the images by OCI manifests")
             bundle = self._as_oci(tell)
             tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
-        tell.log(f"{file.name}: {tags} tags put")
+        tell.log(f"{file.name}: {count(tags, 'tag')} put")
 
     def _as_oci(self, tell: Teller) -> Bundle:
         """Note the bundle with OCI's manifests only, tell their digests, and return it."""

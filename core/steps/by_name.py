@@ -19,6 +19,7 @@ from core.registry import SITE_HEADER, filed_otherwise
 from core.secrets import RegistryLogin
 from core.steps.base import Missing, Teller, some_of
 from core.steps.work import Work
+from core.words import count
 
 
 class Asks(Protocol):
@@ -50,7 +51,7 @@ async def lacks_by_name(work: Work, link: HostLink, engine: Asks, tell: Teller) 
         for reference in bundle.references
     }
     login = await work.pull_login()
-    tell.say(f"having Docker ask for {len(digests)} names")
+    tell.say(f"having Docker ask for {count(len(digests), 'name')}")
     missing = await wrong_answers(engine, digests, login)
     if missing is not None and (others := await _filed_otherwise(work, bundles)):
         tell.say("asking again where the registry has the same images encoded otherwise")

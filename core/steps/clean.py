@@ -15,6 +15,7 @@ from core.hosts.tunnels import TunnelBook
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import HostStep
 from core.steps.work import Work
+from core.words import count
 
 
 class TunnelClose(HostStep):
@@ -67,7 +68,11 @@ class ImagesRemove(HostStep):
             return None
         async with host_engine(self._link) as engine:
             names = await self._still_there(engine)
-        return Missing(f"{len(names)} names are to go: {some_of(names)}") if names else None
+        return (
+            Missing(f"{count(len(names), 'name is', 'names are')} to go: {some_of(names)}")
+            if names
+            else None
+        )
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("removing images")

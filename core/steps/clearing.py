@@ -23,6 +23,7 @@ from core.steps.targets import DuStep
 from core.steps.work import Work
 from core.telling import Particular, size
 from core.threads import in_thread
+from core.words import count
 
 NOT_RUNNING = "what is in the registry is known when it runs"
 MEANWHILE = (
@@ -54,10 +55,10 @@ class RegistryKeep(DuStep):
         going, titles = self._going(tell)
         work.going = frozenset((h.repository, h.tag) for h in going)
         if not going:
-            kept = f"{len(self._holdings)} names, none of older bundles than asked"
-            tell.found(f"{self._deleted} names deleted; {kept}" if self._deleted else kept)
+            kept = f"{count(len(self._holdings), 'name')}, none of older bundles than asked"
+            tell.found(f"{count(self._deleted, 'name')} deleted; {kept}" if self._deleted else kept)
             return None
-        number = "1 name" if len(going) == 1 else f"{len(going)} names"
+        number = count(len(going), "name")
         return Missing(f"{number} of {some_of(titles)}: {some_of([h.name for h in going])}")
 
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
@@ -146,7 +147,9 @@ class RegistryGc(DuStep):
         left = sweep.stored_bytes - sum(sweep.blobs.values())
         if not sweep:
             freed = f"{size(self._freed_bytes)} given back; " if self._freed_bytes else ""
-            tell.found(f"{freed}{size(left)} left, all of it needed by {sweep.kept_names} names")
+            tell.found(
+                f"{freed}{size(left)} left, all of it needed by {count(sweep.kept_names, 'name')}"
+            )
             return None
         tell.facts(
             [
@@ -156,7 +159,7 @@ class RegistryGc(DuStep):
         )
         words = (
             f"{size(sweep.size_bytes)} that no name needs, of {size(sweep.stored_bytes)} "
-            f"({len(sweep.blobs)} parts); {MEANWHILE}"
+            f"({count(len(sweep.blobs), 'part')}); {MEANWHILE}"
         )
         return Missing(words, sweep.size_bytes)
 

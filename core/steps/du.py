@@ -87,7 +87,8 @@ class DuPreflight(DuStep, VerifyStep):
             tell.facts([room_fact(free - needed, str(directory))])
         if needed > free:
             yield RegistryFull(
-                f"{directory} has {free / 1e9:.1f} GB free; {len(fresh)} bundles need about "
+                f"{directory} has {free / 1e9:.1f} GB free; "
+                f"{count(len(fresh), 'bundle needs', 'bundles need')} about "
                 f"{needed / 1e9:.1f} GB"
             )
 

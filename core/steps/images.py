@@ -32,6 +32,7 @@ from core.steps.wanted import (
     wanted_names,
 )
 from core.telling import room_fact
+from core.words import count
 
 TRIED_BYTES = 100_000_000  # larger images are not run for a trial
 GZIP_WINDOW = zlib.MAX_WBITS | 16  # zlib's way to ask for gzip
@@ -194,7 +195,7 @@ class ImagesLoad(_ImagesStep):
         sent = _Sent(tell, missing.size_bytes)
         for file, images in (await self._by_bundle(lacks, there)).items():
             await self._work.pause.over(tell.say)
-            tell.say(f"loading {len(images)} images of {file.name}")
+            tell.say(f"loading {count(len(images), 'image')} of {file.name}")
             stop = threading.Event()
             await self._link.feed_root(
                 "docker load -q", self._writer(file, images, sent, stop, tell), stop
@@ -215,7 +216,7 @@ class ImagesLoad(_ImagesStep):
         def go_on() -> None:
             or_end()
             if self._work.pause.wait(or_end, tell.say):
-                tell.say(f"loading {len(images)} images of {file.name}")
+                tell.say(f"loading {count(len(images), 'image')} of {file.name}")
 
         def produce(emit: Emit) -> None:
             def send(data: bytes) -> None:
@@ -299,7 +300,7 @@ class ImagesVerify(HostStep, VerifyStep):
                 if missing is not None:
                     return missing
             runs = await self._try_one(wanted, engine, tell) if config.verify_run else ""
-        tell.found(f"{len(wanted)} names, each checked by ID{runs}")
+        tell.found(f"{count(len(wanted), 'name')}, each checked by ID{runs}")
         return None
 
     async def _try_one(self, wanted: list[WantedName], engine: HostEngine, tell: Teller) -> str:

@@ -38,6 +38,7 @@ from core.steps.wanted import wanted_names
 from core.steps.work import Work
 from core.telling import CONTAINERS_GO_ON, size, stays_fact
 from core.threads import in_thread
+from core.words import count
 
 
 class RegistryMove(DuStep):
@@ -136,7 +137,7 @@ class DockerLeave(HostStep):
         wanted = {want.name for want in await wanted_names(self._work, self._host)}
         names = sorted(name for name, _ in await brought(self._link) if name not in wanted)
         if names:
-            what = f"{len(names)} names of images, such as {names[0]}"
+            what = f"{count(len(names), 'name')} of images, such as {names[0]}"
             tell.facts([stays_fact(f"{what} (host clean takes them away)")])
 
 
@@ -268,8 +269,8 @@ class RegistryStop(_Leaving):
         alone = await only_there(self._work)
         if alone:
             tell.warn(
-                f"{len(alone)} names are in this machine's registry and in no bundle of "
-                f"imagesDir: {some_of(alone)}. {_WHERE_TO[self._work.config.mode]} "
+                f"{count(len(alone), 'name is', 'names are')} in this machine's registry and in no "
+                f"bundle of imagesDir: {some_of(alone)}. {_WHERE_TO[self._work.config.mode]} "
                 f"{RegistryOnlyCopy.remedy_text}"
             )
 
@@ -296,8 +297,8 @@ class RegistryRemove(_Leaving):
         alone = await only_there(self._work)
         if alone:
             raise RegistryOnlyCopy(
-                f"{len(alone)} names are in {directory} and in no bundle of imagesDir: "
-                f"{some_of(alone)}"
+                f"{count(len(alone), 'name is', 'names are')} in {directory} and in no bundle of "
+                f"imagesDir: {some_of(alone)}"
             )
         size_bytes = await in_thread(lambda: content_bytes(directory))
         return Missing(f"the registry's content in {directory} ({size(size_bytes)})")

@@ -25,6 +25,7 @@ from core.steps.targets import DuStep
 from core.steps.work import Work
 from core.telling import Particular
 from core.threads import in_thread
+from core.words import count
 
 ROUNDS = 3
 REPAIR = "Mend it: airferry registry verify --repair"
@@ -77,9 +78,9 @@ def particular_of(finding: Finding, sources: Sources) -> Particular:
 def summary(scan: Scan) -> str:
     """Return what is wrong in a sentence."""
     counts = Counter(finding.ill for finding in scan.findings)
-    parts = [_count(counts[ill], word) for ill, word in _WORDS.items() if counts[ill]]
+    parts = [count(counts[ill], word) for ill, word in _WORDS.items() if counts[ill]]
     names = scan.names
-    suffering = f" in {_count(len(names), 'image')}: {some_of(names)}" if names else ""
+    suffering = f" in {count(len(names), 'image')}: {some_of(names)}" if names else ""
     return f"{', '.join(parts)}{suffering}"
 
 
@@ -195,7 +196,7 @@ class RegistryRepair(DuStep):
         """Return what is left to do where all is whole: a repair may have been killed late."""
         replaced = [digest for digest in self._storage.aside() if self._storage.has(digest)]
         if replaced:
-            return Missing(f"{_count(len(replaced), 'damaged part')} to go: replaced already")
+            return Missing(f"{count(len(replaced), 'damaged part')} to go: replaced already")
         tell.found(f"{sound(scan)}{self._outcome}")
         return None
 
@@ -242,7 +243,7 @@ def scanned(work: Work, storage: Storage, sources: Sources, tell: Teller) -> Sca
 
 def sound(scan: Scan) -> str:
     """Return that all is well, in words."""
-    return f"{_count(scan.images, 'name')}, every part of them is whole"
+    return f"{count(scan.images, 'name')}, every part of them is whole"
 
 
 def _without_source(lost: list[Finding], sources: Sources) -> str:
@@ -254,7 +255,3 @@ def _without_source(lost: list[Finding], sources: Sources) -> str:
         f"Nothing at hand has the parts of {some_of(names)}. {where}, or name a backup "
         "(--from FILE), then: airferry registry verify --repair"
     )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

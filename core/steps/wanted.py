@@ -13,6 +13,7 @@ from core.hosts.engine import EngineImage, HostEngine, host_engine
 from core.hosts.packages import docker_serves
 from core.steps.base import Missing, some_of
 from core.steps.work import Work
+from core.words import count
 
 # What runs beside what on one processor.
 _ALSO_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}
@@ -211,8 +212,7 @@ def missing_of(lacks: Lacks) -> Missing | None:
     """Return what lacks in words; None if nothing does."""
     if lacks.names:
         images = {want.image.image_id for want in lacks.names}
-        count = "1 image" if len(images) == 1 else f"{len(images)} images"
-        what = f"{count}: {some_of([want.name for want in lacks.names])}"
+        what = f"{count(len(images), 'image')}: {some_of([want.name for want in lacks.names])}"
         return Missing(what, lacks.size_bytes, "Run: airferry configure-hosts")
     if lacks.leftovers:
         what = f"passing names are left over: {some_of(list(lacks.leftovers))}"

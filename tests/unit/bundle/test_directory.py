@@ -251,4 +251,4 @@ def test_platforms_that_are_not_there_are_noted(tmp_path: Path) -> None:
     index = noted(layout.index(there, absent), full_name(NODE.tags[0]))
     found = list_bundle(bundle_file(layout.write(tmp_path / "layout", index)))
     assert facts_wanted([NODE]) == facts_of(found.images)
-    assert f"linux/arm64, {absent['digest']} is named, but not in the file" == found.notes[0]
+    assert [(NODE.tags[0], "linux/arm64")] == [(one.what, one.platform) for one in found.left_out]

@@ -168,7 +168,7 @@ def test_a_signature_of_cosign_is_an_artifact_though_its_config_is_an_image_s() 
     signature = layout.put(as_json(manifest), OCI_MANIFEST)
     found = contents_in(layout.tar(named_node(layout), signature))
     assert facts_wanted([NODE]) == facts_of(found.images)
-    assert [Why.ARTIFACT] == [one.why for one in found.left_out]
+    assert [Why.SIGNATURE] == [one.why for one in found.left_out]
 
 
 def test_a_layout_of_artifacts_alone_is_no_bundle() -> None:

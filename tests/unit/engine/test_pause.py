@@ -314,7 +314,7 @@ class TestImport:
 
         def say(words: str) -> None:
             said.append(words)
-            if words.startswith("paused; 1 layers sent"):
+            if words.startswith("paused; 1 layer sent"):
                 held.set()
 
         def begun(_: int) -> None:

@@ -334,7 +334,7 @@ def test_an_option_leaves_everything_out_but_images(importer: Importer, stored: 
     assert (False, (), 1) == (bundle.carries, bundle.carried, len(bundle.images))
     assert [f"{REPOSITORY}:v1"] == stored.tags()
     why = "carryArtifacts: false, or --without-artifacts"
-    assert [("attestation", why), ("artifact", why)] == [
+    assert [("attestation", why), ("sbom", why)] == [
         (one.why, one.reason) for one in bundle.left_out
     ]
     assert None is importer.client.blob_size("airferry/stage", digest_of(b"no JSON"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import bundle_file, list_bundle
+from core.bundle import DOCKER_LAYER_GZIP, bundle_file, list_bundle
 from core.errors import (
     BundleCorrupt,
     BundleError,
@@ -214,10 +215,21 @@ def test_a_damaged_gzip_layer_is_named(importer: Importer, stored: Storage) -> N
 
 
 def test_layers_that_no_engine_takes_are_refused(importer: Importer, stored: Storage) -> None:
-    data = with_layers_packed(docker_archive([SMALL]), lzma.compress)
-    with pytest.raises(BundleError, match="is compressed with xz, which no engine takes"):
+    data = with_layers_packed(docker_archive([SMALL]), lambda layer: b"\x04\x22\x4d\x18" + layer)
+    with pytest.raises(BundleError, match="is packed with lz4, which is not read here"):
         importer.put(data)
     assert ([], []) == (stored.tags(), stored.upload_data())
+
+
+@pytest.mark.parametrize("pack", [lzma.compress, bz2.compress])
+def test_layers_that_engines_only_load_are_packed_anew(
+    importer: Importer, stored: Storage, pack: Callable[[bytes], bytes]
+) -> None:
+    """Docker load takes xz and bzip2; pulled they are by no engine."""
+    (image,) = importer.put(with_layers_packed(docker_archive([SMALL]), pack)).bundle.images
+    blobs = [stored.blob(layer.digest) for layer in image.layers]
+    assert SMALL.layers == [gzip.decompress(blob) for blob in blobs]
+    assert {DOCKER_LAYER_GZIP} == {layer.media_type for layer in image.layers}
 
 
 @pytest.mark.usefixtures("registry_program")

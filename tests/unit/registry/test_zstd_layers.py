@@ -99,11 +99,14 @@ def test_a_second_import_in_the_same_way_sends_nothing(
 def test_what_was_imported_in_one_way_can_be_imported_in_the_other(
     importer: Importer, recompress: bool
 ) -> None:
-    images = []
+    """What every engine reads keeps the name, once it has it."""
+    images, gzip = [], ""
     for way in (recompress, not recompress):
         importer.options = IngestOptions(recompress=way)
         images.append(importer.put(ARCHIVE).bundle.images[0])
-        assert images[-1].manifest_digest == importer.client.manifest_digest("a/b", "1")
+        gzip = images[-1].manifest_digest if way else gzip
+        named = gzip or images[-1].manifest_digest
+        assert named == importer.client.manifest_digest("a/b", "1")
     assert [OCI_MANIFEST, DOCKER_MANIFEST] == sorted(
         (image.manifest_type for image in images), reverse=True
     )

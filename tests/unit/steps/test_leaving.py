@@ -126,7 +126,7 @@ async def test_a_plan_looks_ahead_and_tells_what_stays(config: Config) -> None:
         assert missing is not None
         assert f"the registry at 127.0.0.1:{config.registry_port} of this machine" == missing.what
         assert str(config.registry_dir) in tell.known["stays"]
-        assert "1 names are in this machine's registry and in no bundle" in tell.warned[0]
+        assert "1 name is in this machine's registry and in no bundle" in tell.warned[0]
         assert "calico/node:v3" in tell.warned[0]
         assert "airferry backup" in tell.warned[0]
         assert None is await missing_of(RegistryStop(work, ["a"], []))
@@ -141,7 +141,7 @@ async def test_the_only_copy_is_not_removed(config: Config, tmp_path: Path) -> N
     for name in "ab":
         TunnelBook(config.state_dir).forget(name)
     async with at_work(none) as work:
-        with pytest.raises(RegistryOnlyCopy, match=r"1 names are in .*: calico/node:v3"):
+        with pytest.raises(RegistryOnlyCopy, match=r"1 name is in .*: calico/node:v3"):
             await missing_of(RegistryRemove(work, [], []))
     async with at_work(none, bundle_file(bundle)) as work:
         await done(RegistryRemove(work, [], []))
