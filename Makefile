@@ -6,8 +6,9 @@ HOSTS ?= 3
 SECONDS ?= 60
 PROTOTYPE ?= $(wildcard ../shared/import_prototype.py)
 LAB := $(BIN)/python -m tests.lab
+SUITE := $(BIN)/python -m tests.suite
 
-.PHONY: setup demo test check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui bench-packages screenshots lab-up lab-down requirements clean
+.PHONY: setup demo test test-loaded check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui bench-packages screenshots lab-up lab-down requirements clean
 
 setup: $(VENV)/.complete ## make .venv/bin/airferry
 
@@ -23,21 +24,17 @@ lab-down: setup ## remove everything that lab-up started
 demo: setup ## the whole job on the lab: in the TUI, or with HEADLESS=1 without a terminal
 	@scripts/demo "$(BIN)" "$(HOSTS)" "$(HEADLESS)"
 
-check: setup ## format, lint, types, import rules, fast tests
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@scripts/fast-tests "$(BIN)"
+check: setup ## format, lint, types, import rules, fast tests; needs no program of the machine
+	@$(SUITE) check
 
 format: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-test: setup ## everything: static checks, unit, TUI and lab tests; leaves nothing running
-	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q -m slow tests/unit
-	@$(MAKE) --no-print-directory fuzz SECONDS=15
-	@scripts/lab-tests "$(BIN)"
+test: setup ## everything: what check does, tests with programs, slow, fuzz, lab; leaves nothing running
+	@$(SUITE) all
+
+test-loaded: setup ## the same while as many busy processes as cores run beside it
+	@$(SUITE) --loaded --keep-going all
 
 fuzz: setup ## damaged bundles and registries that answer at random, for SECONDS
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)

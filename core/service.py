@@ -22,6 +22,8 @@ from core.secrets import without_secrets
 
 UNIT_DIR = Path("/etc/systemd/system")
 STOP_TIMEOUT_S = 10.0
+KILLED_TIMEOUT_S = 60.0
+"""What was killed ends when its last write to a slow disk has."""
 _POLL_S = 0.05
 _let_go: list[subprocess.Popen[Any]] = []
 
@@ -189,12 +191,15 @@ def start_time_of(pid: int) -> str:
 
 def _end(pid: int, name: str) -> None:
     started = start_time_of(pid)
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number, limit_s in (
+        (signal.SIGTERM, STOP_TIMEOUT_S),
+        (signal.SIGKILL, KILLED_TIMEOUT_S),
+    ):
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             return
-        deadline = time.monotonic() + STOP_TIMEOUT_S
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             if start_time_of(pid) != started and not _has_threads(pid):
                 return

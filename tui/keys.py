@@ -8,8 +8,7 @@ twice, and letters meant for a field would be commands.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
 from textual import events
 from textual.app import App
@@ -17,7 +16,8 @@ from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
 
-SETTLE_TIMEOUT_S = 1.0
+SETTLE_LOOKS, LOOK_S = 20, 0.05
+"""How long a key waits for the one before: a second, on a slow machine as much more as it needs."""
 _ROUNDS = 3
 
 Typed = events.Key | events.Paste
@@ -68,10 +68,12 @@ class Keys:
         if focused is None:
             return
         around = (node for node in focused.ancestors if isinstance(node, Widget))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_TIMEOUT_S):
-                for node in (focused, focused, *around):
-                    await _passed([node])
+
+        async def rise() -> None:
+            for node in (focused, focused, *around):
+                await _passed([node])
+
+        await _in_time(rise())
 
     async def _settle(self) -> None:
         """Wait until the screen on top, be it a new one, has dealt with all that is in its way."""
@@ -80,10 +82,7 @@ class Keys:
             if self._app.screen is seen:
                 return
             seen = self._app.screen
-            try:
-                async with asyncio.timeout(SETTLE_TIMEOUT_S):
-                    await self._passed_by_all(seen)
-            except TimeoutError:
+            if not await _in_time(self._passed_by_all(seen)):
                 return  # something is at work there: keys are not held up any longer
 
     async def _passed_by_all(self, screen: Screen[object]) -> None:
@@ -93,6 +92,23 @@ class Keys:
         """
         for nodes in (screen.walk_children(), [screen], [self._app]):
             await _passed(nodes)
+
+
+async def _in_time(passing: Coroutine[None, None, None]) -> bool:
+    """Whether marks came through while the event loop was looked at often enough.
+
+    Looks are counted, not seconds: building a screen holds up the loop, and takes a slow machine
+    longer than any limit that would be right for one that is idle.
+    """
+    task = asyncio.ensure_future(passing)
+    try:
+        for _ in range(SETTLE_LOOKS):
+            if (await asyncio.wait([task], timeout=LOOK_S))[0]:
+                task.result()
+                return True
+        return False
+    finally:
+        task.cancel()
 
 
 async def _passed(nodes: Iterable[MessagePump]) -> None:

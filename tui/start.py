@@ -59,9 +59,23 @@ def open_screens(
         site, terminal, plain=plain, keep_plain=lambda chosen: remembered.keep(name, plain=chosen)
     )
     words = app.run(mouse=not slow)
-    if words:
-        print(words)
+    _say_last(words or "")
     return app.return_code or 0
+
+
+def _say_last(words: str) -> None:
+    """Print what is left to say; a terminal that has hung up takes nothing, which is no failure.
+
+    What stays in a stream would be sent when Python ends, and make its exit status 120.
+    """
+    for stream, text in ((sys.stderr, ""), (sys.stdout, f"{words}\n" if words else "")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def config_path(explicit: str | None) -> Path:

@@ -48,9 +48,11 @@ def _try_lock(file: TextIO) -> bool:
 def lock_is_held(state_dir: Path) -> bool:
     """Whether an engine that changes things is alive."""
     try:
-        with engine_lock(state_dir):
+        # Shared: two who ask at once are not taken for an engine by each other.
+        with (state_dir / LOCK_NAME).open(encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
-    except BusyError:
+    except BlockingIOError:
         return True
     except FileNotFoundError:
         return False

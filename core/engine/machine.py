@@ -22,7 +22,7 @@ from core.service import Service, start_time_of, under_systemd
 LIBRARIES = ("asyncssh", "docker", "isal", "PyYAML", "textual", "urllib3", "zstandard")
 REGISTRY_PROGRAMS = ("docker-registry", "registry")
 SERVICES = ("airferry-registry", "airferry-tunnels")
-PROGRAM_TIMEOUT_S = 5.0
+PROGRAM_TIMEOUT_S = 20.0
 _ENVIRONMENT = ("TERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "NO_COLOR", "COLORTERM")
 
 

@@ -23,7 +23,7 @@ from core.service import ServiceFailed
 
 LOCK_NAME = "service.lock"
 LOCK_PATIENCE_S = 5.0
-START_PATIENCE_S = 30.0
+START_PATIENCE_S = 60.0
 _POLL_S = 0.1
 
 

@@ -21,7 +21,8 @@ from urllib3.exceptions import NewConnectionError
 from core.errors import Cancelled
 from core.registry.bounded import BoundedResponse
 
-CANCEL_PATIENCE_S = 0.8
+CANCEL_PATIENCE_S = 2.0
+"""So long a registry has to answer what ends an upload in good order; then the line is cut."""
 _POLL_S = 0.1
 
 

@@ -26,7 +26,7 @@ from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from core.service import Service
 
 PROGRAMS = ("docker-registry", "registry")
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 _POLL_S = 0.1
 
 

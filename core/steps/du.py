@@ -25,7 +25,7 @@ from core.threads import in_thread
 from core.versions import newest, release_in
 from core.words import count
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 IMPORT_REMEDY = "Run: airferry import. What is there is not sent again."
 
 

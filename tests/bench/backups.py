@@ -28,7 +28,7 @@ from tests.bench.bundle import real_bundle
 from tests.bench.measure import BenchError, Figure, into, measured
 from tests.bench.results import RESULTS, put_section
 from tests.bench.table import Sheet
-from tests.support.registry import free_port
+from tests.support.ports import free_port
 
 ENGINE = [sys.executable, "-m", "core.engine"]
 SHARED_MEMORY = Path("/dev/shm")

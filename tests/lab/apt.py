@@ -5,8 +5,6 @@ from pathlib import Path
 
 from tests.lab.shell import run
 
-TIMEOUT_S = 600.0
-
 
 def apt_get(*argv: str, cwd: Path | None = None) -> None:
     """Run apt-get; when it fails, update the package lists and try once more.
@@ -20,15 +18,15 @@ def apt_get(*argv: str, cwd: Path | None = None) -> None:
     """
     command = ("apt-get", *argv)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    first = run(*command, check=False, env=environment, cwd=cwd, timeout_s=TIMEOUT_S)
+    first = run(*command, check=False, env=environment, cwd=cwd)
     if first.returncode != 0:
         update()
-        run(*command, env=environment, cwd=cwd, timeout_s=TIMEOUT_S)
+        run(*command, env=environment, cwd=cwd)
 
 
 def update() -> None:
     """Fetch the package lists of this machine's sources."""
-    run("apt-get", "update", "-q", timeout_s=TIMEOUT_S)
+    run("apt-get", "update", "-q")
 
 
 def mirror(codename: str) -> str | None:

@@ -18,11 +18,10 @@ from tests.lab import processes
 from tests.lab.errors import LabError
 from tests.lab.needs import SEARCH_PATH
 from tests.lab.paths import make_private, write_private
-from tests.lab.shell import DEFAULT_TIMEOUT_S, run, until
+from tests.lab.shell import GUARD_S, run, until
 
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_NEED_BYTES = 8 * 2**30
-START_TIMEOUT_S = 60.0
 # How dockerd's last line begins when it gives up; its other lines begin with a time.
 GAVE_UP = ("failed to start", "unable to configure")
 
@@ -84,11 +83,19 @@ class Engine:
         roomy = shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_NEED_BYTES
         return SHARED_MEMORY / f"{self.directory.parent.name}-engine" if roomy else on_disk
 
+    def init_pid(self, container_id: str) -> int | None:
+        """Return the process that is PID 1 of a container, None while the container is stopped."""
+        tasks = self._exec_root / "containerd/daemon/io.containerd.runtime.v2.task/moby"
+        try:
+            return int((tasks / container_id / "init.pid").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
     def is_running(self) -> bool:
         """Tell whether the daemon lives and answers."""
         if self.pid is None:
             return False
-        return self.cli("version", check=False, timeout_s=10).returncode == 0
+        return self.cli("version", check=False).returncode == 0
 
     def start(self) -> None:
         """Start the daemon, detached, and wait until it answers.
@@ -111,10 +118,10 @@ class Engine:
                 stderr=output,
                 cwd="/",
                 env={**os.environ, "PATH": SEARCH_PATH},
-                timeout=START_TIMEOUT_S,
+                timeout=GUARD_S,
                 check=True,
             )
-        until(self._started_or_failed, "the lab's dockerd answers", START_TIMEOUT_S, every_s=0.1)
+        until(self._started_or_failed, "the lab's dockerd answers", every_s=0.1)
         if not self.is_running():
             raise LabError(f"the lab's dockerd does not start: {self._last_words()}")
 
@@ -159,7 +166,7 @@ class Engine:
         *argv: str | Path,
         check: bool = True,
         input: str | None = None,  # noqa: A002 - the name that subprocess.run gives it
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        timeout_s: float = GUARD_S,
     ) -> subprocess.CompletedProcess[str]:
         """Run Docker's own program against this daemon; see `shell.run`."""
         arguments = ("docker", "--host", self.url, *argv)
@@ -168,7 +175,7 @@ class Engine:
     @contextmanager
     def client(self) -> Iterator[docker.DockerClient]:
         """Give a client of Docker's SDK, closed at the end."""
-        client = docker.DockerClient(base_url=self.url, timeout=int(DEFAULT_TIMEOUT_S))
+        client = docker.DockerClient(base_url=self.url, timeout=int(GUARD_S))
         try:
             yield client
         finally:

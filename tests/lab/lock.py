@@ -1,4 +1,4 @@
-"""One lab command at a time: the bridge and its addresses exist once per machine."""
+"""One lab command at a time: for each lab, and for what all labs of a machine share."""
 
 import fcntl
 import os
@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.lab.paths import lab_number
 from tests.lab.shell import until
 
-LOCK_PATH = Path("/run/lock/airferry-lab.lock")
-LOCK_TIMEOUT_S = 600.0
+LOCKS = Path("/run/lock")
+LOCK_TIMEOUT_S = 3600.0
 
 
 @contextmanager
 def lab_lock(say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the machine's lab lock, waiting for another command to end.
+    """Hold the lock of this process's lab, waiting for another command to end.
 
     Args:
         say: Told when there is somebody to wait for.
@@ -22,8 +23,26 @@ def lab_lock(say: Callable[[str], None]) -> Iterator[None]:
     Raises:
         LabError: The other command did not end in time.
     """
-    LOCK_PATH.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(LOCK_PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _locked(f"airferry-lab-{lab_number()}", say):
+        yield
+
+
+@contextmanager
+def cache_lock() -> Iterator[None]:
+    """Hold the machine's packages and the labs' cache, so that a thing is made by one lab only.
+
+    Raises:
+        LabError: Another lab did not end its work in time.
+    """
+    with _locked("airferry-lab-cache", lambda _: None):
+        yield
+
+
+@contextmanager
+def _locked(name: str, say: Callable[[str], None]) -> Iterator[None]:
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(LOCKS / f"{name}.lock", flags, 0o600)
     try:
         if not _taken(descriptor):
             say("another lab command is at work; waiting for it")

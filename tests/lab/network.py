@@ -22,6 +22,11 @@ def host_address(number: int) -> str:
     return str(SUBNET[FIRST_HOST + number - 1])
 
 
+def host_name(number: int) -> str:
+    """Return the name of a host, which is counted from 1."""
+    return f"worker-{number:02}"
+
+
 def bridge_exists() -> bool:
     """Tell whether the lab's bridge is there."""
     return Path("/sys/class/net", BRIDGE).exists()

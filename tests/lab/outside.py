@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 
 from tests.lab.labhost import LabHost
 from tests.lab.shell import run
@@ -34,10 +35,27 @@ def image_id(host: LabHost, name: str) -> str:
 
 def assert_warmed(site: Site, host: LabHost, *, registry_names: bool = True) -> None:
     """Check that a host has every image under its names with the right ID."""
-    for tag, expected in expected_ids(site).items():
-        assert expected == image_id(host, tag), f"{host.name}: {tag}"
-        if registry_names:
-            assert expected == image_id(host, site_name(tag)), f"{host.name}: {site_name(tag)}"
+    prefixes = {"localhost:5001"} if registry_names else set()
+    assert_images(host, expected_ids(site), prefixes)
+
+
+def assert_images(host: LabHost, expected: Mapping[str, str], prefixes: Iterable[str]) -> None:
+    """Check that a host has images with the right IDs.
+
+    Args:
+        host: The host, whose own Docker is asked.
+        expected: Original name -> image ID.
+        prefixes: Registries under whose names it has to have them as well.
+    """
+    names = {
+        name: found
+        for tag, found in expected.items()
+        for name in (tag, *(site_name(tag, prefix) for prefix in prefixes))
+    }
+    done = host.run("docker", "image", "inspect", *names, check=False)
+    images = json.loads(done.stdout)
+    seen = {name: image["Id"] for image in images for name in image["RepoTags"]}
+    assert names == {name: seen.get(name, "") for name in names}, host.name
 
 
 def listeners(text: str, port: int) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 CACHE_VARIABLE = "AIRFERRY_LAB_CACHE"
 SITE_VARIABLE = "AIRFERRY_LAB_DIR"
 NUMBER_VARIABLE = "AIRFERRY_LAB_NUMBER"
+WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 AIRFERRY_PROGRAM = REPOSITORY_ROOT / ".venv" / "bin" / "airferry"
 
@@ -22,8 +23,12 @@ def site_directory() -> Path:
 
 
 def lab_number() -> int:
-    """Return which of a machine's labs is meant: each has addresses and ports of its own."""
-    return int(os.environ.get(NUMBER_VARIABLE) or 0)
+    """Return which of a machine's labs is meant: each has addresses and ports of its own.
+
+    Every worker of a parallel test run has a lab, counted from the one that is asked for.
+    """
+    worker = os.environ.get(WORKER_VARIABLE, "").removeprefix("gw")
+    return int(os.environ.get(NUMBER_VARIABLE) or 0) + int(worker or 0)
 
 
 def make_private(directory: Path) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.lab.errors import LabError
 from tests.lab.shell import run, until
 
-TERM_TIMEOUT_S = 30.0
-KILL_TIMEOUT_S = 10.0
+TERM_TIMEOUT_S = 60.0
+KILL_TIMEOUT_S = 60.0
 
 
 def recorded_pid(pid_file: Path, mark: str) -> int | None:

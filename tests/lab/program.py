@@ -21,11 +21,10 @@ from core.engine.journal import JournalReader
 from core.engine.launcher import true_state
 from core.engine.report import report_record
 from core.engine.request import CHANGING
-from tests.lab.shell import until
+from tests.lab.shell import GUARD_S, until
 from tests.lab.site import Site
 
 AIRFERRY = Path(sys.executable).parent / "airferry"
-JOB_TIMEOUT_S = 300
 
 
 class Program:
@@ -45,6 +44,7 @@ class Program:
         lab_config = yaml.safe_load(site.config_path.read_text(encoding="utf-8"))
         self.config: dict[str, Any] = {
             **lab_config,
+            "hosts": [{"name": host.name, "address": host.address} for host in site.hosts],
             "stateDir": str(self.state_dir),
             "registryDir": str(directory / "registry"),
             **changes,
@@ -84,7 +84,7 @@ class Program:
             pass_fds=handles,
             env={**os.environ, **(environment or {})},
             text=True,
-            timeout=JOB_TIMEOUT_S,
+            timeout=GUARD_S,
             check=False,
             cwd=self.directory,
         )
@@ -120,9 +120,9 @@ class Program:
         """Start a job and return the number of its run at once."""
         return int(self.json(*arguments, "--detach")["run"])
 
-    def wait(self, run: int, timeout_s: float = JOB_TIMEOUT_S) -> dict[str, Any]:
+    def wait(self, run: int) -> dict[str, Any]:
         """Wait until a run has ended and return its report."""
-        until(lambda: self.peek(run)["state"] != "running", f"run {run} ends", timeout_s)
+        until(lambda: self.peek(run)["state"] != "running", f"run {run} ends")
         return self.report(str(run))
 
     def step(self, target: str, step_id: str, run: str = "") -> dict[str, Any]:
@@ -136,8 +136,7 @@ class Program:
         until(
             lambda: fits(_step_in(self.peek(), target, step_id)),
             f"{step_id} of {target}",
-            timeout_s=120,
-            every_s=0.02,
+            every_s=0.05,
         )
 
     def engine_pid(self, run: int) -> int:
@@ -152,14 +151,23 @@ class Program:
         until(
             lambda: self.peek(run)["state"] == "interrupted",
             "the report says that the run was interrupted",
-            timeout_s=10,
         )
 
     def clean_up(self) -> None:
         """End everything that this installation runs on the DU."""
-        if self.state_dir.exists():
-            for command in (["cancel"], ["tunnels", "stop"], ["registry", "stop"]):
-                self.run(*command, expect=None)
+        if self._engine_lives():
+            self.run("cancel", expect=None)
+        for service in ("tunnels", "registry"):
+            if list(self.state_dir.glob(f"airferry-{service}.*")):
+                self.run(service, "stop", expect=None)
+
+    def _engine_lives(self) -> bool:
+        lock = self.state_dir / "engine.lock"
+        if not lock.exists():
+            return False
+        text = lock.read_text(encoding="utf-8")
+        pid = text.rpartition("process ")[2].rstrip(")\n")
+        return pid.isdigit() and Path(f"/proc/{pid}").exists()
 
 
 def _step_in(report: dict[str, Any], target: str, step_id: str) -> dict[str, Any]:

@@ -33,7 +33,6 @@ PACKAGES = (
     "sudo",
     "ca-certificates",
 )
-MAKE_TIMEOUT_S = 600.0
 INIT = Path("/sbin/lab-init")
 
 # A runtime shows a container its cgroups read-only; a host that is to run containers needs them
@@ -77,7 +76,6 @@ def ensure(cache: Path) -> RootFileSystem:
             run(
                 *("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
                 *(_codename(), tree, _mirror()),
-                timeout_s=MAKE_TIMEOUT_S,
             )
             _tidy(tree)
             shutil.copyfile(tree / "var/lib/dpkg/status", made.package_status)
@@ -87,10 +85,16 @@ def ensure(cache: Path) -> RootFileSystem:
     return made
 
 
-def import_into(engine: Engine, files: RootFileSystem) -> None:
-    """Import the root file system as an image, unless the engine has it."""
-    if engine.cli("image", "inspect", IMAGE, check=False).returncode != 0:
-        engine.cli("import", "--change", f'CMD ["{INIT}"]', files.tar, IMAGE)
+def import_tar(engine: Engine, tar: Path, image: str) -> None:
+    """Make a host's root file system an image, unless the engine has it.
+
+    Args:
+        engine: A running engine.
+        tar: The root file system.
+        image: The image's name.
+    """
+    if engine.cli("image", "inspect", image, check=False).returncode != 0:
+        engine.cli("import", "--change", f'CMD ["{INIT}"]', tar, image)
 
 
 @contextmanager

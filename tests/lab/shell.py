@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.lab.errors import LabError
 
 TAIL_LINES = 6
-DEFAULT_TIMEOUT_S = 300.0
+# Guards against hanging, and says nothing of how long things may take: machines are slow or busy.
+GUARD_S = 900.0
 
 
 def run(
@@ -17,7 +18,7 @@ def run(
     input: str | None = None,  # noqa: A002 - the name that subprocess.run gives it
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
+    timeout_s: float = GUARD_S,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and keep what it wrote.
 
@@ -59,7 +60,9 @@ def run(
     return process
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float, every_s: float = 0.2) -> None:
+def until(
+    condition: Callable[[], bool], what: str, timeout_s: float = GUARD_S, every_s: float = 0.2
+) -> None:
     """Wait for a condition, looking often rather than sleeping long.
 
     Args:

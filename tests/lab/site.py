@@ -7,11 +7,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab import bundles, dockerrepo, fleet, keys, needs, network, rootfs, siteconfig
+from tests.lab import (
+    bundles,
+    dockerrepo,
+    fleet,
+    hostkinds,
+    keys,
+    needs,
+    network,
+    rootfs,
+    siteconfig,
+)
 from tests.lab.engine import Engine
 from tests.lab.errors import LabError
+from tests.lab.hostkinds import Has
 from tests.lab.labhost import LabHost
-from tests.lab.lock import lab_lock
+from tests.lab.lock import cache_lock, lab_lock
 from tests.lab.paths import cache_directory, make_private, site_directory, write_private
 from tests.lab.sitefiles import SiteFiles
 
@@ -44,7 +55,9 @@ class Site(SiteFiles):
         return site
 
     @classmethod
-    def up(cls, hosts: int | None = None, say: Say = keep_quiet) -> "Site":
+    def up(
+        cls, hosts: int | None = None, say: Say = keep_quiet, has: Has | None = Has.NOTHING
+    ) -> "Site":
         """Start a lab, or attach to it where it runs.
 
         What this call started is gone again if it fails.
@@ -52,6 +65,7 @@ class Site(SiteFiles):
         Args:
             hosts: How many hosts; without it as many as there are, or the usual few.
             say: Told what happens.
+            has: What a new lab's hosts have; None for who resets them before they are used.
 
         Raises:
             NeedError: This machine cannot run a lab.
@@ -62,21 +76,25 @@ class Site(SiteFiles):
             raise LabError(f"a lab has 1 to {network.MOST_HOSTS} hosts, not {hosts}")
         with lab_lock(say):
             site = cls._at_its_place()
-            if site.hosts and site.engine.is_running():
+            if site.record_path.is_file() and site.engine.is_running():
                 if hosts not in (None, len(site.hosts)):
                     raise LabError(f"a lab of {len(site.hosts)} hosts is up; use `down` first")
                 say("the lab is up already")
             else:
-                site._make(hosts or DEFAULT_HOSTS, say)
+                site._make(hosts or DEFAULT_HOSTS, say, has)
                 say("the lab is up")
         return site
 
-    def reset_hosts(self) -> None:
-        """Replace every host by a fresh one without Docker: same names, addresses and keys."""
+    def reset_hosts(self, has: Has = Has.NOTHING, count: int = DEFAULT_HOSTS) -> None:
+        """Replace every host by a fresh one: same names, addresses and keys.
+
+        Args:
+            has: What they have.
+            count: How many there are from now on.
+        """
+        kind = hostkinds.ensure(self.engine, self, has)
         fleet.remove_containers(self.engine)
-        fresh = fleet.start_hosts(self.engine, len(self.hosts), self)
-        for host, replacement in zip(self.hosts, fresh, strict=True):
-            host.container_id = replacement.container_id
+        self.hosts[:] = fleet.start_hosts(self.engine, count, self, kind)
         self.write_record(self.hosts)
 
     def down(self, say: Say = keep_quiet) -> None:
@@ -96,49 +114,54 @@ class Site(SiteFiles):
         entries = SiteFiles(directory).read_record()
         return cls(directory, engine, [LabHost(**entry, engine=engine) for entry in entries])
 
-    def _make(self, count: int, say: Say) -> None:
+    def _make(self, count: int, say: Say, has: Has | None) -> None:
         if self.directory.exists():
             say("removing what a lab that died has left")
             self._remove()
-        installed = needs.install_missing()
+        with cache_lock():
+            installed = needs.install_missing()
         if installed:
             say(f"installed {', '.join(installed)}")
         needs.check_addresses()
         with ExitStack() as undo:
             undo.callback(self._remove)
-            self._start(count, say)
+            self._start(count, say, has)
             undo.pop_all()
 
-    def _start(self, count: int, say: Say) -> None:
-        cache = make_private(cache_directory())
+    def _start(self, count: int, say: Say, has: Has | None) -> None:
         make_private(self.directory)
         self.engine.start()
         say("engine runs")
-        with ThreadPoolExecutor(2) as pool:
+        self._fill(say)
+        keys.ensure_key(self.key_path, "airferry-lab")
+        fleet.make_network(self.engine)
+        write_private(self.known_hosts_path, fleet.known_hosts(self, count))
+        siteconfig.write(self, count)
+        if has is None:
+            self.write_record(self.hosts)
+        else:
+            self.reset_hosts(has, count)
+            say(f"{count} hosts are ready")
+
+    def _fill(self, say: Say) -> None:
+        """Bring in what all labs share: it is made by the first one that finds it missing."""
+        cache = make_private(cache_directory())
+        with cache_lock(), ThreadPoolExecutor(2) as pool:
             bundles_made = pool.submit(bundles.ensure, cache, self.engine)
             files = rootfs.ensure(cache)
             say("root file system is there")
             archives_made = pool.submit(dockerrepo.ensure, cache, files.package_status)
-            rootfs.import_into(self.engine, files)
-            self._start_hosts(count)
-            say(f"{count} hosts are ready")
-            self._copy(archives_made.result(), bundles_made.result())
+            archives, bundle_directory = archives_made.result(), bundles_made.result()
+        self._copy(archives, bundle_directory)
         say("bundles and Docker archives are there")
-        self.write_record(self.hosts)
-
-    def _start_hosts(self, count: int) -> None:
-        keys.ensure_key(self.key_path, "airferry-lab")
-        fleet.make_network(self.engine)
-        self.hosts[:] = fleet.start_hosts(self.engine, count, self)
-        write_private(self.known_hosts_path, fleet.known_hosts(self.hosts))
-        siteconfig.write(self, self.hosts)
+        rootfs.import_tar(self.engine, files.tar, rootfs.IMAGE)
 
     def _copy(self, archives: dockerrepo.DockerArchives, bundle_directory: Path) -> None:
         make_private(self.images_dir)
         beside = (archives.repository, archives.bare, bundle_directory / bundles.EXPECTED_NAME)
         for source in {*beside, *bundle_directory.iterdir()}:
             target = self.directory if source in beside else self.images_dir
-            shutil.copyfile(source, target / source.name)
+            shutil.copy2(source, target / source.name)  # a bundle is known by its time, too
 
     def _remove(self) -> None:
         """Remove hosts, network, engine and directory, whatever of them is there."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.lab.labhost import LabHost
+from tests.lab.network import host_address, host_name
 from tests.lab.paths import AIRFERRY_PROGRAM, lab_number, write_private
 from tests.lab.shell import run
 from tests.lab.sitefiles import SiteFiles
@@ -13,11 +13,15 @@ from tests.lab.sitefiles import SiteFiles
 REGISTRY_PORT = 5100 + lab_number()
 HOST_REGISTRY_PORT = 5001
 CONCURRENCY = 16
-STOP_TIMEOUT_S = 60.0
 
 
-def write(files: SiteFiles, hosts: list[LabHost]) -> None:
-    """Write the config that an operator would have written for this site."""
+def write(files: SiteFiles, count: int) -> None:
+    """Write the config that an operator would have written for this site.
+
+    Args:
+        files: The site's files.
+        count: How many hosts it has.
+    """
     config = {
         "privateRegistryType": "du",
         "dockerRepo": str(files.docker_repo),
@@ -32,7 +36,10 @@ def write(files: SiteFiles, hosts: list[LabHost]) -> None:
             "knownHosts": str(files.known_hosts_path),
             "concurrency": CONCURRENCY,
         },
-        "hosts": [{"name": host.name, "address": host.address} for host in hosts],
+        "hosts": [
+            {"name": host_name(number), "address": host_address(number)}
+            for number in range(1, count + 1)
+        ],
     }
     text = yaml.safe_dump(config, sort_keys=False)
     write_private(files.config_path, f"# Made by the lab\n{text}")
@@ -51,7 +58,6 @@ def stop_airferry(config: Path, say: Callable[[str], None]) -> None:
         stopped = run(
             *(AIRFERRY_PROGRAM, service, "stop", "--config", config),
             check=False,
-            timeout_s=STOP_TIMEOUT_S,
         )
         if stopped.returncode != 0:
             said = stopped.stderr.strip().splitlines()[-1:] or ["it did not say why"]

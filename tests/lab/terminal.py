@@ -42,10 +42,10 @@ class Terminal:
         """Type text as it is."""
         self._tmux("send-keys", "-l", text)
 
-    def wait_for(self, *texts: str, timeout_s: float = 20) -> str:
+    def wait_for(self, *texts: str) -> str:
         """Wait until the screen shows all texts, and return it."""
         try:
-            until(lambda: all(text in self.screen() for text in texts), "the screen", timeout_s)
+            until(lambda: all(text in self.screen() for text in texts), "the screen")
         except LabError as error:
             raise AssertionError(f"no {texts!r} on the screen:\n{self.screen()}") from error
         return self.screen()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.lab.conftest import Install
 from tests.lab.outside import expected_ids, image_id, site_name
 from tests.lab.site import Site
@@ -14,15 +16,16 @@ from tests.support.backups import seen_from_outside
 ADDRESS = f"127.0.0.1:{REGISTRY_PORT}"
 
 
+@pytest.mark.hosts(1)
 def test_a_registry_that_is_lost_comes_back(
-    docker_site: Site, installation: Install, tmp_path: Path
+    warm_site: Site, warm_installation: Install, tmp_path: Path
 ) -> None:
-    program, stick = installation(), tmp_path / "stick"
+    program, stick = warm_installation(), tmp_path / "stick"
     stick.mkdir()
-    host = docker_site.hosts[0]
+    host = warm_site.hosts[0]
     program.run("install", "--host", host.name)
     names = [holding["name"] for holding in program.json("registry", "list")]
-    assert sorted(site_name(tag, "").lstrip("/") for tag in expected_ids(docker_site)) == names
+    assert sorted(site_name(tag, "").lstrip("/") for tag in expected_ids(warm_site)) == names
     before = seen_from_outside(ADDRESS, names)
     program.run("backup", "--outdir", str(stick))
     (backup,) = stick.glob("*.tar")
@@ -35,7 +38,7 @@ def test_a_registry_that_is_lost_comes_back(
     tag = "k8s.gcr.io/pause:3.5"
     host.run("docker", "image", "rm", site_name(tag), tag)
     host.run("docker", "pull", site_name(tag))
-    assert expected_ids(docker_site)[tag] == image_id(host, site_name(tag))
+    assert expected_ids(warm_site)[tag] == image_id(host, site_name(tag))
     host.run("docker", "tag", site_name(tag), tag)
     program.run("verify", "--host", host.name)
     assert "Nothing had to be done" in program.run("import").stdout

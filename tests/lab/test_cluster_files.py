@@ -6,7 +6,6 @@ containerd and `ctr` are those that came with Docker onto a host of the lab.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,16 +24,13 @@ ORIGINAL = "k8s.gcr.io/pause:3.5"
 OTHER = "quay.io/calico/cni:v3.20.0"
 
 
+pytestmark = pytest.mark.hosts(1)
+
+
 @pytest.fixture
-def host(docker_site: Site) -> Iterator[LabHost]:
-    """A host with Docker, whose settings and images are as before when the test ends."""
-    found = docker_site.hosts[0]
-    yield found
-    found.run("rm", "-rf", CERTS, "/etc/docker/certs.d", "/etc/docker/daemon.json")
-    found.run("systemctl", "restart", "docker")
-    names = found.run("ctr", "images", "list", "--quiet").stdout.split()
-    if names:
-        found.run("ctr", "images", "remove", *names)
+def host(docker_site: Site) -> LabHost:
+    """A host with Docker."""
+    return docker_site.hosts[0]
 
 
 def directory_of(program: Program) -> Path:
@@ -71,9 +67,9 @@ def refusal(host: LabHost, name: str) -> str:
 
 
 def test_containerd_pulls_original_names_through_the_tunnel(
-    host: LabHost, installation: Install
+    host: LabHost, warm_installation: Install
 ) -> None:
-    program = installation()
+    program = warm_installation()
     program.run("install", "--host", host.name, "--skip-docker-img-import")
     directory = directory_of(program)
     assert f"in {directory}" == program.step("du", "cluster.files")["message"]

@@ -13,13 +13,14 @@ import pytest
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
 from tests.lab.network import DU_ADDRESS
-from tests.lab.outside import expected_ids, image_id, site_name
+from tests.lab.outside import assert_images, expected_ids, site_name
 from tests.lab.program import Program
 from tests.lab.shell import run, until
 from tests.lab.site import Site
 from tests.support.certificates import Authority, make_authority
 from tests.support.logins import PASSWORD, USER, TokenServer, htpasswd, token_server
-from tests.support.registry import free_port, running_registry
+from tests.support.ports import free_port
+from tests.support.registry import running_registry
 
 BY_ENVIRONMENT = {"AIRFERRY_REGISTRY_USER": USER, "AIRFERRY_REGISTRY_PASSWORD": PASSWORD}
 WRONG = {**BY_ENVIRONMENT, "AIRFERRY_REGISTRY_PASSWORD": "wrong-7Gq1"}
@@ -28,6 +29,8 @@ grep -rlsF -e '{PASSWORD}' -e "$(printf %s '{USER}:{PASSWORD}' | base64)" \\
     /etc /home /root /tmp /var /run --exclude-dir=docker || true
 """
 NO_FORWARDING = "/etc/ssh/sshd_config.d/00-no-forwarding.conf"
+
+pytestmark = pytest.mark.hosts(1)
 
 
 @pytest.fixture
@@ -63,22 +66,13 @@ def by_token(opened: ExitStack, authority: Authority, tokens: TokenServer, tmp_p
 
 
 def custom(installation: Install, base: str, authority: Authority, **more: object) -> Program:
-    """Return an installation in mode custom with the first host only."""
-    program = installation(
+    """Return an installation in mode custom."""
+    return installation(
         privateRegistryType="custom",
         privateRegistryBase=base,
         privateRegistryCA=str(authority.path),
         **more,
     )
-    program.write_config(hosts=program.config["hosts"][:1])
-    return program
-
-
-def assert_pulled(site: Site, host: LabHost, base: str) -> None:
-    """Check that a host has every image under its own and its registry's name."""
-    for tag, expected in expected_ids(site).items():
-        assert expected == image_id(host, tag), tag
-        assert expected == image_id(host, site_name(tag, base)), tag
 
 
 def assert_told_nobody(program: Program, host: LabHost, place: Path) -> None:
@@ -134,14 +128,14 @@ def test_by_password(
         )
         return bool(program.peek(number)["state"] != "running")
 
-    until(ended, "the run ends", timeout_s=300, every_s=0.1)
+    until(ended, "the run ends", every_s=0.1)
     report = program.report(str(number))
     assert "done" == report["state"], json.dumps(report)
     assert set() == shown
     reached = program.step("du", "registry.reach")["message"]
     assert f"login of {USER} (from AIRFERRY_REGISTRY_PASSWORD), may pull and push" == reached
     assert f"{by_password} answers" == program.step(host.name, "registry.reach")["message"]
-    assert_pulled(docker_site, host, base)
+    assert_images(host, expected_ids(docker_site), {base})
     name = site_name("k8s.gcr.io/pause:3.5", base)
     raw = run(
         *("skopeo", "inspect", "--raw", "--creds", f"{USER}:{PASSWORD}", "--tls-verify=false"),
@@ -230,7 +224,7 @@ def test_by_tokens_that_live_for_seconds(
 
     program.run("install", environment=BY_ENVIRONMENT)
 
-    assert_pulled(docker_site, host, base)
+    assert_images(host, expected_ids(docker_site), {base})
     pulled = f"repository:{site_name('k8s.gcr.io/pause', 'team/images')}:pull"
     assert pulled in tokens.issued, "Docker on the host got tokens of its own"
     done = program.run("install", environment=BY_ENVIRONMENT)
@@ -251,7 +245,7 @@ def led_to(site: Site, host: LabHost, port: int, target: str) -> Iterator[None]:
     )
     try:
         listens = f":{port} "
-        until(lambda: listens in host.run("ss", "-ltn").stdout, "the forward", timeout_s=30)
+        until(lambda: listens in host.run("ss", "-ltn").stdout, "the forward")
         yield
     finally:
         process.terminate()

@@ -67,40 +67,41 @@ def _pack(path: Path) -> None:
 
 
 @pytest.fixture
-def du(fresh_site: Site, tmp_path: Path) -> LabHost:
+def du(docker_site: Site, tmp_path: Path) -> LabHost:
     """The first host, with all that a DU needs; the bundles and the config are copied to it."""
-    host = fresh_site.hosts[0]
+    host = docker_site.hosts[0]
     _pack(tmp_path / "du.tar")
     host.put(tmp_path / "du.tar", "/opt/du.tar")
     host.run("tar", "-C", "/", "--skip-old-files", "-xf", "/opt/du.tar")
     host.run("rm", "/opt/du.tar")
     packages = f"{PLACE}/venv/lib/python{sys.version_info.major}.{sys.version_info.minor}"
     host.run("sh", "-c", f"echo {PLACE}/app >{packages}/site-packages/app.pth")
-    host.put(fresh_site.images_dir, "/opt/imgs")
-    for path in (fresh_site.docker_repo, fresh_site.key_path, fresh_site.known_hosts_path):
+    host.put(docker_site.images_dir, "/opt/imgs")
+    for path in (docker_site.docker_repo, docker_site.key_path, docker_site.known_hosts_path):
         host.put(path, f"/opt/{path.name}")
     config = {
         "privateRegistryType": "du",
         "imagesDir": "/opt/imgs",
-        "dockerRepo": f"/opt/{fresh_site.docker_repo.name}",
+        "dockerRepo": f"/opt/{docker_site.docker_repo.name}",
         "ssh": {
             "user": "root",
-            "key": f"/opt/{fresh_site.key_path.name}",
-            "knownHosts": f"/opt/{fresh_site.known_hosts_path.name}",
+            "key": f"/opt/{docker_site.key_path.name}",
+            "knownHosts": f"/opt/{docker_site.known_hosts_path.name}",
         },
-        "hosts": [{"name": h.name, "address": h.address} for h in fresh_site.hosts[1:2]],
+        "hosts": [{"name": h.name, "address": h.address} for h in docker_site.hosts[1:2]],
     }
     (tmp_path / CONFIG.name).write_text(yaml.safe_dump(config), encoding="utf-8")
     host.put(tmp_path / CONFIG.name, str(CONFIG))
     return host
 
 
+@pytest.mark.hosts(2)
 def test_tunnels_and_registry_come_back_after_a_reboot_of_the_du(
-    fresh_site: Site, du: LabHost
+    docker_site: Site, du: LabHost
 ) -> None:
-    worker = fresh_site.hosts[1]
-    du.run(*AIRFERRY, "install", "--config", str(CONFIG), timeout_s=300)
-    assert_warmed(fresh_site, worker)
+    worker = docker_site.hosts[1]
+    du.run(*AIRFERRY, "install", "--config", str(CONFIG))
+    assert_warmed(docker_site, worker)
     for unit in ("airferry-registry", "airferry-tunnels"):
         assert "enabled" == du.run("systemctl", "is-enabled", unit).stdout.strip()
 
@@ -111,7 +112,6 @@ def test_tunnels_and_registry_come_back_after_a_reboot_of_the_du(
     until(
         lambda: worker.run("docker", "pull", name, check=False).returncode == 0,
         "the worker reaches the registry again",
-        timeout_s=60,
     )
     status = du.run(*AIRFERRY, "tunnels", "status", "--config", str(CONFIG)).stdout
     assert f"= {worker.name}" in status
@@ -122,14 +122,13 @@ def test_tunnels_and_registry_come_back_after_a_reboot_of_the_du(
     until(
         lambda: worker.run("docker", "pull", name, check=False).returncode == 0,
         "systemd has started the service of tunnels again",
-        timeout_s=60,
     )
     refuse_another_site(du)
     leave_mode_du(du)
-    until(lambda: not host_listeners(worker, 5001), "the tunnel is closed", timeout_s=60)
+    until(lambda: not host_listeners(worker, 5001), "the tunnel is closed")
     for unit in ("airferry-registry", "airferry-tunnels"):
         assert 0 != du.run("systemctl", "is-enabled", unit, check=False).returncode
-    assert_warmed(fresh_site, worker)
+    assert_warmed(docker_site, worker)
 
 
 def refuse_another_site(du: LabHost) -> None:
@@ -137,7 +136,7 @@ def refuse_another_site(du: LabHost) -> None:
     pid = du.run("systemctl", "show", "-p", "MainPID", "airferry-registry").stdout
     other = "/root/other.yaml"
     du.run("sh", "-c", f"{{ cat {CONFIG}; echo 'stateDir: /opt/other'; }} >{other}")
-    refused = du.run(*AIRFERRY, "install", "--config", other, check=False, timeout_s=300)
+    refused = du.run(*AIRFERRY, "install", "--config", other, check=False)
     assert "the services of another site (stateDir is now /opt/other)" in refused.stdout
     assert pid == du.run("systemctl", "show", "-p", "MainPID", "airferry-registry").stdout
 
@@ -148,4 +147,4 @@ def leave_mode_du(du: LabHost) -> None:
     shown = du.run(*AIRFERRY, "reconfigure", "--dry-run", "--config", str(CONFIG)).stdout
     for words in ("stopped", "the tunnel service", "the registry at 127.0.0.1:5100", "stays"):
         assert words in shown
-    du.run(*AIRFERRY, "reconfigure", "--yes", "--config", str(CONFIG), timeout_s=300)
+    du.run(*AIRFERRY, "reconfigure", "--yes", "--config", str(CONFIG))

@@ -13,15 +13,10 @@ import pytest
 from tests.lab.conftest import Install
 from tests.lab.outside import assert_warmed
 from tests.lab.program import Program
-from tests.lab.shell import run, until
+from tests.lab.shell import GUARD_S, run, until
 from tests.lab.site import Site
 from tests.support.archives import ImageSpec, tar_of, write_bundle
 
-KILL_SESSIONS = """
-for process in /proc/[0-9]*; do
-    if grep -q '^sshd: root@notty' "$process/cmdline" 2>/dev/null; then kill "${process#/proc/}"; fi
-done
-"""
 DOCKER_REPO_SENT = 60_000_000
 BIG_LAYERS = 8
 BIG_LAYER_BYTES = 48 << 20
@@ -67,7 +62,7 @@ def test_engine_killed_while_importing(big_directory: Path, installation: Instal
     assert "were there already" in program.run("report").stdout
 
 
-def test_engine_killed_while_installing_docker(fresh_site: Site, installation: Install) -> None:
+def test_engine_killed_while_installing_docker(bare_site: Site, installation: Install) -> None:
     program = installation()
     first = program.begin("install", "--skip-docker-img-import")
     program.wait_for_step(
@@ -78,12 +73,12 @@ def test_engine_killed_while_installing_docker(fresh_site: Site, installation: I
     # The hosts are still at it: the next run waits for them instead of getting in their way.
     program.run("install", "--skip-docker-img-import")
 
-    for host in fresh_site.hosts:
+    for host in bare_site.hosts:
         assert "active" == host.run("systemctl", "is-active", "docker").stdout.strip()
         assert "" == host.run("sh", "-c", "ls -d /var/tmp/airferry-docker.* || true").stdout
 
 
-def test_engine_killed_while_warming(fresh_site: Site, installation: Install) -> None:
+def test_engine_killed_while_warming(docker_site: Site, installation: Install) -> None:
     program = installation()
     first = program.begin("install")
     program.wait_for_step(
@@ -96,14 +91,14 @@ def test_engine_killed_while_warming(fresh_site: Site, installation: Install) ->
     assert "nothing to do" in done.stdout
     assert "present" == program.step("worker-01", "docker.install")["state"]
     assert "present" == program.step("du", "bundle.import")["state"]
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host)
+    for host in docker_site.hosts:
+        assert_warmed(docker_site, host)
     states = {run["run"]: run["state"] for run in program.json("runs")}
     assert "interrupted" == states[first]
 
 
 def test_two_bad_hosts_do_not_hold_up_the_third(
-    fresh_site: Site, installation: Install, tmp_path: Path
+    docker_site: Site, installation: Install, tmp_path: Path
 ) -> None:
     wrong_key = tmp_path / "wrong"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(wrong_key))
@@ -112,12 +107,12 @@ def test_two_bad_hosts_do_not_hold_up_the_third(
     right_hosts = [dict(host) for host in hosts]
     hosts[1]["key"] = str(wrong_key)
     program.write_config(hosts=hosts)
-    dead = fresh_site.hosts[2]
+    dead = docker_site.hosts[2]
     dead.stop()
 
     done = program.run("install", expect=1)
 
-    assert_warmed(fresh_site, fresh_site.hosts[0])
+    assert_warmed(docker_site, docker_site.hosts[0])
     for words in ("worker-02", "E-SSH-LOGIN", "authorized_keys", "worker-03", "E-SSH-ROUTE"):
         assert words in done.stdout
     error = program.step("worker-03", "connect")["error"]
@@ -129,8 +124,8 @@ def test_two_bad_hosts_do_not_hold_up_the_third(
 
     names = [target["name"] for target in program.report()["targets"]]
     assert ["du", "worker-02", "worker-03"] == names
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host)
+    for host in docker_site.hosts:
+        assert_warmed(docker_site, host)
     assert "nothing to do" in program.run("configure-hosts", "--only-failed").stdout
 
 
@@ -175,11 +170,11 @@ def test_truncated_bundle(site: Site, installation: Install, tmp_path: Path) -> 
 
 
 def test_host_key_that_changed_or_is_new(
-    fresh_site: Site, installation: Install, tmp_path: Path
+    docker_site: Site, installation: Install, tmp_path: Path
 ) -> None:
     known = tmp_path / "known_hosts"
-    lines = fresh_site.known_hosts_path.read_text(encoding="utf-8").splitlines()
-    address = fresh_site.hosts[0].address
+    lines = docker_site.known_hosts_path.read_text(encoding="utf-8").splitlines()
+    address = docker_site.hosts[0].address
     other_key = lines[1].split(maxsplit=1)[1]
     known.write_text(f"{address} {other_key}\n" + lines[1] + "\n", encoding="utf-8")
     program = installation(ssh={**installation().config["ssh"], "knownHosts": str(known)})
@@ -196,35 +191,6 @@ def test_host_key_that_changed_or_is_new(
     program.run("check", "--host", "worker-01", "--accept-new-host-keys", expect=1)
 
 
-def test_a_tunnel_comes_back_after_its_line_was_cut(
-    fresh_site: Site, installation: Install
-) -> None:
-    program = installation()
-    program.run("install")
-    host = fresh_site.hosts[0]
-    host.run("sh", "-c", KILL_SESSIONS)
-    until(
-        lambda: _tunnel(program, host.name)["reconnects"] > 0,
-        "the tunnel is open again",
-        timeout_s=60,
-    )
-    name = "localhost:5001/pause:3.5"
-    host.run("docker", "image", "rm", name)
-    host.run("docker", "pull", name)
-    host.reboot()
-    until(
-        lambda: host.run("docker", "pull", name, check=False).returncode == 0,
-        "the tunnel is open again after a reboot",
-        timeout_s=90,
-    )
-
-
-def _tunnel(program: Program, host_name: str) -> dict[str, int]:
-    tunnels = program.json("tunnels", "status", expect=None)["tunnels"]
-    found: dict[str, int] = next(t for t in tunnels if t["name"] == host_name)
-    return found
-
-
 def test_only_one_run_at_a_time(installation: Install, tmp_path: Path) -> None:
     """The first one reads a pipe into which nobody writes, so it is at work until it is ended."""
     program = installation(hosts=[])
@@ -237,18 +203,18 @@ def test_only_one_run_at_a_time(installation: Install, tmp_path: Path) -> None:
     assert "cancelled" == program.wait(first)["state"]
 
 
-def test_cancel_while_warming(fresh_site: Site, installation: Install) -> None:
+def test_cancel_while_warming(docker_site: Site, installation: Install) -> None:
     program = installation()
     first = program.begin("install")
     program.wait_for_step(
         "worker-01", "images.warm", lambda step: step["state"] == "running" and step["bytes"]
     )
     program.run("cancel")
-    assert "cancelled" == program.wait(first, timeout_s=20)["state"]
+    assert "cancelled" == program.wait(first)["state"]
     assert "cancelled" == program.step("worker-01", "images.warm")["state"]
-    until(lambda: not _engine_lives(program, first), "the engine ends", timeout_s=20)
+    until(lambda: not _engine_lives(program, first), "the engine ends")
     program.run("install")
-    assert_warmed(fresh_site, fresh_site.hosts[0])
+    assert_warmed(docker_site, docker_site.hosts[0])
 
 
 def _engine_lives(program: Program, run_number: int) -> bool:
@@ -264,7 +230,7 @@ def test_ctrl_c_cancels_within_seconds(big_directory: Path, installation: Instal
     ) as process:
         program_is_importing(program)
         process.send_signal(signal.SIGINT)
-        assert 130 == process.wait(timeout=20)
+        assert 130 == process.wait(GUARD_S)
     uploads = list((program.directory / "registry").rglob("_uploads/*/data"))
     assert not uploads, "no upload session is left behind"
 
@@ -274,6 +240,5 @@ def program_is_importing(program: Program) -> None:
     until(
         lambda: any(run["state"] == "running" for run in program.json("runs")),
         "the run begins",
-        timeout_s=20,
     )
     program.wait_for_step("du", "bundle.import", _in_the_middle)

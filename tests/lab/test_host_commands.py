@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.lab.conftest import Install
 from tests.lab.network import DU_ADDRESS
 from tests.lab.outside import assert_warmed, expected_ids, host_listeners, image_id, site_name
@@ -38,9 +40,10 @@ done
 """
 
 
-def test_facts_of_hosts(fresh_site: Site, installation: Install) -> None:
+@pytest.mark.hosts(2)
+def test_facts_of_hosts(bare_site: Site, installation: Install) -> None:
     program = installation()
-    first, second, _ = fresh_site.hosts
+    first, second = bare_site.hosts
     program.run("install", "--host", first.name, "--skip-docker-img-import")
 
     found = {
@@ -64,11 +67,12 @@ def test_facts_of_hosts(fresh_site: Site, installation: Install) -> None:
     assert "not-there" in program.run("host", "facts", "not-there", expect=2).stderr
 
 
+@pytest.mark.hosts(2)
 def test_everything_that_would_stop_the_job_is_found_at_once(
-    fresh_site: Site, installation: Install
+    bare_site: Site, installation: Install
 ) -> None:
     program = installation()
-    host = fresh_site.hosts[0]
+    host = bare_site.hosts[0]
     host.run("sh", "-c", FORBID_FORWARDING)
     host.run("systemctl", "reload", "ssh")
     host.run("sh", input=VENDOR_PACKAGES)
@@ -95,14 +99,15 @@ def test_everything_that_would_stop_the_job_is_found_at_once(
     assert "node agent (nodelet)" in program.run("report", "1", "--log").stdout
     program.run("install", "--host", host.name, expect=1)
     assert 0 != host.run("test", "-e", "/usr/bin/docker", check=False).returncode
-    assert "preflight" not in program.run("host", "check", fresh_site.hosts[1].name).stderr
+    assert "preflight" not in program.run("host", "check", bare_site.hosts[1].name).stderr
 
 
+@pytest.mark.hosts(2)
 def test_clean_takes_away_what_was_brought_and_no_more(
-    fresh_site: Site, installation: Install
+    warm_site: Site, warm_installation: Install
 ) -> None:
-    program = installation()
-    host, other, _ = fresh_site.hosts
+    program = warm_installation()
+    host, other = warm_site.hosts
     program.run("install")
     tag = "k8s.gcr.io/pause:3.5"
     host.run("docker", "tag", tag, "my/own:1")
@@ -113,23 +118,24 @@ def test_clean_takes_away_what_was_brought_and_no_more(
 
     program.run("host", "clean", host.name, "--yes")
 
-    for name in expected_ids(fresh_site):
+    for name in expected_ids(warm_site):
         assert "" == image_id(host, name)
         assert "" == image_id(host, site_name(name))
     assert image_id(host, "my/own:1"), "what others named stays"
-    until(lambda: not host_listeners(host, 5001), "the tunnel is closed", timeout_s=60)
+    until(lambda: not host_listeners(host, 5001), "the tunnel is closed")
     assert "active" == host.run("systemctl", "is-active", "docker").stdout.strip()
     assert "" == host.run("sh", "-c", OURS).stdout
     assert ["127.0.0.1:5001"] == host_listeners(other, 5001)
     again = program.run("host", "clean", host.name, "--yes").stdout
     assert "Nothing had to be done" in again
     program.run("configure-hosts", "--host", host.name)
-    assert expected_ids(fresh_site)[tag] == image_id(host, tag)
+    assert expected_ids(warm_site)[tag] == image_id(host, tag)
 
 
-def test_clean_puts_settings_back(fresh_site: Site, installation: Install, tmp_path: Path) -> None:
+@pytest.mark.hosts(2)
+def test_clean_puts_settings_back(docker_site: Site, installation: Install, tmp_path: Path) -> None:
     """Mode custom without TLS writes daemon.json: the old one is there afterwards."""
-    host, without_file, _ = fresh_site.hosts
+    host, without_file = docker_site.hosts
     old = {"log-driver": "json-file", "insecure-registries": ["10.1.2.3:5000"]}
     host.run("mkdir", "-p", "/etc/docker")
     host.run("sh", "-c", f"cat >{DAEMON_JSON}", input=json.dumps(old))
@@ -152,11 +158,12 @@ def test_clean_puts_settings_back(fresh_site: Site, installation: Install, tmp_p
         assert base not in info["RegistryConfig"]["IndexConfigs"]
 
 
+@pytest.mark.hosts(2)
 def test_clean_takes_docker_away_where_it_came_with_us(
-    fresh_site: Site, installation: Install
+    bare_site: Site, installation: Install
 ) -> None:
     program = installation()
-    host, own, _ = fresh_site.hosts
+    host, own = bare_site.hosts
     packages = "dpkg-query -W -f '${Package} ${db:Status-Status}\\n'"
     before = host.run("sh", "-c", packages).stdout
     names = [host.name, own.name]
@@ -170,4 +177,4 @@ def test_clean_takes_docker_away_where_it_came_with_us(
     assert 0 != host.run("test", "-e", "/var/lib/airferry-host", check=False).returncode
     assert "active" == own.run("systemctl", "is-active", "docker").stdout.strip()
     program.run("install", "--host", host.name)
-    assert_warmed(fresh_site, host)
+    assert_warmed(bare_site, host)

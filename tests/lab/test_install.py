@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.lab.conftest import Install
 from tests.lab.outside import (
     assert_warmed,
@@ -18,7 +20,7 @@ REPORT_KEYS = {"run", "mode", "state", "started", "seconds", "targets"}
 STEP_KEYS = {"id", "state", "seconds", "bytes", "error"}
 
 
-def test_the_whole_job_and_again(fresh_site: Site, installation: Install) -> None:
+def test_the_whole_job_and_again(bare_site: Site, installation: Install) -> None:
     program = installation()
     plan = program.run("plan").stdout
     for words in ("registry.serve", "docker-imgs-v-5.2.0", "docker.install", "images.warm"):
@@ -29,9 +31,9 @@ def test_the_whole_job_and_again(fresh_site: Site, installation: Install) -> Non
 
     _check_report(program.report())
     assert [f"127.0.0.1:{REGISTRY_PORT}"] == du_listeners(REGISTRY_PORT)
-    for host in fresh_site.hosts:
+    for host in bare_site.hosts:
         assert "active" == host.run("systemctl", "is-active", "docker").stdout.strip()
-        assert_warmed(fresh_site, host)
+        assert_warmed(bare_site, host)
         assert ["127.0.0.1:5001"] == host_listeners(host, 5001)
 
     assert "Nothing to do" in program.run("plan").stdout
@@ -42,25 +44,29 @@ def test_the_whole_job_and_again(fresh_site: Site, installation: Install) -> Non
     program.run("verify")
 
 
-def test_a_host_pulls_by_itself_what_was_removed(site: Site, installation: Install) -> None:
-    program = installation()
+@pytest.mark.hosts(1)
+def test_a_host_pulls_by_itself_what_was_removed(
+    warm_site: Site, warm_installation: Install
+) -> None:
+    program = warm_installation()
     program.run("install")
-    host = site.hosts[0]
+    host = warm_site.hosts[0]
     tag = "quay.io/calico/node:v3.20.0"
     name = site_name(tag)
     host.run("docker", "image", "rm", tag, name)
     assert "" == image_id(host, name)
     program.run("verify", expect=1)
     host.run("docker", "pull", name)
-    assert expected_ids(site)[tag] == image_id(host, name)
+    assert expected_ids(warm_site)[tag] == image_id(host, name)
     program.run("install")
-    assert_warmed(site, host)
+    assert_warmed(warm_site, host)
 
 
-def test_verify_names_what_is_missing(site: Site, installation: Install) -> None:
-    program = installation()
+@pytest.mark.hosts(2)
+def test_verify_names_what_is_missing(warm_site: Site, warm_installation: Install) -> None:
+    program = warm_installation()
     program.run("install")
-    site.hosts[1].run("docker", "image", "rm", "k8s.gcr.io/pause:3.5")
+    warm_site.hosts[1].run("docker", "image", "rm", "k8s.gcr.io/pause:3.5")
     done = program.run("verify", expect=1)
     assert "k8s.gcr.io/pause:3.5" in done.stdout
     assert "worker-02" in done.stdout
@@ -74,10 +80,11 @@ def test_verify_names_what_is_missing(site: Site, installation: Install) -> None
     assert "failed" == step["state"]
 
 
-def test_caches_are_left_alone_when_asked(fresh_site: Site, installation: Install) -> None:
-    program = installation()
+@pytest.mark.hosts(1)
+def test_caches_are_left_alone_when_asked(docker_site: Site, warm_installation: Install) -> None:
+    program = warm_installation()
     program.run("install", "--skip-docker-img-import")
-    host = fresh_site.hosts[0]
+    host = docker_site.hosts[0]
     assert "" == host.run("docker", "images", "-q").stdout.strip()
     host.run("docker", "pull", "localhost:5001/pause:3.5")
 

@@ -86,9 +86,9 @@ def _assert_told_nobody(program: Program, site: Site) -> None:
 
 
 def test_agent_passwords_and_passphrase_at_once(
-    fresh_site: Site, installation: Install, agent: dict[str, str], tmp_path: Path
+    bare_site: Site, installation: Install, agent: dict[str, str], tmp_path: Path
 ) -> None:
-    by_agent, by_password, by_locked_key = fresh_site.hosts
+    by_agent, by_password, by_locked_key = bare_site.hosts
     for host in (by_agent, by_password):
         make_user(host, SUDO_THAT_ASKS)
     with_password(by_agent, SUDO)
@@ -115,16 +115,16 @@ def test_agent_passwords_and_passphrase_at_once(
     program.run("install", "--secrets-fd", str(read), environment=agent, handles=(read,))
     os.close(read)
 
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host)
+    for host in bare_site.hosts:
+        assert_warmed(bare_site, host)
         assert ["127.0.0.1:5001"] == host_listeners(host, 5001)
-    _assert_told_nobody(program, fresh_site)
+    _assert_told_nobody(program, bare_site)
 
 
 def test_user_with_sudo_and_user_without_and_wrong_passwords(
-    fresh_site: Site, installation: Install
+    bare_site: Site, installation: Install
 ) -> None:
-    with_sudo, without_sudo, wrong = fresh_site.hosts
+    with_sudo, without_sudo, wrong = bare_site.hosts
     make_user(with_sudo, "echo 'tech ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/tech")
     make_user(without_sudo)
     with_password(without_sudo, SUDO)
@@ -135,7 +135,7 @@ def test_user_with_sudo_and_user_without_and_wrong_passwords(
 
     done = program.run("install", "--ask-sudo-pass", typed=f"{SUDO}\n", expect=1)
 
-    assert_warmed(fresh_site, with_sudo)
+    assert_warmed(bare_site, with_sudo)
     assert ["127.0.0.1:5001"] == host_listeners(with_sudo, 5001)
     for host, words in ((without_sudo, "may not use sudo"), (wrong, "sudo refuses the password")):
         assert words in program.step(host.name, "preflight")["error"]["what"]
@@ -145,8 +145,9 @@ def test_user_with_sudo_and_user_without_and_wrong_passwords(
     assert "1" == tried.stdout.strip(), "a wrong password is sent once, for accounts get locked"
 
 
-def test_wrong_login_password(fresh_site: Site, installation: Install) -> None:
-    host = fresh_site.hosts[0]
+@pytest.mark.hosts(1)
+def test_wrong_login_password(bare_site: Site, installation: Install) -> None:
+    host = bare_site.hosts[0]
     make_user(host, SUDO_THAT_ASKS)
     host.run("rm", "/home/tech/.ssh/authorized_keys")
     with_password(host, LOGIN)
@@ -162,9 +163,9 @@ def test_wrong_login_password(fresh_site: Site, installation: Install) -> None:
 
 
 def test_behind_a_jump_host_and_by_an_openssh_config(
-    fresh_site: Site, installation: Install, tmp_path: Path
+    docker_site: Site, installation: Install, tmp_path: Path
 ) -> None:
-    gate, inner, alias = fresh_site.hosts
+    gate, inner, alias = docker_site.hosts
     for host in (inner, alias):
         host.run(
             "iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-s", DU_ADDRESS, "-j", "DROP"
@@ -174,7 +175,7 @@ def test_behind_a_jump_host_and_by_an_openssh_config(
     openssh = tmp_path / "ssh_config"
     openssh.write_text(
         f"Host third\n  HostName {alias.address}\n  User tech\n  ProxyJump root@{gate.address}\n"
-        f"Host *\n  IdentityFile {fresh_site.key_path}\n"
+        f"Host *\n  IdentityFile {docker_site.key_path}\n"
     )
     first, second, third = program.config["hosts"]
     del program.config["ssh"]["key"], program.config["ssh"]["user"]
@@ -185,8 +186,8 @@ def test_behind_a_jump_host_and_by_an_openssh_config(
 
     program.run("install")
 
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host)
+    for host in docker_site.hosts:
+        assert_warmed(docker_site, host)
         assert ["127.0.0.1:5001"] == host_listeners(host, 5001)
 
     gate.run("systemctl", "stop", "ssh.socket", "ssh.service", check=False)
@@ -199,7 +200,8 @@ def test_behind_a_jump_host_and_by_an_openssh_config(
         assert f"behind root@{gate.address}" in error["what"]
 
 
-@pytest.mark.usefixtures("fresh_site")
+@pytest.mark.hosts(2)
+@pytest.mark.usefixtures("bare_site")
 def test_keys_accepted_by_their_fingerprints(installation: Install) -> None:
     program = installation()
     del program.config["ssh"]["knownHosts"]

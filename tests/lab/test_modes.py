@@ -11,6 +11,7 @@ import pytest
 from tests.lab.conftest import Install
 from tests.lab.network import DU_ADDRESS
 from tests.lab.outside import (
+    assert_images,
     assert_warmed,
     du_listeners,
     expected_ids,
@@ -31,57 +32,46 @@ def site_registry(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-def test_none_leaves_images_and_nothing_that_listens(
-    fresh_site: Site, installation: Install
-) -> None:
-    program = installation(privateRegistryType="None")
-    program.run("install")
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host, registry_names=False)
-        assert "" == image_id(host, "localhost:5001/pause:3.5")
-        assert not host_listeners(host, 5001)
-    assert not du_listeners(REGISTRY_PORT)
-    assert "Nothing had to be done" in program.run("install").stdout
-    program.run("verify")
-
-
-def test_none_by_load_sends_only_what_lacks(fresh_site: Site, installation: Install) -> None:
+@pytest.mark.hosts(2)
+def test_none_by_load_sends_only_what_lacks(docker_site: Site, installation: Install) -> None:
     program = installation(privateRegistryType="none", warm="load")
     program.run("install")
     first = program.step("worker-01", "images.warm")["bytes"]
-    tar_bytes = sum(path.stat().st_size for path in fresh_site.images_dir.glob("*.tar*"))
+    tar_bytes = sum(path.stat().st_size for path in docker_site.images_dir.glob("*.tar*"))
     assert 0 < first < tar_bytes
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host, registry_names=False)
+    for host in docker_site.hosts:
+        assert_warmed(docker_site, host, registry_names=False)
         assert not host_listeners(host, 5001)
     assert not du_listeners(REGISTRY_PORT)
     tag = "quay.io/calico/node:v3.20.0"
-    fresh_site.hosts[0].run("docker", "image", "rm", tag)
+    docker_site.hosts[0].run("docker", "image", "rm", tag)
 
     program.run("install")
 
-    assert_warmed(fresh_site, fresh_site.hosts[0], registry_names=False)
+    assert_warmed(docker_site, docker_site.hosts[0], registry_names=False)
     again = program.step("worker-01", "images.warm")["bytes"]
     assert 0 < again < first / 2, "the base that other images share is not sent again"
     assert "present" == program.step("worker-02", "images.warm")["state"]
 
 
-def test_du_by_load_has_the_registry_s_names_too(fresh_site: Site, installation: Install) -> None:
+@pytest.mark.hosts(1)
+def test_du_by_load_has_the_registry_s_names_too(docker_site: Site, installation: Install) -> None:
     program = installation(warm="load")
     program.run("install")
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host)
+    for host in docker_site.hosts:
+        assert_warmed(docker_site, host)
         assert ["127.0.0.1:5001"] == host_listeners(host, 5001)
     program.run("verify")
 
 
+@pytest.mark.hosts(1)
 def test_a_passing_name_that_was_left_behind_is_taken_back(
-    fresh_site: Site, installation: Install
+    docker_site: Site, installation: Install
 ) -> None:
     """A run of mode none that is killed between a pull and its end leaves such a name."""
     program = installation(privateRegistryType="none")
     program.run("install")
-    host = fresh_site.hosts[0]
+    host = docker_site.hosts[0]
     host.run("docker", "tag", "k8s.gcr.io/pause:3.5", "localhost:43210/pause:3.5")
     host.run("docker", "tag", "k8s.gcr.io/pause:3.5", "localhost:43210/not-ours:1")
     assert "localhost:43210/pause:3.5" in program.run("plan").stdout
@@ -90,12 +80,13 @@ def test_a_passing_name_that_was_left_behind_is_taken_back(
 
     assert "" == image_id(host, "localhost:43210/pause:3.5")
     assert image_id(host, "localhost:43210/not-ours:1")
-    assert_warmed(fresh_site, host, registry_names=False)
+    assert_warmed(docker_site, host, registry_names=False)
 
 
-def test_one_image_is_run_where_that_is_asked(fresh_site: Site, installation: Install) -> None:
+@pytest.mark.hosts(1)
+def test_one_image_is_run_where_that_is_asked(docker_site: Site, installation: Install) -> None:
     """The lab's hosts mount control groups read-only, as is usual in containers."""
-    host = fresh_site.hosts[0]
+    host = docker_site.hosts[0]
     host.run("mount", "-o", "remount,rw", "/sys/fs/cgroup")
     program = installation(verifyRun=True)
 
@@ -110,23 +101,22 @@ def test_none_has_nothing_to_import_into(installation: Install) -> None:
     assert "mode none" in done.stderr
 
 
+@pytest.mark.hosts(2)
 def test_custom_over_plain_http(
-    fresh_site: Site, installation: Install, site_registry: str
+    docker_site: Site, installation: Install, site_registry: str
 ) -> None:
     base = f"{site_registry}/site/images"
     program = installation(
         privateRegistryType="Custom", privateRegistryBase=base, privateRegistryInsecure=True
     )
-    host = fresh_site.hosts[0]
+    host = docker_site.hosts[0]
     host.run("mkdir", "-p", "/etc/docker")
     host.run("sh", "-c", "cat >/etc/docker/daemon.json", input='{"log-driver": "json-file"}')
 
     program.run("install")
 
-    for warmed in fresh_site.hosts:
-        for tag, expected in expected_ids(fresh_site).items():
-            assert expected == image_id(warmed, tag)
-            assert expected == image_id(warmed, site_name(tag, base))
+    for warmed in docker_site.hosts:
+        assert_images(warmed, expected_ids(docker_site), {base})
         assert not host_listeners(warmed, 5001)
     settings = json.loads(host.run("cat", "/etc/docker/daemon.json").stdout)
     assert "json-file" == settings["log-driver"], "what was there is kept"
@@ -136,7 +126,10 @@ def test_custom_over_plain_http(
     assert "Nothing had to be done" in program.run("install").stdout
 
 
-def test_custom_with_the_site_s_ca(fresh_site: Site, installation: Install, tmp_path: Path) -> None:
+@pytest.mark.hosts(1)
+def test_custom_with_the_site_s_ca(
+    docker_site: Site, installation: Install, tmp_path: Path
+) -> None:
     certificate, key = tmp_path / "ca.crt", tmp_path / "ca.key"
     run(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
@@ -150,10 +143,9 @@ def test_custom_with_the_site_s_ca(fresh_site: Site, installation: Install, tmp_
             privateRegistryCA=str(certificate),
         )
         program.run("install")
-        host = fresh_site.hosts[0]
+        host = docker_site.hosts[0]
         started = host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
-        for tag, expected in expected_ids(fresh_site).items():
-            assert expected == image_id(host, site_name(tag, f"{address}/site"))
+        assert_images(host, expected_ids(docker_site), {f"{address}/site"})
         assert "Nothing had to be done" in program.run("install").stdout
         assert started == host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
         program.run("host", "clean", host.name, "--yes")

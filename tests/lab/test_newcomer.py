@@ -76,11 +76,11 @@ def add_hosts(console: Terminal, site: Site) -> None:
     console.type(f"{network}.[{last[0]}-{last[-1]}]")
     console.wait_for("3 hosts: worker-01 to worker-03")
     console.keys("C-o")
-    console.wait_for("3 hosts: 3 new key", timeout_s=60)
+    console.wait_for("3 hosts: 3 new key")
     console.keys("K")
     console.wait_for("Accept 3 new host keys?", "SHA256:", "> No")
     console.keys("Tab", "Enter")
-    console.wait_for("3 hosts: 3 ok", timeout_s=60)
+    console.wait_for("3 hosts: 3 ok")
     console.keys("n")
 
 
@@ -90,14 +90,14 @@ def take_bundles(console: Terminal) -> None:
     console.keys("+")
     console.wait_for("Take these 2 bundles from the stick?", "> No")
     console.keys("Tab", "Enter")
-    console.wait_for("the bundles are in imagesDir", "> To Bundles", timeout_s=60)
+    console.wait_for("the bundles are in imagesDir", "> To Bundles")
     console.keys("Enter")
     console.wait_for("[Bundles]", "free in")
     console.keys("n")
 
 
 def test_from_an_empty_machine_to_a_report_on_the_stick(
-    fresh_site: Site, installation: Install, tmp_path: Path, stick: Path
+    bare_site: Site, installation: Install, tmp_path: Path, stick: Path
 ) -> None:
     images, known_hosts = tmp_path / "imgs", tmp_path / "known_hosts"
     images.mkdir()
@@ -109,9 +109,9 @@ def test_from_an_empty_machine_to_a_report_on_the_stick(
         console.wait_for("not there yet", "2 new bundles", "> Set up this site")
         console.keys("Enter")
         write_config(console, program, known_hosts)
-        add_hosts(console, fresh_site)
+        add_hosts(console, bare_site)
         take_bundles(console)
-        console.wait_for("Start?", "3 can be done", "install Docker", "> No", timeout_s=60)
+        console.wait_for("Start?", "3 can be done", "install Docker", "> No")
         console.keys("Right", "Enter")
         console.wait_for("p pause", "at work", "worker-01")
         console.keys("p")
@@ -123,7 +123,7 @@ def test_from_an_empty_machine_to_a_report_on_the_stick(
         console.keys("Enter")
         console.wait_for("PAUSED", "p go on")
         console.keys("p")
-        shown = console.wait_for("All hosts are ready", "> Save report", timeout_s=JOB_S)
+        shown = console.wait_for("All hosts are ready", "> Save report")
         console.keys("Enter")
         console.wait_for("Save the report", str(stick)[:40])
         console.keys("Enter")
@@ -133,5 +133,5 @@ def test_from_an_empty_machine_to_a_report_on_the_stick(
     assert "done" == json.loads(record.read_text())["state"]
     assert record.with_suffix(".md").read_text().startswith("# Run")
     assert "hosts" in program.config_path.read_text()
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host)
+    for host in bare_site.hosts:
+        assert_warmed(bare_site, host)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.lab.conftest import Install
 from tests.lab.fleet import NETWORK
-from tests.lab.labhost import READY_STATES, LabHost
+from tests.lab.labhost import LabHost
 from tests.lab.outside import assert_warmed, du_listeners
 from tests.lab.program import Program
 from tests.lab.shell import until
@@ -64,36 +64,30 @@ def alone(host: LabHost) -> Iterator[None]:
     host.engine.cli("network", "disconnect", NETWORK, host.container_id)
     try:
         host.reboot(wait=False)
-        until(
-            lambda: (
-                host.run("systemctl", "is-system-running", check=False).stdout.strip()
-                in READY_STATES
-            ),
-            f"{host.name} has booted",
-            timeout_s=60,
-        )
+        until(host.booted, f"{host.name} has booted")
         yield
     finally:
         host.engine.cli("network", "connect", "--ip", host.address, NETWORK, host.container_id)
     host.wait_ready()
 
 
+@pytest.mark.hosts(1)
 @pytest.mark.parametrize("warm", ["pull", "load"])
-def test_images_and_nothing_else(fresh_site: Site, installation: Install, warm: str) -> None:
-    host = fresh_site.hosts[0]
-    program = installation(privateRegistryType="none", warm=warm)
+def test_images_and_nothing_else(bare_site: Site, installation: Install, warm: str) -> None:
+    host = bare_site.hosts[0]
+    program = installation(privateRegistryType="None", warm=warm)
     assert 0 != host.run("test", "-e", "/usr/bin/docker", check=False).returncode
     program.run("install", "--host", host.name)
 
     # The engine ends a moment after its run.
-    until(lambda: not ours_here(program), "nothing of Airferry's runs here", timeout_s=20)
+    until(lambda: not ours_here(program), "nothing of Airferry's runs here")
     assert [] == du_listeners(REGISTRY_PORT)
     assert "" == host.run("sh", input=LEFTOVERS).stdout
     assert LISTENING >= set(host.run("sh", "-c", LISTENERS).stdout.split())
-    assert_warmed(fresh_site, host, registry_names=False)
+    assert_warmed(bare_site, host, registry_names=False)
     with alone(host):
         assert "" == host.run("ip", "-4", "route", "show", "default").stdout
-        assert_warmed(fresh_site, host, registry_names=False)
+        assert_warmed(bare_site, host, registry_names=False)
         assert "runs without anybody\n" == host.run("sh", input=RUN).stdout
         assert "" == host.run("sh", input=LEFTOVERS).stdout
     assert "Nothing had to be done" in program.run("install", "--host", host.name).stdout

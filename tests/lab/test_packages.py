@@ -73,15 +73,15 @@ def _error(program: Program, host: LabHost, step: str) -> dict[str, str]:
 
 
 def test_a_mixed_site_from_one_directory(
-    fresh_site: Site, kinds: DockerKinds, installation: Install, artifacts: Path
+    bare_site: Site, kinds: DockerKinds, installation: Install, artifacts: Path
 ) -> None:
-    debian, rocky, photon = fresh_site.hosts
+    debian, rocky, photon = bare_site.hosts
     kinds.play_rocky(rocky)
     name_system(photon, PHOTON)
     program = installation(dockerRepo=str(artifacts))
     plan = program.run("plan").stdout
     for words in (
-        f"apt repository, 4 packages, from {fresh_site.docker_repo.name}",
+        f"apt repository, 4 packages, from {bare_site.docker_repo.name}",
         f"yum repository, 4 packages, from {kinds.yum.name}",
         f"static binaries, 10 files, from {kinds.static.name}",
     ):
@@ -89,9 +89,9 @@ def test_a_mixed_site_from_one_directory(
 
     program.run("install")
 
-    for host in fresh_site.hosts:
+    for host in bare_site.hosts:
         _assert_docker_runs(host)
-        assert_warmed(fresh_site, host)
+        assert_warmed(bare_site, host)
     assert "docker.io" in debian.run("dpkg", "-S", "/usr/sbin/dockerd").stdout
     assert "package docker.io" in _ours(debian)
     assert "docker-ce-20.10.24-3.el9" in rocky.run("rpm", "-qf", "/usr/bin/dockerd").stdout
@@ -108,36 +108,36 @@ def test_a_mixed_site_from_one_directory(
     assert files == _ours(photon)
     assert "# Made by Airferry" in photon.run("cat", unit).stdout
     photon.reboot()
-    until(lambda: "20.10" in photon.run("docker", "version", check=False).stdout, "Docker", 30)
+    until(lambda: "20.10" in photon.run("docker", "version", check=False).stdout, "Docker")
     assert "Nothing had to be done" in program.run("install").stdout
 
 
 def test_bare_packages_and_a_host_that_nothing_fits(
-    fresh_site: Site, kinds: DockerKinds, installation: Install
+    bare_site: Site, kinds: DockerKinds, installation: Install
 ) -> None:
-    debian, rocky, photon = fresh_site.hosts
+    debian, rocky, photon = bare_site.hosts
     kinds.play_rocky(rocky)
     name_system(photon, PHOTON)
     before = _state(photon)
-    program = installation(dockerRepo=[str(fresh_site.docker_bare), str(kinds.bare_rpms)])
+    program = installation(dockerRepo=[str(bare_site.docker_bare), str(kinds.bare_rpms)])
 
     program.run(*TO_DOCKER_ONLY, expect=1)
 
     for host in (debian, rocky):
         _assert_docker_runs(host)
     error = _error(program, photon, "preflight")
-    for words in ("photon 4.0", fresh_site.docker_bare.name, kinds.bare_rpms.name, "el9"):
+    for words in ("photon 4.0", bare_site.docker_bare.name, kinds.bare_rpms.name, "el9"):
         assert words in error["what"]
     assert before == _state(photon)
 
 
 def test_what_cannot_be_installed_is_taken_back(
-    fresh_site: Site, kinds: DockerKinds, installation: Install, tmp_path: Path
+    bare_site: Site, kinds: DockerKinds, installation: Install, tmp_path: Path
 ) -> None:
-    debian, rocky, photon = fresh_site.hosts
+    debian, rocky, photon = bare_site.hosts
     kinds.play_rocky(rocky)
     name_system(photon, PHOTON)
-    before = {host.name: _state(host) for host in fresh_site.hosts}
+    before = {host.name: _state(host) for host in bare_site.hosts}
     places = (_lacking_debs(tmp_path), _lacking_rpms(tmp_path), _broken_programs(tmp_path, kinds))
     program = installation(dockerRepo=[str(place) for place in places])
 
@@ -161,11 +161,12 @@ def test_what_cannot_be_installed_is_taken_back(
     assert before[debian.name] == _state(debian)
 
 
+@pytest.mark.hosts(1)
 def test_packages_of_the_host_are_not_pushed_out(
-    fresh_site: Site, installation: Install, tmp_path: Path
+    bare_site: Site, installation: Install, tmp_path: Path
 ) -> None:
     """A node may run containers by a containerd of its own."""
-    host = fresh_site.hosts[0]
+    host = bare_site.hosts[0]
     host.put(_deb(tmp_path / "own", "containerd"), "/root/containerd.deb")
     host.run("dpkg", "-i", "/root/containerd.deb")
     before = _state(host)
@@ -186,10 +187,10 @@ def test_packages_of_the_host_are_not_pushed_out(
 
 
 def test_an_installed_docker_is_left_alone_or_started_or_replaced_if_too_old(
-    fresh_site: Site, installation: Install
+    bare_site: Site, installation: Install
 ) -> None:
     """Docker 17.03 can no longer be had: a script that answers as it did plays it."""
-    good, stopped, old = fresh_site.hosts
+    good, stopped, old = bare_site.hosts
     program = installation()
     hosts = program.config["hosts"]
     program.write_config(hosts=hosts[:2])
@@ -209,17 +210,18 @@ def test_an_installed_docker_is_left_alone_or_started_or_replaced_if_too_old(
 
     assert before == [host.run(*stamp).stdout for host in (good, stopped)]
     assert pid == good.run(*started).stdout
-    for host in fresh_site.hosts:
+    for host in bare_site.hosts:
         _assert_docker_runs(host)
 
 
-def test_line_cut_in_the_middle_of_sending(fresh_site: Site, installation: Install) -> None:
-    host = fresh_site.hosts[0]
+@pytest.mark.hosts(1)
+def test_line_cut_in_the_middle_of_sending(bare_site: Site, installation: Install) -> None:
+    host = bare_site.hosts[0]
     slowly = ("INPUT", "-p", "tcp", "--dport", "22", "-m", "length", "--length", "1000:65535")
     limit = ("-m", "limit", "--limit", "200/second", "--limit-burst", "200", "-j", "ACCEPT")
     host.run("iptables", "-A", *slowly, *limit)
     host.run("iptables", "-A", *slowly, "-j", "DROP")
-    program = installation(hosts=installation().config["hosts"][:1])
+    program = installation()
     number = program.begin(*TO_DOCKER_ONLY)
     arrives = "find /var/tmp/airferry-docker.* -name '*.deb' -size +1M | grep -q ."
     until(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ from tests.lab.outside import image_id, site_name
 from tests.lab.program import Program
 from tests.lab.shell import until
 from tests.lab.site import Site
-from tests.lab.test_host_faults import SLOW_LINE
-from tests.lab.warming import forget_images, lasts, steps_of
+from tests.lab.warming import lasts, lift, slow_down, steps_of
 from tests.support.archives import ImageSpec, tar_of, write_bundle
 
 IMAGES = PULLS_AT_ONCE + 4
@@ -47,14 +45,11 @@ def images_dir(tmp_path: Path, many: list[ImageSpec]) -> Path:
 
 
 @pytest.fixture
-def slow_site(docker_site: Site) -> Iterator[Site]:
+def slow_site(docker_site: Site) -> Site:
     """The site with hosts that have Docker but no images, behind slow lines."""
-    forget_images(docker_site)
     for host in docker_site.hosts:
-        host.run("sh", input=SLOW_LINE)
-    yield docker_site
-    for host in docker_site.hosts:
-        host.run("iptables", "--flush", "INPUT")
+        slow_down(host)
+    return docker_site
 
 
 def messages(program: Program, run: int, step: str) -> list[str]:
@@ -81,10 +76,9 @@ def test_hosts_that_are_being_warmed(
     until(
         lambda: set(messages(program, run, "images.warm")) == {"paused"},
         "every host has come to its next stop",
-        timeout_s=120,
     )
-    until(lambda: max(there(slow_site, many)) >= 1, "what was on its way has arrived", 60)
-    before = _settled(slow_site, many)
+    until(lambda: not _pulling(slow_site), "what was on its way has arrived")
+    before = there(slow_site, many)
     assert all(0 < count < IMAGES for count in before), before
     lasts(LONG_S)
     assert before == there(slow_site, many)
@@ -92,7 +86,7 @@ def test_hosts_that_are_being_warmed(
     assert program.peek(run)["paused"]
 
     for host in slow_site.hosts:
-        host.run("iptables", "--flush", "INPUT")
+        lift(host)
     program.run("resume")
 
     report = program.wait(run)
@@ -105,16 +99,10 @@ def test_hosts_that_are_being_warmed(
                 assert image.image_id == image_id(host, name), f"{host.name}: {name}"
 
 
-def _settled(site: Site, many: list[ImageSpec]) -> list[int]:
-    """Return the counts when all pulls that were on their way have ended."""
-    seen: list[list[int]] = []
-
-    def still() -> bool:
-        seen.append(there(site, many))
-        return len(seen) > 3 and seen[-1] == seen[-2] == seen[-3] == seen[-4]
-
-    until(still, "no more images arrive", timeout_s=120, every_s=2.0)
-    return seen[-1]
+def _pulling(site: Site) -> bool:
+    """Tell whether a host's Docker still fetches or unpacks a layer."""
+    fetched = "find /var/lib/docker/tmp -name 'GetImageBlob*'"
+    return any(host.run("sh", "-c", fetched).stdout for host in site.hosts)
 
 
 def _assert_done_once(report: dict[str, Any]) -> None:
@@ -137,13 +125,11 @@ def test_an_import(installation: Install, images_dir: Path) -> None:
             for step in steps_of(program.peek(run))["du"].values()
         ),
         "the import has come to its next stop",
-        timeout_s=60,
     )
     registry = program.directory / "registry"
     until(
         lambda: not list(registry.rglob("_uploads/*/data")),
         "what was being sent has been sent",
-        timeout_s=30,
     )
     before = _bytes(program, run)
     lasts(LONG_S)

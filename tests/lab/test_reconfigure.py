@@ -16,7 +16,14 @@ import pytest
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
 from tests.lab.network import DU_ADDRESS
-from tests.lab.outside import du_listeners, expected_ids, host_listeners, image_id, site_name
+from tests.lab.outside import (
+    assert_images,
+    du_listeners,
+    expected_ids,
+    host_listeners,
+    image_id,
+    site_name,
+)
 from tests.lab.program import Program
 from tests.lab.shell import run
 from tests.lab.site import Site
@@ -50,7 +57,7 @@ def assert_mode(program: Program, site: Site, mode: str, seen: set[str]) -> None
     seen |= {prefix} - {""}
     assert bool(du_listeners(REGISTRY_PORT)) is (mode == "du")
     for host in program_hosts(program, site):
-        assert_images(site, host, seen)
+        assert_images(host, expected_ids(site), seen)
         assert bool(host_listeners(host, 5001)) is (mode == "du")
         settings = host.run("cat", DAEMON_JSON, check=False).stdout
         assert (registry.partition("/")[0] in settings) is (mode == "custom")
@@ -70,16 +77,6 @@ def program_hosts(program: Program, site: Site) -> list[LabHost]:
     return [host for host in site.hosts if host.name in names]
 
 
-def assert_images(site: Site, host: LabHost, prefixes: set[str]) -> None:
-    names = {
-        name: expected
-        for tag, expected in expected_ids(site).items()
-        for name in (tag, *(site_name(tag, prefix) for prefix in prefixes))
-    }
-    done = host.run("docker", "image", "inspect", "--format", "{{.Id}}", *names)
-    assert list(names.values()) == done.stdout.split()
-
-
 def changes(program: Program, *arguments: str) -> dict[str, list[str]]:
     """Return what the plan says, by what becomes of it."""
     found: dict[str, list[str]] = {}
@@ -96,51 +93,51 @@ def change_to(program: Program, mode: str) -> dict[str, list[str]]:
     return planned
 
 
+@pytest.mark.hosts(2)
 def test_every_mode_to_every_other(
-    docker_site: Site, installation: Install, site_registry: str
+    warm_site: Site, warm_installation: Install, site_registry: str
 ) -> None:
-    program = installation(
+    program = warm_installation(
         privateRegistryBase=f"{site_registry}/site/images", privateRegistryInsecure=True
     )
-    program.write_config(hosts=program.config["hosts"][:2])
     seen: set[str] = set()
     program.run("install")
-    assert_mode(program, docker_site, "du", seen)
-    host = docker_site.hosts[0]
+    assert_mode(program, warm_site, "du", seen)
+    host = warm_site.hosts[0]
     docker_pid = host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
 
     planned = change_to(program, "none")
     assert ["changed", "stays", "stopped"] == sorted(planned)
     assert all("files for the cluster" in change for change in planned["changed"])
-    assert_mode(program, docker_site, "none", seen)
+    assert_mode(program, warm_site, "none", seen)
 
     planned = change_to(program, "custom")
     assert {"brought", "changed"} <= set(planned)
     assert "stopped" not in planned
-    assert_mode(program, docker_site, "custom", seen)
+    assert_mode(program, warm_site, "custom", seen)
 
     planned = change_to(program, "du")
     assert {"started", "removed"} <= set(planned)
-    assert_mode(program, docker_site, "du", seen)
+    assert_mode(program, warm_site, "du", seen)
 
     change_to(program, "custom")
-    assert_mode(program, docker_site, "custom", seen)
+    assert_mode(program, warm_site, "custom", seen)
 
     change_to(program, "none")
-    assert_mode(program, docker_site, "none", seen)
+    assert_mode(program, warm_site, "none", seen)
 
     change_to(program, "du")
-    assert_mode(program, docker_site, "du", seen)
+    assert_mode(program, warm_site, "du", seen)
     assert docker_pid == host.run("systemctl", "show", "-p", "MainPID", "docker").stdout
 
 
+@pytest.mark.hosts(2)
 def test_a_change_that_is_killed_is_completed_by_the_next(
-    docker_site: Site, installation: Install, site_registry: str
+    warm_site: Site, warm_installation: Install, site_registry: str
 ) -> None:
-    program = installation(
+    program = warm_installation(
         privateRegistryBase=f"{site_registry}/site", privateRegistryInsecure=True
     )
-    program.write_config(hosts=program.config["hosts"][:2])
     program.run("install")
     seen = {DU_PREFIX}
 
@@ -150,20 +147,20 @@ def test_a_change_that_is_killed_is_completed_by_the_next(
     for words in ("the registry of mode du goes on", "2 tunnels", "airferry reconfigure"):
         assert words in said
     assert du_listeners(REGISTRY_PORT)
-    for host in docker_site.hosts[:2]:
+    for host in warm_site.hosts[:2]:
         host.run("docker", "pull", site_name("k8s.gcr.io/pause:3.5"))
 
     program.write_config(privateRegistryType="custom")
     killed(program, "du", "bundle.import")
-    for host in docker_site.hosts[:2]:
+    for host in warm_site.hosts[:2]:
         host.run("docker", "pull", site_name("k8s.gcr.io/pause:3.5"))
     program.run("reconfigure", "--yes")
-    assert_mode(program, docker_site, "custom", seen)
+    assert_mode(program, warm_site, "custom", seen)
 
     program.write_config(privateRegistryType="du")
     program.run("reconfigure", "--yes")
     program.write_config(privateRegistryType="none")
-    first, second = program_hosts(program, docker_site)
+    first, second = program_hosts(program, warm_site)
     second.link_down()
     try:
         killed(program, first.name, "tunnel.close", "done")
@@ -173,7 +170,7 @@ def test_a_change_that_is_killed_is_completed_by_the_next(
     finally:
         second.link_up()
     program.run("reconfigure", "--yes")
-    assert_mode(program, docker_site, "none", seen)
+    assert_mode(program, warm_site, "none", seen)
 
 
 def killed(program: Program, target: str, step: str, state: str = "running") -> None:
@@ -230,8 +227,8 @@ def test_ports_directory_hosts_and_bundles(
         )
         assert (False, True) == (old_dir.exists(), (new_dir / "docker").is_dir())
         assert ([], True) == (du_listeners(REGISTRY_PORT), bool(du_listeners(OTHER_PORT)))
-        assert_images(docker_site, third, {"localhost:5003"})
-        assert_images(docker_site, first, {"localhost:5003"})
+        assert_images(third, expected_ids(docker_site), {"localhost:5003"})
+        assert_images(first, expected_ids(docker_site), {"localhost:5003"})
         old_name = image_id(first, site_name("k8s.gcr.io/pause:3.5"))
         assert expected_ids(docker_site)["k8s.gcr.io/pause:3.5"] == old_name
         for host, ports in ((first, 1), (second, 0), (third, 1)):
@@ -248,7 +245,7 @@ def test_ports_directory_hosts_and_bundles(
         assert program.json("reconfigure", "--dry-run", "--remove-registry")["changes"]
         program.run("reconfigure", "--yes", "--remove-registry")
         assert ([], False) == (du_listeners(OTHER_PORT), new_dir.exists())
-        assert_images(docker_site, first, {"localhost:5003"})
+        assert_images(first, expected_ids(docker_site), {"localhost:5003"})
 
 
 def steps_of(program: Program, target: str) -> list[dict[str, Any]]:

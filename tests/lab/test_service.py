@@ -30,9 +30,9 @@ getattr(service, sys.argv[1])() if sys.argv[1] != "pid" else print(service.pid()
 
 
 @pytest.fixture
-def du(fresh_site: Site, tmp_path: Path) -> LabHost:
+def du(bare_site: Site, tmp_path: Path) -> LabHost:
     """A host that plays the DU, with Python and the module."""
-    host = fresh_site.hosts[0]
+    host = bare_site.hosts[0]
     binary = PYTHON.resolve()
     library = Path("/usr/lib") / binary.name
     archive = tmp_path / "python.tar"
@@ -57,6 +57,7 @@ def _service(du: LabHost, action: str) -> str:
     return du.run(binary, "/opt/service_test.py", action).stdout.strip()
 
 
+@pytest.mark.hosts(1)
 def test_a_unit_is_made_restarted_and_removed(du: LabHost) -> None:
     assert "None" == _service(du, "pid")
     _service(du, "start")
@@ -65,10 +66,10 @@ def test_a_unit_is_made_restarted_and_removed(du: LabHost) -> None:
     assert "enabled" == du.run("systemctl", "is-enabled", "airferry-registry").stdout.strip()
 
     du.run("kill", "-9", first)
-    until(lambda: _service(du, "pid") not in ("None", first), "systemd starts it again", 20)
+    until(lambda: _service(du, "pid") not in ("None", first), "systemd starts it again")
 
     du.reboot()
-    until(lambda: _service(du, "pid") != "None", "it comes back after a reboot", 20)
+    until(lambda: _service(du, "pid") != "None", "it comes back after a reboot")
 
     _service(du, "stop")
     assert "None" == _service(du, "pid")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.lab.conftest import Install
 from tests.lab.outside import assert_warmed
 from tests.lab.program import AIRFERRY, Program
@@ -18,9 +20,8 @@ PRESSED_THROUGH = [
 ]
 
 
-def test_closing_the_terminal_does_not_stop_the_job(
-    fresh_site: Site, installation: Install
-) -> None:
+@pytest.mark.hosts(1)
+def test_closing_the_terminal_does_not_stop_the_job(bare_site: Site, installation: Install) -> None:
     program = installation()
     with terminal() as console:
         console.start(program.command("install"))
@@ -28,11 +29,11 @@ def test_closing_the_terminal_does_not_stop_the_job(
     run = program.json("runs")[0]
     assert "running" == run["state"]
     assert "done" == program.wait(run["run"])["state"]
-    assert_warmed(fresh_site, fresh_site.hosts[2])
+    assert_warmed(bare_site, bare_site.hosts[0])
 
 
 def test_the_screens_from_start_to_done_with_a_dropped_line(
-    fresh_site: Site, installation: Install
+    bare_site: Site, installation: Install
 ) -> None:
     program = installation()
     with terminal() as console:
@@ -50,11 +51,11 @@ def test_the_screens_from_start_to_done_with_a_dropped_line(
         console.start(screens(program), kind="linux")
         console.wait_for("Watch the run that is at work")
         console.keys("Enter")
-        shown = console.wait_for("All hosts are ready", timeout_s=180)
+        shown = console.wait_for("All hosts are ready")
     assert shown.isascii()
     assert "done" == program.report()["state"]
-    for host in fresh_site.hosts:
-        assert_warmed(fresh_site, host)
+    for host in bare_site.hosts:
+        assert_warmed(bare_site, host)
 
 
 def screens(program: Program) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
 from tests.lab.outside import assert_warmed, host_listeners
@@ -17,10 +19,11 @@ PASSWORD, WRONG = "terminal-7Hq2Vx", "wrong-2Wq8Lr"  # no other test's: processe
 PLACES = ("/etc", "/home", "/root", "/tmp", "/var", "/run/user", "/proc/[0-9]*/cmdline")
 
 
+@pytest.mark.hosts(1)
 def test_a_password_typed_on_the_hosts_screen_ends_in_a_ready_host(
-    fresh_site: Site, installation: Install
+    bare_site: Site, installation: Install
 ) -> None:
-    host = fresh_site.hosts[0]
+    host = bare_site.hosts[0]
     make_user(host, SUDO_THAT_ASKS)
     host.run("rm", "/home/tech/.ssh/authorized_keys")
     with_password(host, PASSWORD)
@@ -39,9 +42,9 @@ def test_a_password_typed_on_the_hosts_screen_ends_in_a_ready_host(
         shown.append(console.wait_for("docker", "at work"))
         told = _processes_told()
         on_the_host = _found_on(host)
-        shown.append(console.wait_for("The host is ready.", timeout_s=180))
+        shown.append(console.wait_for("The host is ready."))
 
-    assert_warmed(fresh_site, host)
+    assert_warmed(bare_site, host)
     assert ["127.0.0.1:5001"] == host_listeners(host, 5001)
     assert [] == [screen for screen in shown if PASSWORD in screen or WRONG in screen]
     assert [] == told

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from core.registry import Storage
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
@@ -35,12 +37,13 @@ def layer_of(program: Program, name: str) -> Path:
     return storage.blob_path(list(document.blobs)[-1])
 
 
+@pytest.mark.hosts(1)
 def test_a_registry_is_kept_whole_and_small(
-    docker_site: Site, installation: Install, tmp_path: Path
+    warm_site: Site, warm_installation: Install, tmp_path: Path
 ) -> None:
-    program, host = installation(), docker_site.hosts[0]
+    program, host = warm_installation(), warm_site.hosts[0]
     program.run("install", "--host", host.name)
-    name, expected = site_name(PAUSE, "").lstrip("/"), expected_ids(docker_site)[PAUSE]
+    name, expected = site_name(PAUSE, "").lstrip("/"), expected_ids(warm_site)[PAUSE]
     assert "is whole" in program.run("registry", "verify").stdout
 
     layer = layer_of(program, name)

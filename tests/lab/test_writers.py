@@ -119,8 +119,9 @@ def test_a_pull_gives_the_image_ids_that_docker_load_gives(
     assert compared >= 8
 
 
+@pytest.mark.hosts(1)
 def test_a_site_whose_stick_holds_all_kinds(
-    written: list[Written], fresh_site: Site, installation: Install, tmp_path: Path
+    written: list[Written], docker_site: Site, installation: Install, tmp_path: Path
 ) -> None:
     """Parts with checksums, several platforms, zstd layers, and one name in two bundles."""
     by_writer = {one.writer: one for one in written}
@@ -134,7 +135,7 @@ def test_a_site_whose_stick_holds_all_kinds(
     for path in (*parts, several.path, zstd.path):
         shutil.copy(path, stick)
     run("sh", "-c", "sha256sum -- *.0* > SHA256SUMS", cwd=stick)
-    host = fresh_site.hosts[0]
+    host = docker_site.hosts[0]
     program = installation(imagesDir=str(stick))
 
     done = program.run("import", "--recompress", "gzip", expect=1)

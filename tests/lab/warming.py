@@ -14,7 +14,7 @@ from typing import Any
 from tests.lab.labhost import LabHost
 from tests.lab.outside import image_id, site_name
 from tests.lab.program import Program
-from tests.lab.shell import until
+from tests.lab.shell import GUARD_S, until
 from tests.lab.site import Site
 from tests.support.archives import ImageSpec, tar_of, write_bundle
 
@@ -22,6 +22,8 @@ LAYERS = 8
 LAYER_BYTES = 32 << 20
 TAG = "example.org/big/noise:1"
 REMOVE_IMAGES = "docker images --quiet | xargs -r docker rmi --force >/dev/null"
+# Bytes a second that come in through a slow line: enough for everything but images.
+SLOW_BYTES_S = 4 << 20
 KILL_SSHD = """
 for process in /proc/[0-9]*; do
     case $(cat "$process/comm" 2>/dev/null) in sshd*) kill -9 "${process#/proc/}" ;; esac
@@ -84,17 +86,17 @@ class Warming:
             least = min(int(step["bytes"]) for step in warming)
             return least > 0 and int(warming[1]["bytes"]) > LAYER_BYTES
 
-        until(busy, "all hosts are being warmed", timeout_s=300, every_s=0.05)
+        until(busy, "all hosts are being warmed", every_s=0.05)
 
     def lift(self) -> None:
         """Make the lines fast: what was to be met while it went on has been met."""
         for host in self.site.hosts:
-            host.run("iptables", "--flush", "INPUT")
+            lift(host)
 
-    def wait(self, timeout_s: float = 900) -> dict[str, Any]:
+    def wait(self) -> dict[str, Any]:
         """Wait for the end of the run; return the steps of each target by their ids."""
         self.lift()
-        return steps_of(self.program.wait(self.run, timeout_s))
+        return steps_of(self.program.wait(self.run))
 
     def assert_warmed(self, *hosts: LabHost) -> None:
         """Ask the hosts' engines, not Airferry."""
@@ -124,6 +126,23 @@ class Warming:
             if name in LASTING and name not in again:
                 assert 1 == step["attempt"], (name, step)
         assert steps[self.hurt.name]["images.warm"]["attempt"] > 1, "the fault was not noticed"
+
+
+def slow_down(host: LabHost, bytes_s: int = SLOW_BYTES_S) -> None:
+    """Let only so much come in through a host's sshd, until the line is lifted.
+
+    Args:
+        host: The host.
+        bytes_s: Bytes a second.
+    """
+    match = ("-p", "tcp", "--dport", "22", "-m", "hashlimit", "--hashlimit-name", "slow")
+    limit = ("--hashlimit-above", f"{bytes_s}b/s", "--hashlimit-burst", f"{2 * bytes_s}b")
+    host.run("iptables", "-A", "INPUT", *match, *limit, "-j", "DROP")
+
+
+def lift(host: LabHost) -> None:
+    """Make a line fast again."""
+    host.run("iptables", "--flush", "INPUT")
 
 
 def steps_of(report: dict[str, Any]) -> dict[str, Any]:
@@ -159,5 +178,7 @@ def lasts(seconds: float, meanwhile: Callable[[], bool] = lambda: False) -> None
     """Let a fault last for so long, or until something happens."""
     end = time.monotonic() + seconds
     until(
-        lambda: meanwhile() or time.monotonic() >= end, "the end of a fault", timeout_s=seconds + 60
+        lambda: meanwhile() or time.monotonic() >= end,
+        "the end of a fault",
+        timeout_s=seconds + GUARD_S,
     )

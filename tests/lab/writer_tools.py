@@ -22,14 +22,12 @@ from tests.lab.engine import Engine
 from tests.lab.errors import LabError
 from tests.lab.needs import SEARCH_PATH
 from tests.lab.paths import make_private
-from tests.lab.shell import run, until
+from tests.lab.shell import GUARD_S, run, until
 from tests.support.archives import digest_of
 from tests.support.registry import fresh_registry
 
+STOP_S = 60.0
 MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-PROGRAM_TIMEOUT_S = 60.0
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 20.0
 WITH_EMPTY_VAR_LIB = 'mount -t tmpfs none /var/lib && exec "$@"'
 
 CONTAINERD_SETTINGS = """\
@@ -88,9 +86,7 @@ class Workshop:
         """
         hidden = ("unshare", "--mount", "sh", "-c", WITH_EMPTY_VAR_LIB, "sh")
         command = (*hidden, program, *self._places(program), *argv)
-        done = run(
-            *command, env=self._environment(), cwd=self.directory, timeout_s=PROGRAM_TIMEOUT_S
-        )
+        done = run(*command, env=self._environment(), cwd=self.directory)
         return done.stdout
 
     def facts(self, reference: str, architecture: str) -> Facts:
@@ -140,7 +136,7 @@ class Workshop:
                 f"http://{self.registry}/v2/{repository}/manifests/1",
                 json={"schemaVersion": 2, "mediaType": MANIFEST_LIST, "manifests": entries},
                 headers={"Content-Type": MANIFEST_LIST},
-                timeout=PROGRAM_TIMEOUT_S,
+                timeout=GUARD_S,
                 retries=False,
             )
         if answer.status != HTTPStatus.CREATED:
@@ -222,11 +218,11 @@ def _own_containerd(directory: Path) -> Iterator[Path]:
         )
 
     def answers_or_ended() -> bool:
-        asked = run("ctr", f"--address={socket}", "version", check=False, timeout_s=10)
+        asked = run("ctr", f"--address={socket}", "version", check=False)
         return asked.returncode == 0 or process.poll() is not None
 
     try:
-        until(answers_or_ended, "the writers' containerd answers", START_TIMEOUT_S, every_s=0.1)
+        until(answers_or_ended, "the writers' containerd answers", every_s=0.1)
         if process.poll() is not None:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             raise LabError(f"the writers' containerd does not start: {' | '.join(lines[-1:])}")
@@ -239,7 +235,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """End a child: ask first, insist later."""
     process.terminate()
     try:
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(STOP_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.lab import needs
 from tests.lab.shell import run
-from tests.lab.writer_tools import PROGRAM_TIMEOUT_S, Workshop, workshop
+from tests.lab.writer_tools import Workshop, workshop
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 
 APP, STABLE, TOOL = "quay.io/site/app:1.0", "quay.io/site/app:stable", "tool:2"
@@ -371,5 +371,5 @@ def _write_by_hand(
     path = directory / f"{recipe.writer}{recipe.suffix}"
     with tempfile.TemporaryDirectory(dir=shop.directory) as empty:
         command = ("sh", "-ec", recipe.script, "sh", made_from.path, path)
-        run(*command, cwd=Path(empty), timeout_s=PROGRAM_TIMEOUT_S)
+        run(*command, cwd=Path(empty))
     return Written(recipe.writer, path, made_from.images)

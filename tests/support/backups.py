@@ -25,8 +25,8 @@ from tests.support.importing import Importer
 from tests.support.layouts import tar_bytes
 from tests.support.oci import DOCKER
 from tests.support.platforms import several, two_platforms
+from tests.support.waiting import HANG_S
 
-TIMEOUT_S = 120
 PROGRAM = [sys.executable, "-c", "import core.cli; raise SystemExit(core.cli.main())"]
 BIG = 3_000_000
 APP = ImageSpec(["quay.io/site/app:1", "quay.io/site/app:stable"], [layer_tar(1, BIG)])
@@ -125,7 +125,7 @@ class Site:
             self.command(name, *arguments),
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=HANG_S,
             check=False,
         )
         assert "Traceback" not in done.stderr

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 import pyte
 
 from core.bundle.media import VARIABLE
+from tests.support.waiting import HANG_S
 
 COLUMNS, LINES = 80, 24
-PATIENCE_S = 20.0
 KEY_REPEAT_S = 0.03
 SLICE_BYTES = 16
 """What a serial line takes at a time: the size of its chip's buffer."""
@@ -69,7 +69,7 @@ class Console:
         self.until(there, f"{words} did not come")
 
     def until(
-        self, condition: Callable[[], bool], complaint: str, patience_s: float = PATIENCE_S
+        self, condition: Callable[[], bool], complaint: str, patience_s: float = HANG_S
     ) -> None:
         """Read until something holds."""
         deadline = time.monotonic() + patience_s
@@ -86,13 +86,6 @@ class Console:
         """Have something else write into the terminal, at a line counted from 1."""
         self._stream.feed(f"\x1b[{line};1H{text}".encode())
 
-    def rest(self, quiet_s: float) -> None:
-        """Read until nothing has come for a while."""
-        seen = -1
-        while seen != len(self.arrivals):
-            seen = len(self.arrivals)
-            self.watch(quiet_s)
-
     def press(self, keys: bytes) -> None:
         """Send keys."""
         os.write(self._descriptor, keys)
@@ -105,7 +98,7 @@ class Console:
 
     def wait(self) -> int:
         """Read until the program has ended; its exit code."""
-        self.watch(PATIENCE_S)
+        self.watch(HANG_S)
         _, status = os.waitpid(self.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)
         return self.status
@@ -117,7 +110,7 @@ class Console:
         ended = select.poll()
         handle = os.pidfd_open(self.pid)
         ended.register(handle, select.POLLIN)
-        assert ended.poll(PATIENCE_S * 1000), "it did not end"
+        assert ended.poll(HANG_S * 1000), "it did not end"
         os.close(handle)
         _, status = os.waitpid(self.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)

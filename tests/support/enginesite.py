@@ -10,8 +10,7 @@ from pathlib import Path
 
 from core.engine.journal import JournalReader
 from core.engine.request import RunKind, RunRequest
-
-TIMEOUT_S = 60
+from tests.support.waiting import HANG_S
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Site:
             input=line + "\n",
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=HANG_S,
             check=False,
         )
         (answer,) = done.stdout.splitlines()

@@ -17,12 +17,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.archives import digest_of
+from tests.support.waiting import HANG_S
 
 Refusal = tuple[int, bytes]
 Fault = Callable[[str, str], Refusal | None]
 API_HEADER = ("Docker-Distribution-Api-Version", "registry/2.0")
 DIGEST_HEADER = "Docker-Content-Digest"
-PATIENCE_S = 20.0
 GULP_BYTES = 64 << 10
 
 
@@ -69,7 +69,7 @@ class FakeRegistry:
             TimeoutError: none came.
         """
         with self.news:
-            if not self.news.wait_for(lambda: self.count(method), PATIENCE_S):
+            if not self.news.wait_for(lambda: self.count(method), HANG_S):
                 raise TimeoutError(f"nobody asked {method}")
 
 

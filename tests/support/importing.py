@@ -9,8 +9,8 @@ from pathlib import Path
 
 from core.bundle import Layer, LayerIndex, bundle_file
 from core.registry import Import, Ingested, IngestOptions, RegistryClient, publish
+from tests.support.waiting import HANG_S
 
-PATIENCE_S = 20.0
 Told = Callable[[int], None]
 
 
@@ -37,7 +37,7 @@ class NotedLayers(dict[int, Layer]):
             TimeoutError: they are not.
         """
         with self._news:
-            if not self._news.wait_for(lambda: len(self) >= count, PATIENCE_S):
+            if not self._news.wait_for(lambda: len(self) >= count, HANG_S):
                 raise TimeoutError(f"{len(self)} layers stored instead of {count}")
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from tests.support.waiting import HANG_S
+
 DEB_CONTROL = """\
 Package: {name}
 Version: {version}
@@ -29,7 +31,7 @@ def deb(name: str, version: str, arch: str = "amd64") -> bytes:
         text = DEB_CONTROL.format(name=name, version=version, arch=arch)
         (tree / "DEBIAN/control").write_text(text)
         command = ["dpkg-deb", "--root-owner-group", "-b", str(tree), str(path)]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=HANG_S)
         return path.read_bytes()
 
 

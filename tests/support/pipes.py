@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.waiting import HANG_S
+
 
 @contextlib.contextmanager
 def fed_pipe(path: Path, data: bytes) -> Iterator[Path]:
@@ -24,18 +26,17 @@ def fed_pipe(path: Path, data: bytes) -> Iterator[Path]:
     try:
         yield path
     finally:
-        thread.join(30)
+        thread.join(HANG_S)
         assert not thread.is_alive()
 
 
 @contextlib.contextmanager
-def stalled_pipe(path: Path, data: bytes, patience_s: float) -> Iterator[threading.Event]:
+def stalled_pipe(path: Path, data: bytes) -> Iterator[threading.Event]:
     """Make a pipe into which `data` is written, and then nothing.
 
     Args:
         path: The pipe.
         data: What is written; the pipe has room for it.
-        patience_s: When the writer gives up.
 
     Yields:
         Set when the writer gave up before the reader did.
@@ -46,7 +47,7 @@ def stalled_pipe(path: Path, data: bytes, patience_s: float) -> Iterator[threadi
     def write() -> None:
         with path.open("wb", buffering=0) as pipe:
             pipe.write(data)
-            if not reader_left.wait(patience_s):
+            if not reader_left.wait(HANG_S):
                 gave_up.set()
 
     thread = threading.Thread(target=write, daemon=True)
@@ -55,5 +56,5 @@ def stalled_pipe(path: Path, data: bytes, patience_s: float) -> Iterator[threadi
         yield gave_up
     finally:
         reader_left.set()
-        thread.join(30)
+        thread.join(HANG_S)
         assert not thread.is_alive()

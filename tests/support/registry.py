@@ -15,8 +15,8 @@ from pathlib import Path
 from core.config import Config
 from core.registry import SITE_HEADER, RegistryClient, RegistryServer
 from core.registry.server import find_program
-
-START_TIMEOUT_S = 60.0
+from tests.support.ports import free_port
+from tests.support.waiting import HANG_S
 
 
 @dataclass
@@ -132,16 +132,9 @@ def site_registry(config: Config, base: Path) -> Iterator[RegistryClient]:
             registry.stop()
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait_for(address: str) -> None:
     host, _, port = address.partition(":")
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + HANG_S
     while True:
         try:
             socket.create_connection((host, int(port)), timeout=1).close()

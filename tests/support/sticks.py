@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.bundle import Media
 from core.bundle.media import ROOTS
+from tests.support.waiting import HANG_S
 
 
 class Machine:
@@ -26,7 +27,7 @@ class Machine:
 
     def media(self, *roots: Path) -> Media:
         """Return the media of this machine."""
-        return Media(self.mountinfo, self._sys, self._labels, roots or ROOTS)
+        return Media(self.mountinfo, self._sys, self._labels, roots or ROOTS, HANG_S)
 
     def disk(
         self,

@@ -27,7 +27,7 @@ from tests.support.fakes import FakeTeller
 from tests.support.layouts import tar_bytes
 from tests.support.oci import DOCKER
 from tests.support.platforms import several, two_platforms
-from tests.support.registry import free_port
+from tests.support.ports import free_port
 
 BASE = layer_tar(1, 300_000)
 APP = ImageSpec(["quay.io/site/app:1", "quay.io/site/app:stable"], [BASE])

@@ -13,12 +13,13 @@ from textual import _wait, events
 from textual.pilot import Pilot
 
 from core.bundle import Media
+from tests.support.waiting import HANG_S
 from tui.app import AirferryApp
+from tui.keys import Typed
 from tui.launch import Launcher
 from tui.site import Site
 from tui.terminal import Terminal
 
-PATIENCE_S = 30.0
 PACE_S = 0.1
 # Textual waits for the app to be idle in slices of 20 ms, several for each key: finer ones will do.
 _wait.SLEEP_GRANULARITY = 0.004
@@ -31,6 +32,14 @@ class Driver:
     def __init__(self, app: AirferryApp, pilot: Pilot[str]) -> None:
         self.app = app
         self.pilot = pilot
+        self._typed = self._taken = 0
+        put = app.keys.put
+
+        def counted(event: Typed) -> None:
+            self._taken += 1
+            put(event)
+
+        app.keys.put = counted  # type: ignore[method-assign]
 
     @property
     def text(self) -> str:
@@ -40,24 +49,32 @@ class Driver:
 
     async def press(self, *keys: str) -> None:
         """Press keys, and wait until all of them were dealt with."""
+        self._typed += len(keys)
         await self.pilot.press(*keys)
-        await self.until(lambda: self.app.keys.at_rest)
+        await self.until(self._at_rest)
+
+    def _at_rest(self) -> bool:
+        """Whether all that was typed has come to the app and was dealt with; or it has ended."""
+        all_came = self._taken >= self._typed
+        return (all_came and self.app.keys.at_rest) or not self.app.is_running
 
     def type_ahead(self, *keys: str) -> None:
         """Press keys faster than anything can be drawn, as on a slow line."""
+        self._typed += len(keys)
         for key in keys:
             self.app.post_message(events.Key(key, key if len(key) == 1 else None))
 
     async def paste(self, text: str) -> None:
         """Paste text where the focus is, as a terminal does: one event for all of it."""
         assert self.app.focused is not None
+        self._typed += 1
         self.app.post_message(events.Paste(text))
-        await self.pilot.pause()
+        await self.until(self._at_rest)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(HANG_S):
                 while not condition():
                     await self.pilot.pause()
         except TimeoutError:

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.registry import RegistryClient
-from core.registry.server import PROGRAMS
-from tests.lab import LabError, needs
 from tests.support.importing import Importer
 from tests.support.registry import fresh_registry
 from tests.support.stored import Storage
-
-
-@pytest.fixture(scope="session")
-def registry_program() -> None:
-    """A registry program is there; on the lab's kind of machine it is installed if it is not."""
-    if any(shutil.which(name) for name in PROGRAMS):
-        return
-    try:
-        needs.check_machine()
-        needs.install_missing()
-    except LabError as error:
-        pytest.fail(f"these tests need docker-registry, which cannot be installed: {error}")
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import HANG_S
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_core_needs_no_terminal_library(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'textual', 'rich', 'tui'}} & set(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANG_S
     )
     assert "[]\n" == done.stdout
 
@@ -25,7 +27,7 @@ def test_the_core_needs_no_terminal_library(module: str) -> None:
 def test_who_only_asks_an_engine_loads_no_engine(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'asyncssh', 'docker'}} & set(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANG_S
     )
     assert "[]\n" == done.stdout
 
@@ -33,6 +35,11 @@ def test_who_only_asks_an_engine_loads_no_engine(module: str) -> None:
 def test_import_rules() -> None:
     program = Path(sysconfig.get_path("scripts")) / "lint-imports"
     done = subprocess.run(
-        [program, "--no-cache"], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
+        [program, "--no-cache"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG_S,
+        cwd=ROOT,
     )
     assert 0 == done.returncode, done.stdout

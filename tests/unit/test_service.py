@@ -15,11 +15,10 @@ import pytest
 
 from core import service as service_module
 from core.service import Service, start_time_of
-from tests.lab.shell import until
+from tests.support.waiting import until
 
 WAITS = "print('up', flush=True); import signal; signal.pause()"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
-PATIENCE_S = 20.0
 
 
 class Kept:
@@ -35,7 +34,7 @@ class Kept:
     def started(self, code: str = WAITS) -> Service:
         made = self.service(code)
         made.start()
-        until(lambda: "up\n" in made.log_path.read_text(), "the process is up", PATIENCE_S, 0.01)
+        until(lambda: "up\n" in made.log_path.read_text(), "the process is up")
         pid = made.pid()
         assert pid is not None
         self.pids.add(pid)
@@ -112,7 +111,7 @@ def test_a_process_that_was_not_noted(kept: Kept) -> None:
     pid = service.pid()
     assert pid is not None
     kept.pids.add(pid)
-    until(lambda: "up\n" in service.log_path.read_text(), "the process is up", PATIENCE_S, 0.01)
+    until(lambda: "up\n" in service.log_path.read_text(), "the process is up")
     (kept.state_dir / "airferry-test.pid").unlink()
     other = Service("airferry-test", "a test", (sys.executable, *code, f"{own}2"), kept.state_dir)
     assert (pid, None) == (service.pid(), other.pid())
@@ -123,7 +122,7 @@ def test_a_zombie_counts_as_gone(kept: Kept) -> None:
     service = kept.started()
     (pid,) = kept.pids
     os.kill(pid, signal.SIGKILL)
-    until(lambda: service.pid() is None, "the process is gone", PATIENCE_S, 0.01)
+    until(lambda: service.pid() is None, "the process is gone")
     assert Path(f"/proc/{pid}").exists()
 
 

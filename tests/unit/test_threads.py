@@ -9,8 +9,7 @@ import pytest
 
 from core.errors import Cancelled
 from core.threads import out_of_thread
-
-TIMEOUT_S = 60
+from tests.support.waiting import HANG_S
 
 
 def go_on() -> None:
@@ -36,7 +35,7 @@ def test_one_that_hangs_is_left_behind() -> None:
     release, asked = threading.Event(), 0
 
     def hanging() -> Iterator[int]:
-        release.wait(TIMEOUT_S)
+        release.wait(HANG_S)
         yield 1
 
     def ended() -> None:
@@ -64,4 +63,4 @@ def test_who_stops_taking_lets_the_thread_end() -> None:
     pieces = out_of_thread(endless, go_on)
     assert 1 == next(pieces)
     pieces.close()  # type: ignore[attr-defined]
-    assert closed.wait(TIMEOUT_S)
+    assert closed.wait(HANG_S)

@@ -13,7 +13,8 @@ from core.engine.lock import engine_lock
 from core.registry import RegistryClient
 from tests.support.archives import ImageSpec, layer_tar, sample_images, write_bundle
 from tests.support.importing import Importer
-from tests.support.registry import free_port, site_registry
+from tests.support.ports import free_port
+from tests.support.registry import site_registry
 from tests.tui.driving import Driver, opened, walk_to
 from tests.tui.fake_engine import FakeEngine
 from tests.tui.sticks import TestStick
@@ -22,8 +23,9 @@ SMALL = ImageSpec(["quay.io/a/small:1", "quay.io/a/small:stable"], [layer_tar(8,
 
 
 @pytest.fixture
-def filled(config: Path, tmp_path: Path) -> Iterator[Path]:
+def filled(registry_program: None, config: Path, tmp_path: Path) -> Iterator[Path]:
     """The site, whose registry holds a bundle that is in imagesDir and one that is not."""
+    assert registry_program is None
     config.write_text(config.read_text().replace("5990", str(free_port())))
     storage = tmp_path / "storage"
     storage.mkdir()

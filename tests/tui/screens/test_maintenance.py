@@ -17,6 +17,7 @@ from core.engine.request import RunKind, RunRequest
 from core.engine.services import stop_registry
 from core.errors import DuDiskFull, HostUnreachable
 from core.hosts.tunnels import Tunnel, TunnelBook, TunnelStatus
+from tests.support.ports import free_port
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import Driver, opened
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, task, well
@@ -330,18 +331,21 @@ async def test_a_run_at_work_keeps_the_services(
     assert len(tunnels.wanted()) == 2
 
 
+@pytest.mark.usefixtures("registry_program")
 async def test_the_registry_is_started_and_stopped(
     config: Path, keeper: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "under_systemd", lambda: False)
+    port = free_port()
+    config.write_text(CONFIG.replace("5990", str(port)))
     try:
         async with opened(config, keeper) as driver:
             await to_line(driver, "Registry")
             await driver.sees("not running")
             await driver.press("enter")
-            await driver.sees("Start the registry?", "127.0.0.1:5990", "> No")
+            await driver.sees("Start the registry?", f"127.0.0.1:{port}", "> No")
             await driver.press("right", "enter")
-            await driver.sees("= Registry", "runs at 127.0.0.1:5990")
+            await driver.sees("= Registry", f"runs at 127.0.0.1:{port}")
             await driver.press("enter")
             await driver.sees("Stop the registry?", "no host can pull", "> No")
             await driver.press("right", "enter")

@@ -100,6 +100,7 @@ async def test_both_are_needed_and_esc_keeps_what_was_typed(custom: Path) -> Non
     assert Secrets(registry=TYPED) == engine.secrets
 
 
+@pytest.mark.usefixtures("registry_program")
 async def test_what_a_registry_with_a_login_holds(custom: Path, tmp_path: Path) -> None:
     authority = make_authority(tmp_path)
     storage = tmp_path / "storage"

@@ -123,5 +123,7 @@ async def test_help_and_commands_are_there_on_every_screen(
         await driver.sees("free in")
 
 
-def test_sighup_is_handled_by_the_real_program_only() -> None:
-    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+async def test_sighup_is_handled_by_the_real_program_only(config: Path, engine: FakeEngine) -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    async with opened(config, engine):
+        assert before == signal.getsignal(signal.SIGHUP)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import shutil
 import socket
-import tempfile
 import time
 from collections import namedtuple
 from collections.abc import Iterator, Sequence
@@ -41,7 +40,7 @@ PORT = "registryPort: 5817"
 @pytest.fixture
 def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return a directory whose name is always the same, on a machine that is always the same."""
-    base = Path(tempfile.gettempdir(), "airferry-screens")
+    base = Path("/tmp/airferry-screens")  # its name is on the screens; one test at a time has it
     with Path(f"{base}.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.rmtree(base, ignore_errors=True)

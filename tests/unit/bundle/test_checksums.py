@@ -20,7 +20,7 @@ from tests.support.reading import facts_of, facts_wanted
 
 IMAGES = [ImageSpec(["a.b/c:1"], [layer_tar(1, 200_000)])]
 TAR = docker_archive(IMAGES)
-GZ = gzip.compress(TAR)
+GZ = gzip.compress(TAR, mtime=0)
 SUM = hashlib.sha256(GZ).hexdigest()
 MD5 = hashlib.md5(GZ, usedforsecurity=False).hexdigest()
 OTHER = "0" * 64

@@ -24,6 +24,7 @@ from core.bundle import compression_of
 from core.bundle import decompress as decompress_module
 from core.bundle.decompress import BLOCK_BYTES, ReadAhead, decompressed
 from core.errors import BundleCorrupt, BundleError, BundleTruncated, UnsafeBundle
+from tests.support.waiting import HANG_S
 
 MIB = 1 << 20
 SKIPPABLE = b"\x50\x2a\x4d\x18" + struct.pack("<I", 4) + b"\0\1\2\3"
@@ -347,7 +348,7 @@ def test_reading_ahead_is_bounded_and_ends_when_it_is_closed() -> None:
     source = Endless()
     before = readers()
     ahead = ReadAhead(source)
-    assert source.enough.wait(30)
+    assert source.enough.wait(HANG_S)
     ahead.close()
     assert before == readers()
     assert source.blocks <= 7

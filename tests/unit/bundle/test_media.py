@@ -6,7 +6,6 @@ read from real directories, and once from a real mount.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from core.threads import LateAnswers
 from tests.support.archives import sample_images, write_bundle
 from tests.support.platforms import split
 from tests.support.sticks import Machine
+from tests.support.waiting import HANG_S
 
 IMAGES = sample_images()[1:2]
 
@@ -115,7 +115,7 @@ def test_this_machine_can_be_asked() -> None:
 
 
 def looked_at(path: Path) -> OnStick:
-    return Media().look(Stick(path))
+    return Media(answer_s=HANG_S).look(Stick(path))
 
 
 def test_what_is_on_a_stick(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_stick_that_hangs_is_asked_once_and_may_answer_later(
     assert [stick] == asked
     go_on.set()
     answered.wait()
-    media.answer_s = 60.0
+    media.answer_s = HANG_S
     assert (7, [stick]) == (media.look(stick).free_bytes, asked)
     assert (7, [stick] * 2) == (media.look(stick).free_bytes, asked)
 
@@ -174,8 +174,8 @@ def test_a_stick_that_hangs_is_asked_once_and_may_answer_later(
 def test_what_a_question_raises_comes_to_who_asked() -> None:
     answers: LateAnswers[int] = LateAnswers()
     with pytest.raises(ZeroDivisionError):
-        answers.wait("a", lambda: 1 // 0, 60.0)
-    assert 1 == answers.wait("a", lambda: 1, 60.0)
+        answers.wait("a", lambda: 1 // 0, HANG_S)
+    assert 1 == answers.wait("a", lambda: 1, HANG_S)
 
 
 @contextmanager
@@ -188,7 +188,7 @@ def mounted(place: Path) -> Iterator[None]:
         subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.usefixtures("mounting")
 def test_a_real_mount(tmp_path: Path) -> None:
     place = tmp_path / "media" / "AIR FERRY"
     media = Media(roots=(tmp_path / "media",))

@@ -238,7 +238,7 @@ def test_pipes_that_carry_no_whole_bundle(bundle: Path, data: bytes) -> None:
     ],
 )
 def test_a_pipe_that_stalls_does_not_hold_up_a_cancel(bundle: Path, data: bytes) -> None:
-    with stalled_pipe(bundle, data, patience_s=6) as writer_gave_up:
+    with stalled_pipe(bundle, data) as writer_gave_up:
         with pytest.raises(Cancelled):
             list_bundle(bundle_file(bundle), cancelled_after(6))
         assert not writer_gave_up.is_set()

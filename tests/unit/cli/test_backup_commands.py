@@ -29,7 +29,7 @@ from tests.support.backups import (
 )
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_CONFIG, OCI_MANIFEST
-from tests.support.registry import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture

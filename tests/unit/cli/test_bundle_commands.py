@@ -18,9 +18,9 @@ from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_t
 from tests.support.layouts import entries_of, tar_bytes
 from tests.support.oci import GZIP, zstd_packed
 from tests.support.platforms import several, split, two_platforms, write_layout
+from tests.support.waiting import HANG_S
 
 Output = pytest.CaptureFixture[str]
-TIMEOUT_S = 60
 APP = ImageSpec(
     ["quay.io/site/app:1.0", "quay.io/site/app:stable"], [layer_tar(1, 300_000), layer_tar(2, 4000)]
 )
@@ -53,7 +53,7 @@ def from_stdin(action: str, data: bytes, *options: str) -> tuple[int, str, str]:
         input=data,
         capture_output=True,
         check=False,
-        timeout=TIMEOUT_S,
+        timeout=HANG_S,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -217,7 +217,7 @@ def test_a_bundle_that_is_redirected_to_standard_input(action: str, bundle: Path
             stdin=file,
             capture_output=True,
             check=False,
-            timeout=TIMEOUT_S,
+            timeout=HANG_S,
         )
     (record,) = json.loads(done.stdout)
     assert (0, b"", 3) == (done.returncode, done.stderr, len(record["images"]))

@@ -16,6 +16,7 @@ from core.engine.journal import Journal, JournalReader, State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import BusyError
 from core.secrets import Secrets
+from tests.support.waiting import HANG_S
 
 Output = pytest.CaptureFixture[str]
 
@@ -265,7 +266,7 @@ def test_what_cannot_be_done_is_told_without_a_traceback(arguments: list[str], c
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANG_S,
     )
     assert 2 == done.returncode
     assert "airferry: " in done.stderr

@@ -9,7 +9,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,8 @@ from tests.support.layouts import OCI_MANIFEST, entries_of, tar_bytes
 from tests.support.oci import DOCKER_MANIFEST, zstd_packed
 from tests.support.platforms import with_layers_packed
 from tests.support.stored import Storage
+from tests.support.waiting import HANG_S, until
 
-TIMEOUT_S = 60
 PROGRAM = [sys.executable, "-c", "import core.cli; raise SystemExit(core.cli.main())"]
 APP = ImageSpec(["quay.io/site/app:1"], [layer_tar(1, 2_500_000), layer_tar(2, 4000)])
 TOOL = ImageSpec(["tool:2"], [layer_tar(3, 4000)])
@@ -66,7 +65,7 @@ class Site:
             stderr=subprocess.PIPE,
         ) as process:
             feed = stdin if isinstance(stdin, bytes) else None
-            out, err = process.communicate(feed, TIMEOUT_S)
+            out, err = process.communicate(feed, HANG_S)
         assert b"Traceback" not in err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
@@ -140,7 +139,7 @@ def test_a_bundle_and_a_pipe_together(site: Site, stored: Storage, tmp_path: Pat
 def test_an_import_goes_on_when_nobody_follows_it(site: Site, stored: Storage) -> None:
     done = site.do_import("--detach", "-", stdin=docker_archive([TOOL]))
     assert b"run 1 is at work" in done.stdout
-    wait_until(lambda: site.run.state is not State.RUNNING)
+    until(lambda: site.run.state is not State.RUNNING, "the run has ended")
     assert (State.DONE, ["tool:2"]) == (site.run.state, stored.tags())
 
 
@@ -152,23 +151,15 @@ def test_an_interrupt_ends_it_while_the_pipe_says_nothing(site: Site, stored: St
         with process.stdin as pipe:
             pipe.write(ARCHIVE[:2_300_000])  # the second mebibyte is seen, too
             pipe.flush()
-            wait_until(lambda: site.reader.runs() != [] and bool(read_so_far(site)))
+            until(lambda: site.reader.runs() != [] and bool(read_so_far(site)), "some was read")
             process.send_signal(signal.SIGINT)
-            assert 130 == process.wait(TIMEOUT_S / 3)
+            assert 130 == process.wait(HANG_S)
     assert State.CANCELLED is site.run.state
     assert ([], []) == (stored.tags(), stored.upload_data())
 
 
 def read_so_far(site: Site) -> int:
     return sum(task.bytes_done for task in site.reader.tasks(site.run.id))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look at a journal again and again: it belongs to another process, which calls nobody."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_two_bundles_of_one_name(site: Site, stored: Storage, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from core.config import load_config
 from core.registry import RegistryClient
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.support.importing import Importer
-from tests.support.registry import free_port, site_registry
+from tests.support.ports import free_port
+from tests.support.registry import site_registry
 
 Output = pytest.CaptureFixture[str]
 APP = ImageSpec(["quay.io/a/app:1"], [layer_tar(1, 9000)])

@@ -18,7 +18,8 @@ from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.importing import Importer
 from tests.support.layouts import tar_bytes
 from tests.support.platforms import several, two_platforms
-from tests.support.registry import free_port, site_registry
+from tests.support.ports import free_port
+from tests.support.registry import site_registry
 from tests.support.stored import Storage
 
 APP = ImageSpec(["quay.io/a/app:1", "quay.io/a/app:stable"], [layer_tar(1, 9000)])

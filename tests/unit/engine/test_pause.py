@@ -28,8 +28,8 @@ from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer, NotedLayers, tell_nobody
 from tests.support.steps import Diary, FakeStep
+from tests.support.waiting import HANG_S, until_true
 
-PATIENCE_S = 20.0
 LACK = Missing("a thing", 10)
 
 
@@ -55,7 +55,7 @@ class TestPause:
         pause, said = Pause(), list[str]()
         pause.begin()
         pause.begin()
-        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
             waiting = [group.create_task(pause.over(said.append)) for _ in range(3)]
             thread = group.create_task(asyncio.to_thread(pause.wait, go_on, said.append))
             while len(said) < 4:  # noqa: ASYNC110 - they say so, there is no event
@@ -100,9 +100,7 @@ class Site:
         return asyncio.ensure_future(runner.run())
 
     async def comes_true(self, seen: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not seen():  # noqa: ASYNC110 - what the journal says has no event
-                await asyncio.sleep(0.01)
+        await until_true(seen, "what the journal is to say")
 
     def is_paused(self) -> bool:
         found = self.reader.run(self.run)
@@ -326,11 +324,11 @@ class TestImport:
         with ThreadPoolExecutor(1, "test") as threads:
             running = threads.submit(made.run, begun, say)
             try:
-                assert held.wait(PATIENCE_S)
+                assert held.wait(HANG_S)
                 assert 1 == len(made.stored)
             finally:
                 pause.end()
-            assert 4 == running.result(PATIENCE_S).sent_layers
+            assert 4 == running.result(HANG_S).sent_layers
         assert "paused" not in said[-1]
 
     def test_a_held_import_can_be_cancelled(
@@ -341,9 +339,9 @@ class TestImport:
         with ThreadPoolExecutor(1, "test") as threads:
             said = threading.Event()
             running = threads.submit(made.run, tell_nobody, lambda _: said.set())
-            assert said.wait(PATIENCE_S)
+            assert said.wait(HANG_S)
             stop.set()
-            assert isinstance(running.exception(PATIENCE_S), Cancelled)
+            assert isinstance(running.exception(HANG_S), Cancelled)
 
     def test_what_is_only_read_is_held_in_the_middle(
         self, importing: tuple[Import, Pause, threading.Event]
@@ -361,11 +359,11 @@ class TestImport:
         with ThreadPoolExecutor(1, "test") as threads:
             running = threads.submit(made.run, lambda _: pause.begin(), say)
             try:
-                assert held.wait(PATIENCE_S)
+                assert held.wait(HANG_S)
             finally:
                 made.pause.begin = lambda: None  # type: ignore[method-assign]
                 pause.end()
-            assert 4 == running.result(PATIENCE_S).kept_layers
+            assert 4 == running.result(HANG_S).kept_layers
 
 
 async def test_the_pulls_of_a_host_stop_between_images() -> None:
@@ -397,7 +395,7 @@ async def test_the_pulls_of_a_host_stop_between_images() -> None:
         pause=pause,
         login=None,
     )
-    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         for wants in wanted.values():
             group.create_task(pulls.bring(wants))
         while len(begun) < PULLS_AT_ONCE:  # noqa: ASYNC110 - the list has no event

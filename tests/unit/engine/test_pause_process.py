@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +20,8 @@ from core.engine.launcher import cancel_run, pause_run, resume_run, start_run, t
 from core.engine.lock import engine_lock
 from core.engine.request import RunKind
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
-from tests.support.enginesite import TIMEOUT_S, Site
+from tests.support.enginesite import Site
+from tests.support.waiting import HANG_S, until
 
 BUNDLE = docker_archive([ImageSpec(["a.b/c:1"], [layer_tar(seed, 900_000) for seed in range(3)])])
 MIDDLE = 1_500_000  # in the second layer
@@ -44,10 +44,7 @@ class PausedSite(Site):
         return true_state(self.run(number), self.state_dir)
 
     def comes_true(self, seen: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
-        while not seen():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(seen, "what was asked of the run")
 
     def is_paused(self, number: int) -> bool:
         return self.run(number).paused is not None
@@ -93,7 +90,7 @@ def importing(site: PausedSite) -> Iterator[tuple[int, Callable[[], None]]]:
             os.kill(site.run(number).pid, signal.SIGKILL)
         # Nobody may ever have read; then the writer still waits for a reader.
         os.close(os.open(site.pipe, os.O_RDONLY | os.O_NONBLOCK))
-        writing.join(TIMEOUT_S)
+        writing.join(HANG_S)
         assert not writing.is_alive()
 
 
@@ -188,4 +185,4 @@ def test_the_engine_of_an_earlier_version_is_not_killed_by_it(tmp_path: Path) ->
         assert process.stdin is not None
         process.stdin.write(b"\n")
         process.stdin.close()
-        assert 0 == process.wait(TIMEOUT_S)
+        assert 0 == process.wait(HANG_S)

@@ -116,7 +116,7 @@ TABLE: dict[tuple[Mode, RunKind], tuple[list[str], list[str]]] = {
 
 
 @pytest.fixture(autouse=True)
-def registry_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def fake_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with a registry program, whatever is installed on this one."""
     program = tmp_path / "bin" / "registry"
     program.parent.mkdir()
@@ -253,8 +253,8 @@ def test_how_hosts_are_warmed(mode: Mode, warm: Warm, step: type[Step], tmp_path
     assert step is type(next(s for s in steps if s.id == "images.warm"))
 
 
-def test_without_a_registry_program_mode_none_loads(tmp_path: Path, registry_program: Path) -> None:
-    registry_program.unlink()
+def test_without_a_registry_program_mode_none_loads(tmp_path: Path, fake_program: Path) -> None:
+    fake_program.unlink()
     steps = plan(Mode.NONE, RunKind.INSTALL, tmp_path)
     assert [*READS, FILES_OUT] == ids(steps, DU)
     assert ImagesLoad is type(next(s for s in steps if s.id == "images.warm"))

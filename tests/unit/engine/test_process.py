@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from core.engine.lock import LOCK_NAME, engine_lock, lock_is_held
 from core.engine.request import RunKind
 from core.errors import BusyError, ConfigError, InternalError, UsageError
 from tests.support.archives import sample_images, write_bundle
-from tests.support.enginesite import TIMEOUT_S, Site
+from tests.support.enginesite import Site
+from tests.support.waiting import HANG_S
 
 
 @pytest.fixture
@@ -145,6 +147,12 @@ def test_the_lock_is_held_by_one(site: Site) -> None:
     assert not lock_is_held(site.state_dir)
 
 
+def test_who_only_asks_is_not_taken_for_an_engine_by_others_who_ask(site: Site) -> None:
+    with (site.state_dir_made() / LOCK_NAME).open("a") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not lock_is_held(site.state_dir)
+
+
 def test_a_run_that_was_killed_is_interrupted_by_the_next(site: Site) -> None:
     dead = run_row(site, "install", 1)
     assert State.INTERRUPTED is true_state(dead, site.state_dir)
@@ -178,7 +186,7 @@ def test_a_run_at_work_is_asked_to_end(site: Site) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         with engine_lock(site.state_dir_made()):
             assert cancel_run(run_row(site, "install", process.pid), site.state_dir)
-        assert -signal.SIGTERM == process.wait(TIMEOUT_S)
+        assert -signal.SIGTERM == process.wait(HANG_S)
 
 
 def test_a_detached_run(site: Site) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,21 +19,19 @@ from core.engine.services import (
 )
 from core.errors import UsageError
 from core.hosts.tunnels import Tunnel, TunnelBook, TunnelStatus
-from tests.lab.shell import until
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
     """A site of its own, whose services are plain processes whatever this machine runs."""
     monkeypatch.setattr(service, "under_systemd", lambda: False)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     site = Config(
         tmp_path / "c.yaml",
         Mode.DU,
         registry_dir=tmp_path / "registry",
-        registry_port=port,
+        registry_port=free_port(),
         state_dir=tmp_path / "state",
     )
     yield site
@@ -42,6 +39,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
     stop_tunnels(site)
 
 
+@pytest.mark.usefixtures("registry_program")
 def test_the_registry_is_started_and_stopped(config: Config) -> None:
     assert (False, False) == (registry_status(config).running, stop_registry(config))
     started = start_registry(config)
@@ -67,7 +65,7 @@ def test_tunnels_are_kept_told_and_stopped(config: Config) -> None:
     assert (False, (TunnelStatus("w1"),), False) == (now.service, now.tunnels, now.all_well)
     start_tunnels(config)
     start_tunnels(config)
-    until(lambda: bool(tunnels_now(config).tunnels[0].error_code), "the host is tried", 30)
+    until(lambda: bool(tunnels_now(config).tunnels[0].error_code), "the host is tried")
     now = tunnels_now(config)
     assert (True, 0, "E-SSH-ROUTE") == (now.service, now.up, now.tunnels[0].error_code)
     assert (True, False) == (stop_tunnels(config), tunnels_now(config).service)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from core.hosts import dial as dial_module
 from core.hosts.dial import dial
+from tests.support.waiting import HANG_S, until_true
 
 
 @pytest.fixture
@@ -59,15 +61,22 @@ async def test_a_line_that_is_restored_is_found_by_a_new_attempt(
     full: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dial_module, "ATTEMPT_S", 0.1)
-    dialling = asyncio.create_task(dial("127.0.0.1", full.getsockname()[1], 20))
-    await asyncio.wait([dialling], timeout=0.3)
+    attempts, once = [], dial_module._once
+
+    async def counted(family: int, place: tuple[object, ...]) -> socket.socket:
+        attempts.append(place)
+        return await once(family, place)
+
+    monkeypatch.setattr(dial_module, "_once", counted)
+    dialling = asyncio.create_task(dial("127.0.0.1", full.getsockname()[1], HANG_S))
+    await until_true(lambda: len(attempts) > 2, "it was tried, and tried again")
     assert not dialling.done()
-    full.settimeout(5)
-    while not dialling.done():
-        await asyncio.wait([dialling], timeout=0.05)
-        full.setblocking(False)
-        try:
+    full.setblocking(False)
+
+    def there() -> bool:
+        with suppress(BlockingIOError):
             full.accept()[0].close()
-        except BlockingIOError:
-            continue
+        return dialling.done()
+
+    await until_true(there, "the restored line is found")
     (await dialling).close()

@@ -10,6 +10,7 @@ import pytest
 
 from core.hosts.packages import SCRIPTS
 from tests.support.packages import deb
+from tests.support.waiting import HANG_S
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def run(dash: str, script: str, *arguments: str) -> subprocess.CompletedProcess[
     """Run shell text as a host does: through standard input."""
     command = [dash, "-s", "--", *arguments]
     return subprocess.run(
-        command, input=script, capture_output=True, text=True, timeout=60, check=False
+        command, input=script, capture_output=True, text=True, timeout=HANG_S, check=False
     )
 
 

@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.hosts.tunnel_service import is_running, stop
-from tests.lab.shell import until
-
-PATIENCE_S = 30.0
+from tests.support.waiting import HANG_S, until
 
 
 def service(state_dir: Path) -> subprocess.Popen[str]:
@@ -26,15 +24,15 @@ def service(state_dir: Path) -> subprocess.Popen[str]:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with service(tmp_path) as process:
-        until(lambda: is_running(tmp_path), "the service runs", PATIENCE_S)
-        until(lambda: (tmp_path / "tunnels" / "status.json").exists(), "it works", PATIENCE_S)
+        until(lambda: is_running(tmp_path), "the service runs")
+        until(lambda: (tmp_path / "tunnels" / "status.json").exists(), "it works")
         yield process
         process.kill()
 
 
 def test_it_is_ended_in_good_order(running: subprocess.Popen[str], tmp_path: Path) -> None:
     assert stop(tmp_path)
-    assert (0, "") == (running.wait(PATIENCE_S), running.stderr and running.stderr.read())
+    assert (0, "") == (running.wait(HANG_S), running.stderr and running.stderr.read())
     assert (False, False) == (is_running(tmp_path), stop(tmp_path))
 
 
@@ -43,7 +41,7 @@ def test_a_second_one_says_so_and_the_first_stays(tmp_path: Path) -> None:
     with service(tmp_path) as second:
         assert ("", "the tunnel service runs already\n") == (
             second.stdout or "",
-            second.communicate(timeout=PATIENCE_S)[1],
+            second.communicate(timeout=HANG_S)[1],
         )
     assert (1, True) == (second.returncode, stop(tmp_path))
 
@@ -52,7 +50,7 @@ def test_a_killed_one_is_not_taken_for_a_running_one(
     running: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     running.kill()
-    running.wait(PATIENCE_S)
+    running.wait(HANG_S)
     assert (False, False) == (is_running(tmp_path), stop(tmp_path))
 
 

@@ -28,7 +28,6 @@ from core.registry.backup import SMALL_BYTES
 from tests.support.archives import digest_of, docker_archive
 from tests.support.backups import (
     NEWER,
-    TIMEOUT_S,
     backup_of,
     damage,
     fill,
@@ -43,6 +42,7 @@ from tests.support.importing import Importer
 from tests.support.layouts import OCI_INDEX, as_json
 from tests.support.registry import fresh_registry
 from tests.support.stored import Storage
+from tests.support.waiting import HANG_S
 
 LISTS = ["site/both:1", "site/docker:1"]
 NAMES = ["site/app:1", "site/app:stable", *LISTS, "tool:2"]
@@ -63,6 +63,7 @@ def out(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.mark.usefixtures("skopeo")
 def test_every_name_can_be_copied_out_of_it_by_skopeo(
     filled: RegistryClient, address: str, out: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_the_size_is_known_before(filled: RegistryClient, out: Path) -> None:
     assert sorted(told) == told
 
 
+@pytest.mark.usefixtures("skopeo")
 @pytest.mark.parametrize("repository", ["library/odd", "k8s.gcr.io/odd", "localhost/odd", "a/b_c"])
 def test_names_that_could_be_read_in_another_way(
     filled: RegistryClient, address: str, out: Path, repository: str
@@ -334,10 +336,10 @@ def test_a_paused_backup_goes_on(filled: RegistryClient, out: Path) -> None:
     backup.pause.begin()
     with ThreadPoolExecutor(1, "test") as threads:
         running = threads.submit(backup.run, lambda _: None, say)
-        assert paused.wait(TIMEOUT_S)
+        assert paused.wait(HANG_S)
         assert [] == visible(out)
         backup.pause.end()
-        (path,) = running.result(TIMEOUT_S)
+        (path,) = running.result(HANG_S)
     assert ["paused", "writing backup.tar"] == said[:2]
     assert snapshot_of(filled).tags == saved(path).snapshot.tags
 

@@ -9,8 +9,7 @@ import pytest
 
 from core.errors import BundleCorrupt, Cancelled
 from core.registry.conveyor import LENGTH, Conveyor
-
-PATIENCE_S = 10.0
+from tests.support.waiting import HANG_S
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_a_reader_is_told_that_the_uploader_broke_down(belt: Conveyor) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(belt.put, b"y")
         belt.break_down()
-        assert not waiting.result(PATIENCE_S)
+        assert not waiting.result(HANG_S)
 
 
 def test_an_uploader_is_told_that_the_reader_broke_down(belt: Conveyor) -> None:
@@ -71,7 +70,7 @@ def test_an_uploader_is_told_that_the_reader_broke_down(belt: Conveyor) -> None:
         waiting = pool.submit(list, belt)
         belt.break_down()
         with pytest.raises(Cancelled):
-            waiting.result(PATIENCE_S)
+            waiting.result(HANG_S)
 
 
 def test_a_cancel_reaches_both_sides(belt: Conveyor, stop: threading.Event) -> None:
@@ -81,7 +80,7 @@ def test_a_cancel_reaches_both_sides(belt: Conveyor, stop: threading.Event) -> N
         waiting = pool.submit(belt.put, b"y")
         stop.set()
         with pytest.raises(Cancelled):
-            waiting.result(PATIENCE_S)
+            waiting.result(HANG_S)
     with pytest.raises(Cancelled):
         list(belt)
 

@@ -232,6 +232,7 @@ def test_layers_that_engines_only_load_are_packed_anew(
     assert {DOCKER_LAYER_GZIP} == {layer.media_type for layer in image.layers}
 
 
+@pytest.mark.usefixtures("registry_program")
 def test_a_registry_that_is_gone(tmp_path: Path) -> None:
     with contextlib.ExitStack() as running:
         address = running.enter_context(fresh_registry(tmp_path))

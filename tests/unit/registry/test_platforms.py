@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -33,8 +32,8 @@ from tests.support.oci import (
 from tests.support.platforms import NAME, index_of, several, two_platforms
 from tests.support.reading import facts_of, facts_wanted
 from tests.support.stored import Storage
+from tests.support.waiting import HANG_S
 
-PROGRAM_TIMEOUT_S = 60
 IMAGES = two_platforms()
 KEPT = [
     pytest.param(GZIP, id="oci"),
@@ -42,8 +41,6 @@ KEPT = [
     pytest.param(DOCKER, id="docker"),
 ]
 ALL_KINDS = [*KEPT, pytest.param(PLAIN, id="plain")]
-needs_skopeo = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not here")
-needs_docker = pytest.mark.skipif(not shutil.which("docker"), reason="docker is not here")
 
 
 def children(bundle: Bundle) -> list[str]:
@@ -54,7 +51,7 @@ def children(bundle: Bundle) -> list[str]:
 
 
 def program(*command: str) -> bytes:
-    done = subprocess.run(command, capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=HANG_S, check=False)
     assert (0, b"") == (done.returncode, done.stderr)
     return done.stdout
 
@@ -207,7 +204,7 @@ def test_listing_tells_the_same_images_as_importing(importer: Importer) -> None:
     )
 
 
-@needs_skopeo
+@pytest.mark.usefixtures("skopeo")
 @pytest.mark.parametrize("kinds", ALL_KINDS)
 def test_skopeo_reads_the_list_and_copies_all_platforms(
     importer: Importer, tmp_path: Path, kinds: Kinds
@@ -223,7 +220,7 @@ def test_skopeo_reads_the_list_and_copies_all_platforms(
     assert wanted <= {f"sha256:{path.name}" for path in copied.iterdir()}
 
 
-@needs_docker
+@pytest.mark.usefixtures("docker_program")
 @pytest.mark.parametrize("kinds", ALL_KINDS)
 def test_docker_reads_the_list(importer: Importer, kinds: Kinds) -> None:
     bundle = importer.put(tar_bytes(several(IMAGES, kinds))).bundle

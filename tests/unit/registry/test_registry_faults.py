@@ -43,9 +43,14 @@ RunImport = Callable[[FakeRegistry], None]
 
 
 @pytest.fixture
-def open_fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Serve a fake registry and make a client that waits two seconds at most."""
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have clients give up what does not move, for those tests where it never will."""
     monkeypatch.setattr(channel, "STALL_TIMEOUT_S", STALL_S)
+
+
+@pytest.fixture
+def open_fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Serve a fake registry and make a client of it, which is hardly slowed down."""
     monkeypatch.setattr(pace, "FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr(pace, "SLOWEST_S", 0.001)
     with ExitStack() as stack:
@@ -212,12 +217,14 @@ def test_what_can_pass_is_told_from_what_cannot() -> None:
     assert [True, True, True, False, False] == [kind.transient for kind in kinds]
 
 
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "HEAD"])
 def test_a_registry_that_never_answers_is_given_up(run_import: RunImport, method: str) -> None:
     with pytest.raises(RegistryStalled, match="moved no byte"):
         run_import(FakeRegistry(silent=frozenset({method})))
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_registry_that_stops_reading_is_given_up(open_fake: Open) -> None:
     client = open_fake(FakeRegistry(deaf=frozenset({"PATCH"})))
     endless = (bytes(1 << 20) for _ in range(1 << 10))

@@ -27,18 +27,17 @@ from core.errors import (
 from core.registry import RegistryClient
 from core.registry.challenge import Challenge, challenges_in
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
-from tests.lab.shell import until
 from tests.support.archives import digest_of, docker_archive, sample_images
 from tests.support.certificates import Authority, make_authority
 from tests.support.fakeregistry import FakeRegistry, fake_registry
 from tests.support.importing import Importer
 from tests.support.logins import PASSWORD, USER, TokenServer, htpasswd, token_server
 from tests.support.registry import RunningRegistry, running_registry
+from tests.support.waiting import until
 
 LOGIN = RegistryLogin(USER, PASSWORD, source="as it was typed")
 WRONG = RegistryLogin(USER, "wrong-9Zk", source="as it was typed")
 BOTH = "pull,push"
-PATIENCE_S = 60.0
 Open = Callable[..., RegistryClient]
 
 
@@ -133,6 +132,7 @@ def by_token(
     return opened.enter_context(running_registry(storage, "127.0.0.1", certificate, auth))
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("kind", ["by_password", "by_token"])
 def test_an_import_with_a_login(
     kind: str, request: pytest.FixtureRequest, open_client: Open, tmp_path: Path
@@ -147,6 +147,7 @@ def test_an_import_with_a_login(
     assert LOGIN == client.login()
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("kind", ["by_password", "by_token"])
 def test_without_a_login_and_with_a_wrong_one(
     kind: str, request: pytest.FixtureRequest, open_client: Open
@@ -210,7 +211,7 @@ def test_a_token_that_ends_in_the_middle_of_an_upload(
     by_token: RunningRegistry, tokens: TokenServer, authority: Authority, open_client: Open
 ) -> None:
     """The upload was begun with it; ending the upload takes another."""
-    tokens.lifetime_s, tokens.strict = 6, True
+    tokens.lifetime_s, tokens.strict = 12, True
     client = open_client(by_token.address, LOGIN)
     with urllib3.PoolManager(ca_certs=str(authority.path)) as pool:
 
@@ -222,7 +223,7 @@ def test_a_token_that_ends_in_the_middle_of_an_upload(
         def pieces() -> Iterator[bytes]:
             yield b"first "
             later = tokens.token(USER, [f"repository:a:{BOTH}"])
-            until(lambda: is_over(later), "the token ends", timeout_s=PATIENCE_S)
+            until(lambda: is_over(later), "the token ends")
             yield b"second"
 
         client.upload_stream("a", pieces(), lambda: digest_of(b"first second"))

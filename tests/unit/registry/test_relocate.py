@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -27,6 +26,7 @@ from core.registry.relocate import (
     stored_names,
 )
 from tests.lab.shell import run
+from tests.support.waiting import HANG_S
 
 TIMES = 10  # on each kind of file system
 # Does in a process of its own what a run does: the move that broke off first, then what is asked.
@@ -42,15 +42,16 @@ if move:
 """
 
 
-@pytest.fixture(params=["one file system", "two file systems"])
+@pytest.fixture(
+    params=["one file system", pytest.param("two file systems", marks=pytest.mark.programs)]
+)
 def move(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Move]:
     """A registry's content, and where it is to go."""
     (tmp_path / "state").mkdir()
     target = tmp_path / "new"
     other = request.param == "two file systems"
     if other:
-        if os.geteuid():
-            pytest.fail("this test needs root: it mounts a file system")
+        request.getfixturevalue("mounting")
         target.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", target)
     try:
@@ -123,6 +124,7 @@ def test_a_directory_within_what_is_moved_is_refused(tmp_path: Path) -> None:
     require_movable(tmp_path, Move(source, source / "below"))
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("move", ["two file systems"], indirect=True)
 def test_too_little_room_is_told_before(tmp_path: Path, move: Move) -> None:
     (move.target.parent / "other").write_bytes(bytes(50_000_000))
@@ -133,6 +135,7 @@ def test_too_little_room_is_told_before(tmp_path: Path, move: Move) -> None:
     assert ["other"] == sorted(tree(move.target.parent))
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("move", ["two file systems"], indirect=True)
 def test_what_is_not_as_written_is_not_taken(
     tmp_path: Path, move: Move, monkeypatch: pytest.MonkeyPatch
@@ -149,6 +152,7 @@ def test_what_is_not_as_written_is_not_taken(
     assert before == tree(move.target)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("move", ["two file systems"], indirect=True)
 def test_a_cancel_leaves_the_old_one_as_it_was(tmp_path: Path, move: Move) -> None:
     before, copied = tree(move.source), 0
@@ -194,7 +198,7 @@ def test_a_move_that_is_killed_at_any_moment_is_completed_by_the_next(
         command = [sys.executable, "-c", MOVER, str(tmp_path / "state"), str(here), str(there)]
         moment_s = random.uniform(0, whole_s) if whole_s else None  # noqa: S311 - no secret
         took_s = ended(command, moment_s)
-        whole_s, killed = whole_s or took_s or 0.0, killed + (took_s is None)
+        whole_s, killed = took_s or whole_s, killed + (took_s is None)
         held = [tree(place / CONTENT) for place in (here, there)]
         assert before in held, "it is whole in one of the two places"
         assert ended(command) is not None
@@ -210,10 +214,10 @@ def ended(command: list[str], kill_after_s: float | None = None) -> float | None
         assert "begun\n" == process.stdout.readline()
         begun = time.monotonic()
         try:
-            process.wait(60 if kill_after_s is None else kill_after_s)
+            process.wait(HANG_S if kill_after_s is None else kill_after_s)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
-            process.wait(60)
+            process.wait(HANG_S)
             return None
         assert 0 == process.returncode
         return time.monotonic() - begun

@@ -20,7 +20,6 @@ from tests.support.archives import digest_of, docker_archive, write_bundle
 from tests.support.backups import (
     BIG,
     NEWER,
-    TIMEOUT_S,
     TOOL,
     backup_of,
     damage,
@@ -36,6 +35,7 @@ from tests.support.layouts import OCI_INDEX, OCI_MANIFEST, Entry, as_json, tar_b
 from tests.support.oci import Layout, noted, ref_name
 from tests.support.registry import RunningRegistry, running_registry
 from tests.support.stored import Storage
+from tests.support.waiting import HANG_S
 
 NAMES = ["site/app:1", "site/app:stable", "site/both:1", "site/docker:1", "tool:2"]
 
@@ -348,9 +348,9 @@ def test_a_paused_restore_goes_on(backup: Path, target: RegistryClient) -> None:
         running = threads.submit(
             restore.run, restore.lacks(closely=True), lambda _: None, lambda _: paused.set()
         )
-        assert paused.wait(TIMEOUT_S)
+        assert paused.wait(HANG_S)
         pause.end()
-        running.result(TIMEOUT_S)
+        running.result(HANG_S)
     assert Lacks() == restore.lacks(closely=True)
 
 

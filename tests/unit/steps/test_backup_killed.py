@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from core.steps.work import Saving, Work
 from tests.lab.shell import run
 from tests.support.archives import ImageSpec, docker_archive, tar_of
 from tests.support.backups import (
-    TIMEOUT_S,
     DuSite,
     Site,
     backup_of,
@@ -36,7 +35,9 @@ from tests.support.backups import (
 )
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer
-from tests.support.registry import free_port, running_registry
+from tests.support.ports import free_port
+from tests.support.registry import running_registry
+from tests.support.waiting import HANG_S, until
 
 TIMES = 20
 NOISE = [
@@ -79,15 +80,16 @@ def engine_ended(request: RunRequest, kill_after_s: float | None = None) -> floa
         assert '{"run": ' in engine.stdout.readline()
         begun = time.monotonic()
         try:
-            engine.wait(TIMEOUT_S if kill_after_s is None else kill_after_s)
+            engine.wait(HANG_S if kill_after_s is None else kill_after_s)
         except subprocess.TimeoutExpired:
             engine.kill()
-            engine.wait(TIMEOUT_S)
+            engine.wait(HANG_S)
             return None
         return time.monotonic() - begun
 
 
 def some_moment(whole_s: float) -> float:
+    """Return a moment of a run that takes as long as the last one that was not killed."""
     return random.uniform(0, whole_s)  # noqa: S311 - a moment, no secret
 
 
@@ -103,6 +105,7 @@ def du_site(site: Site, out: Path, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize(("kind", "split_bytes"), [("site", 0), ("du_site", 5_000_000)])
 def test_a_backup_that_is_killed_leaves_nothing_half(
     request: pytest.FixtureRequest, out: Path, kind: str, split_bytes: int
@@ -114,7 +117,8 @@ def test_a_backup_that_is_killed_leaves_nothing_half(
     clear(out)
     killed = 0
     while killed < TIMES:
-        killed += engine_ended(wanted, some_moment(whole_s)) is None
+        took_s = engine_ended(wanted, some_moment(whole_s))
+        whole_s, killed = took_s or whole_s, killed + (took_s is None)
         for path in out.glob("airferry-*"):
             if path.name.endswith((".tar", ".00")):
                 assert set(NAMES) == names_in(path)
@@ -164,7 +168,7 @@ def test_a_restore_that_is_killed_is_completed_by_the_next(
         with other_site(directory, kind) as other:
             request = RunRequest(RunKind.RESTORE, other.config, (backup,))
             took_s = engine_ended(request, some_moment(whole_s) if whole_s else None)
-            whole_s, killed = whole_s or took_s or 0.0, killed + (took_s is None)
+            whole_s, killed = took_s or whole_s, killed + (took_s is None)
             tagged = tagged_names(other)
             # What has a name already is whole.
             assert tagged <= set(NAMES)
@@ -201,7 +205,7 @@ def test_a_cancel_while_the_registry_says_nothing(
                 stopped.set()
 
         def cancel() -> None:
-            stopped.wait(TIMEOUT_S)
+            stopped.wait(HANG_S)
             with news:
                 while news.wait(0.5):  # until nothing moves any more
                     pass
@@ -251,19 +255,10 @@ async def test_a_registry_that_goes_for_good_leaves_nothing(
     assert ([], []) == (visible(out), hidden(out))
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look again and again at what another process does, which calls nobody."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
+def small(mounting: None, tmp_path: Path) -> Iterator[Path]:
     """A file system with little room; mounting one needs root."""
-    if os.geteuid():
-        pytest.fail("this test needs root: it mounts a file system")
+    assert mounting is None
     directory = tmp_path / "small"
     directory.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", directory)
@@ -293,9 +288,9 @@ def test_a_disk_that_fills_up_meanwhile(site: Site, small: Path) -> None:
     with subprocess.Popen(
         site.command("backup", "--outdir", small), stdout=subprocess.DEVNULL
     ) as process:
-        wait_until(lambda: bool(hidden(small)))
+        until(lambda: bool(hidden(small)), "the backup has begun")
         fill_up(small / "other")
-        assert 1 == process.wait(TIMEOUT_S)
+        assert 1 == process.wait(HANG_S)
     assert (f"{small} is full", "E-BACKUP-PLACE") == (
         (task := site.task("registry.backup")).error,
         task.error_code,
@@ -322,7 +317,7 @@ def test_a_registry_without_room_is_refused_before_anything_is_sent(
     (tmp_path / "other").mkdir()
     other = Site(tmp_path / "other", site.address)
     other.config.write_text(
-        f"privateRegistryType: du\nregistryDir: {small / 'registry'}\nregistryPort: 5193\n"
+        f"privateRegistryType: du\nregistryDir: {small / 'registry'}\nregistryPort: {free_port()}\n"
         f"stateDir: {other.state_dir}\n"
     )
     try:

@@ -22,8 +22,8 @@ from core.steps.du import RegistryVerify
 from core.steps.work import Work
 from tests.support.archives import ImageSpec, digest_of, layer_tar, write_bundle
 from tests.support.fakeregistry import FakeRegistry, Refusal, fake_registry
+from tests.support.waiting import HANG_S
 
-PATIENCE_S = 60.0
 IMAGE = ImageSpec(["quay.io/a/b:1"], [layer_tar(seed, 1_500_000) for seed in range(6)])
 CarryOut = Callable[[FakeRegistry], Awaitable[tuple[State, TaskRow]]]
 
@@ -63,7 +63,7 @@ async def carry_out(tmp_path: Path, journal: Journal) -> AsyncIterator[CarryOut]
             works.append(work)
             steps = [BundleImport(work, work.files[0]), RegistryVerify(work)]
             run = journal.begin("import", "custom", "/c.yaml", {}, 1)
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(HANG_S):
                 state = await Runner(steps, journal, run, dry=False, at_once=8).run()
             return state, JournalReader(tmp_path / "state").tasks(run)[0]
 

@@ -37,17 +37,12 @@ from core.steps.leave import (
     TunnelsStop,
 )
 from core.steps.work import Work
-from tests.lab.shell import until
 from tests.support.archives import ImageSpec, docker_archive, tar_of
 from tests.support.fakes import FakeTeller
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 A, B = HostConfig("a", "10.0.0.1"), HostConfig("b", "10.0.0.2")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -187,7 +182,7 @@ async def test_a_move_that_fails_leaves_the_registry_running(
         assert missing is not None
         with pytest.raises(OSError, match="Input/output error"):
             await step.apply(missing, FakeTeller())
-    until(lambda: running(config), "the registry answers again", timeout_s=20)
+    until(lambda: running(config), "the registry answers again")
     assert (True, None) == (holds_content(config.registry_dir), noted_move(config.state_dir))
 
 

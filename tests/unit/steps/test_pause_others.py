@@ -25,8 +25,8 @@ from tests.support.backups import backup_of, fill, saved, written
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer
 from tests.support.registry import running_registry
+from tests.support.waiting import HANG_S, until_true
 
-PATIENCE_S = 20.0
 T = TypeVar("T")
 
 
@@ -50,12 +50,12 @@ def while_held(pause: Pause, said: Said, work: Callable[[], T], check: Callable[
     with ThreadPoolExecutor(1, "test") as threads:
         running = threads.submit(work)
         try:
-            assert said.held.wait(PATIENCE_S)
+            assert said.held.wait(HANG_S)
             check()
             assert not running.done()
         finally:
             pause.end()
-        return running.result(PATIENCE_S)
+        return running.result(HANG_S)
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def test_a_backup_that_is_cancelled_while_it_is_held(
     backup.pause.begin()
     with ThreadPoolExecutor(1, "test") as threads:
         running = threads.submit(lambda: backup.run(said.told.append, said.say))
-        assert said.held.wait(PATIENCE_S)
+        assert said.held.wait(HANG_S)
         backup.stop.set()
-        assert isinstance(running.exception(PATIENCE_S), Cancelled)
+        assert isinstance(running.exception(HANG_S), Cancelled)
 
 
 @pytest.fixture
@@ -123,9 +123,8 @@ async def test_taking_a_bundle(tmp_path: Path) -> None:
     work, tell = Work(config, (bundle_file(path),)), FakeTeller()
     work.pause.begin()
     taking = asyncio.ensure_future(BundleTake(work, work.files[0]).apply(Missing("all"), tell))
-    async with asyncio.timeout(PATIENCE_S):
-        while "paused" not in tell.said:  # noqa: ASYNC110 - what is said has no event
-            await asyncio.sleep(0.01)
+    await until_true(lambda: "paused" in tell.said, "the copying is held")
+    async with asyncio.timeout(HANG_S):
         assert not (tmp_path / "imgs" / "b.tar").exists()
         work.pause.end()
         await taking

@@ -1,0 +1,1 @@
+"""All tests by one command, `python -m tests.suite`, with one summary."""

@@ -1,0 +1,1 @@
+"""The lab itself, as far as it needs no lab."""

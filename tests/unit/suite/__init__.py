@@ -1,0 +1,1 @@
+"""Tests of the suite itself: the environment of tests, what is counted, and what is left behind."""
