@@ -70,7 +70,7 @@ def _hindrances(
             )
     for number, layer in enumerate(layers, 1):
         name = blob_name(str(layer["digest"]))
-        if (where := members.resolve(name)) in members.layers or where in members.passed_over:
+        if (member := members.resolve(name)) in members.layers or member in members.passed_over:
             continue
         which = f"layer {number} of {len(layers)}"
         if layer.get("urls") or _is_foreign(str(layer.get("mediaType") or "")):

@@ -13,6 +13,7 @@ import lzma
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from core.bundle import digest_tag
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.layouts import (
     OCI_CONFIG,
@@ -243,6 +244,15 @@ def a_foreign_layer_of_windows() -> Case:
 
 
 @case
+def windows_alone() -> Case:
+    layout = Layout()
+    windows = manifest_with(layout, WINDOWS, lambda layer: layer.update(mediaType=FOREIGN))
+    del layout.blobs[blob_name(packed(WINDOWS.layers[0]))]
+    said = f"case.tar: image {NAME}: layer 1 of 2 is not in the file: it is to be had from"
+    return Case(layout.tar(noted(windows, full_name(NAME))), error=said)
+
+
+@case
 def a_platform_without_its_layers() -> Case:
     layout = Layout()
     entries = [noted(layout.image(one), on_platform(one.platform)) for one in (APP, ARM)]
@@ -306,7 +316,7 @@ def a_name_of_a_digest_only() -> Case:
     layout = Layout()
     image = layout.image(APP)
     name = f"registry.example:5000/case/app@{image['digest']}"
-    made = f"registry.example:5000/case/app:digest-{str(image['digest'])[7:19]}"
+    made = f"registry.example:5000/case/app:{digest_tag(str(image['digest']))}"
     return Case(layout.tar(noted(image, full_name(name))), ((made,),))
 
 
