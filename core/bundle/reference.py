@@ -27,6 +27,7 @@ _NO_TAG = re.compile(r"[:@]<(?:none|missing)>$")
 ONCE_A_DIGEST = "i-was-a-digest"
 """What go-containerregistry writes for a tag where an image was named by its digest."""
 _ONCE_A_DIGEST = re.compile(rf":{ONCE_A_DIGEST}$")
+_SHORT = 12
 MAX_NAME = 255
 
 
@@ -86,7 +87,7 @@ def digest_tag(digest: str) -> str:
 
     (`sha256-<hex>` would be taken for the list of an image's signatures.)
     """
-    return f"digest-{digest.removeprefix('sha256:')}"
+    return f"digest-{digest.partition(':')[2][:_SHORT]}"
 
 
 def is_tagged(text: str) -> bool:

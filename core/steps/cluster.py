@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from core.bundle import Bundle, BundleFile, Catalogue, Reference, find_bundles
 from core.cluster import cluster_directory, cluster_files, differing, write_files
@@ -67,7 +67,9 @@ def files_of_site(
     """
     later_wins = later_wins or config.later_bundle_wins
     bundles = list(_known(config, files, client, later_wins=later_wins))
-    filed = _filed_otherwise(client, bundles) if config.mode is not Mode.NONE else {}
+    filed = {}
+    if config.mode is not Mode.NONE:
+        filed = _filed_otherwise(client, bundles, _contested(config, bundles))
     return cluster_files(config, bundles, _ca_text(config), filed)
 
 
@@ -83,9 +85,19 @@ def _known(
             here += [bundle] if bundle and bundle not in here else []
     yield from here
     if config.mode is not Mode.NONE:
+        contested = _contested(config, here)
         for bundle in catalogue.all():
             if bundle.imported and bundle not in here:
-                yield _held(client, bundle)
+                yield _held(client, bundle, contested)
+
+
+def _contested(config: Config, bundles: Iterable[Bundle]) -> set[Reference]:
+    """Return the names for which the bundles that are known have manifests of their own each."""
+    digests: dict[Reference, set[str]] = {}
+    for bundle in (*bundles, *Catalogue(config.state_dir).all()):
+        for reference in bundle.references:
+            digests.setdefault(reference, set()).add(digest_of(bundle, reference))
+    return {reference for reference, found in digests.items() if len(found - {""}) > 1}
 
 
 def _in_images_dir(config: Config) -> list[BundleFile]:
@@ -95,7 +107,7 @@ def _in_images_dir(config: Config) -> list[BundleFile]:
         return []
 
 
-def _held(client: RegistryClient, bundle: Bundle) -> Bundle:
+def _held(client: RegistryClient, bundle: Bundle, contested: Collection[Reference]) -> Bundle:
     """Return a bundle with those of its names that the registry still has as it brought them."""
     wanted = {reference: digest_of(bundle, reference) for reference in bundle.references}
     try:
@@ -105,20 +117,22 @@ def _held(client: RegistryClient, bundle: Bundle) -> Bundle:
         )
     except RegistryError:
         found = {}
-    others = _filed_otherwise(client, [bundle])
+    others = _filed_otherwise(client, [bundle], contested)
     return bundle.without(
         ref for ref, digest in wanted.items() if found.get(ref) != digest and ref not in others
     )
 
 
-def _filed_otherwise(client: RegistryClient, bundles: Iterable[Bundle]) -> dict[Reference, str]:
+def _filed_otherwise(
+    client: RegistryClient, bundles: Iterable[Bundle], contested: Collection[Reference]
+) -> dict[Reference, str]:
     """Return what the registry has in place of the bundles' own manifests, where it answers."""
     found: dict[Reference, str] = {}
     for bundle in bundles:
         names = {
             (reference.site_repository, reference.tag): (digest, images)
             for reference, images in bundle.references.items()
-            if (digest := digest_of(bundle, reference))
+            if reference in contested and (digest := digest_of(bundle, reference))
         }
         try:
             filed = filed_otherwise(client, names)
