@@ -33,8 +33,12 @@ EVERYWHERE = (
 
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
+ROOMS = Path("/tmp")
+"""Where all directories of tests are: how long their names are shows on screens and in sockets."""
+SUITE = "AIRFERRY_TESTS_SUITE"
+"""The process whose directories these are: the suite's, which removes what is left of them."""
 MACHINE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_KEPT = ("AIRFERRY_LAB_", "AIRFERRY_UPDATE_", "COVERAGE_", "PYTEST_")
+_KEPT = ("AIRFERRY_LAB_", SUITE, "AIRFERRY_UPDATE_", "COVERAGE_", "PYTEST_")
 _FOR_DOWNLOADS = ("PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _HANDLERS: dict[signal.Signals, Handler] = {
     **dict.fromkeys(
@@ -54,7 +58,8 @@ class Environment:
 
     def __init__(self, inherited: Mapping[str, str]) -> None:
         self._inherited = dict(inherited)
-        self._room = Path(tempfile.mkdtemp(prefix="airferry-tests-"))
+        self._suite = self._inherited.setdefault(SUITE, str(os.getpid()))
+        self._room = Path(tempfile.mkdtemp(prefix=f"airferry-tests-{self._suite}-", dir=ROOMS))
         self._links = self._room / "bin"
         self._own_programs = str(Path(sys.executable).parent)
 
@@ -104,14 +109,16 @@ class Environment:
                 os.environ[name] = value
 
     def remove(self) -> None:
-        """Remove what was made for it."""
-        shutil.rmtree(self._room, ignore_errors=True)
+        """Remove what was made for it; by the suite itself, also what others of it left."""
+        whose = "*" if self._suite == str(os.getpid()) else self._room.name.rpartition("-")[2]
+        for room in ROOMS.glob(f"airferry-tests-{self._suite}-{whose}"):
+            shutil.rmtree(room, ignore_errors=True)
 
 
 def set_up() -> Environment:
     """Give this process the environment of tests.
 
-    Where pytest keeps the directories of tests stays as it was, so that they can be looked at.
+    pytest keeps the directories of failed tests where it always does.
 
     Returns:
         What is to be told before each test, and removed in the end.
@@ -122,7 +129,7 @@ def set_up() -> Environment:
         signal.signal(number, handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(ROOMS)
     made = Environment(os.environ)
     variables = made.variables()
     os.environ.clear()

@@ -103,7 +103,9 @@ async def test_config_that_cannot_be_written_says_why(config: Path, engine: Fake
         await driver.sees("Not saved")
         config.with_name(config.name + ".new").mkdir()
         await driver.press("ctrl+o")
-        await driver.sees("cannot be written", "Is a directory")
+        await driver.sees("Check the rights and the room there")
+        told = " ".join(driver.text.replace("|", " ").split())  # wherever the path has it broken
+        assert "cannot be written: Is a directory" in told
     assert config.read_text() == CONFIG
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import ROOMS
 from tests.suite.load import busy_processes
 from tests.suite.phases import PHASES, ROOT, SUITES, Phase, stages_of
 from tests.suite.running import Outcome, Running
@@ -133,15 +134,16 @@ def test_an_interrupted_suite_leaves_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.suite", "fuzz"],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
     ) as suite:
-        until(lambda: bool(list(tmp_path.rglob("airferry-fuzz-*"))), "the first damaged bundle")
+        room = f"airferry-tests-{suite.pid}-*"
+        until(lambda: bool(list(ROOMS.glob(f"{room}/tmp/airferry-fuzz-*"))), "a damaged bundle")
         suite.terminate()
         said, _ = suite.communicate(timeout=HANG_S)
     assert (130, True) == (suite.returncode, "interrupted" in said)
-    assert [] == list(tmp_path.iterdir())
+    assert [] == [*tmp_path.iterdir(), *ROOMS.glob(f"airferry-tests-{suite.pid}-*")]
 
 
 def test_the_load_ends_with_the_suite() -> None:
