@@ -111,7 +111,8 @@ def _described(
 def _is_of_image(document: Mapping[str, Any]) -> bool:
     """Whether a manifest is an image's: what a builder says of one has other layers."""
     layers = document.get("layers")
-    kinds = [one.get("mediaType") for one in layers or () if isinstance(one, dict)]
+    listed = layers if isinstance(layers, list) else ()
+    kinds = [one.get("mediaType") for one in listed if isinstance(one, dict)]
     return not any(isinstance(kind, str) and "in-toto" in kind for kind in kinds)
 
 

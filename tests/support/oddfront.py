@@ -44,7 +44,8 @@ class Reply:
         status: Its status.
         headers: Its headers, without those of the line.
         body: Its body.
-        raw: What is sent instead of all that, as it is; the line is closed then.
+        raw: What is sent instead of all that, as it is; the line is closed then,
+            unless it `stays`.
         drip_s: How long it waits after each byte of `raw`.
     """
 
@@ -52,6 +53,7 @@ class Reply:
     headers: Headers = ()
     body: bytes = b""
     raw: bytes = b""
+    stays: bool = False
     drip_s: float = 0.0
 
     def with_header(self, name: str, value: str | None) -> Reply:
@@ -166,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
 
     def _send_raw(self, reply: Reply) -> None:
-        self.close_connection = True
+        self.close_connection = not reply.stays
         if not reply.drip_s:
             self.wfile.write(reply.raw)
             return

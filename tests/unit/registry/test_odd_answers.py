@@ -297,8 +297,8 @@ def test_more_of_a_blob_than_there_is() -> None:
 
 def test_a_body_behind_an_answer_without_one() -> None:
     """The next answer on that line is not taken from it."""
-    text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-    with answering(raw(text)) as client:
+    text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    with answering(Reply(0, raw=text, stays=True)) as client:
         assert [5, 5] == [size(client), size(client)]
 
 
