@@ -116,7 +116,7 @@ def test_what_is_left_running_is_ended_and_told(tmp_path: Path) -> None:
 
 def test_a_phase_is_interrupted_as_by_ctrl_c(tmp_path: Path) -> None:
     """And nothing of it is left, even where it has a child that does not care."""
-    deaf = f"(trap '' INT TERM; exec sleep 1000) &"
+    deaf = "(trap '' INT TERM; exec sleep 1000) &"
     up = f"until grep -aq ^sleep /proc/$!/cmdline; do sleep 0.01; done; touch {tmp_path}/up;"
     waits = f"trap 'echo clearing; exit 5' INT; {deaf} {up} wait"
     phase = Phase("some", (("/bin/sh", "-c", waits),))
