@@ -108,15 +108,18 @@ def test_time_of_processes_that_left_their_parents_counts(tmp_path: Path) -> Non
 
 
 def test_what_is_left_running_is_ended_and_told(tmp_path: Path) -> None:
-    done = run(tmp_path, f"(sleep 1000 & echo $! >{tmp_path}/pid)")
+    asleep = "until grep -aq ^sleep /proc/$!/cmdline; do sleep 0.01; done"  # no shell any more
+    done = run(tmp_path, f"(sleep 1000 & echo $! >{tmp_path}/pid; {asleep})")
     assert (["sleep 1000"], True) == (done.left, done.failed)
     assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_a_phase_is_interrupted_as_by_ctrl_c(tmp_path: Path) -> None:
     """And nothing of it is left, even where it has a child that does not care."""
-    deaf = f"(trap '' INT TERM; touch {tmp_path}/up; exec sleep 1000) & "
-    phase = Phase("some", (("/bin/sh", "-c", f"{deaf} trap 'echo clearing; exit 5' INT; wait"),))
+    deaf = "(trap '' INT TERM; exec sleep 1000) &"
+    up = f"until grep -aq ^sleep /proc/$!/cmdline; do sleep 0.01; done; touch {tmp_path}/up;"
+    waits = f"trap 'echo clearing; exit 5' INT; {deaf} {up} wait"
+    phase = Phase("some", (("/bin/sh", "-c", waits),))
     running = Running(phase, os.environ, tmp_path)
     until((tmp_path / "up").exists, "the start of a phase")
     running.interrupt()
