@@ -32,7 +32,8 @@ def run_tests(labs: int, measure: bool, arguments: list[str]) -> int:
     parallel = ["-n", str(labs), "--dist", "worksteal"]
     environment = {**os.environ, **({MEASURE_VARIABLE: "1"} if measure else {})}
     command = [sys.executable, "-m", "pytest", "-q", *parallel, "tests/lab", *arguments]
-    process = subprocess.Popen(command, env=environment)
+    # In a session of its own: an interrupt reaches it once, from here.
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         status = process.wait()
     except KeyboardInterrupt:
