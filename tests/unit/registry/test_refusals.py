@@ -322,7 +322,7 @@ CASES = {
         True,
         coded(415, "MANIFEST_INVALID", "media type not supported"),
         RegistryKindRefused,
-        "takes no application/vnd.docker.distribution.manifest.v2+json (c:1, answered 415)",
+        "takes no application/vnd.docker.distribution.manifest.v2.json .c:1, answered 415",
         "allow Docker's manifests",
     ),
     "not implemented": Case(
