@@ -180,10 +180,12 @@ class RegistryClient:
         path, headers = self._path(repository, f"manifests/{tag}"), {"Content-Type": media_type}
         answer = self._ask("PUT", path, body, headers, want=(201, 400, 415))
         if answer.status == 415 or (answer.status == 400 and _OF_KIND.search(answer.data)):
-            raise RegistryKindRefused(
+            refused = RegistryKindRefused(
                 f"the registry {self.address} takes no {media_type} ({repository}:{tag}, "
                 f"answered {answer.status})"
             )
+            refused.status = answer.status
+            raise refused
         if answer.status != 201:
             raise self._channel.refusal("PUT", path, answer)
         filed = answer.headers.get(DIGEST_HEADER, "")
