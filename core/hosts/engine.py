@@ -50,6 +50,9 @@ _COPY_BYTES = 64 << 10
 _DENIED = re.compile(
     r"unauthorized|no basic auth credentials|denied: requested access|authentication required"
 )
+_SHORT_PLACE = Path("/tmp")  # noqa: S108 - the directory in it is made for us alone
+_LONGEST_PLACE = 75
+"""A Unix socket's path has 107 bytes at most; what is made below takes up to 30."""
 _SOCKETS = re.compile(r"airferry-(\d+)-\w{8}")
 T = TypeVar("T")
 
@@ -258,9 +261,12 @@ async def host_engine(link: HostLink) -> AsyncIterator[HostEngine]:
 
 
 def _socket_directory() -> Path:
-    """Make a directory for a socket: a short path, which stateDir's need not be."""
-    _clear_left_over(Path(tempfile.gettempdir()))
-    return Path(tempfile.mkdtemp(prefix=f"airferry-{os.getpid()}-"))
+    """Make a directory for a socket: a short path, which neither stateDir's nor TMPDIR need be."""
+    place = Path(tempfile.gettempdir())
+    if len(os.fsencode(place)) > _LONGEST_PLACE:
+        place = _SHORT_PLACE
+    _clear_left_over(place)
+    return Path(tempfile.mkdtemp(prefix=f"airferry-{os.getpid()}-", dir=place))
 
 
 @functools.cache

@@ -92,7 +92,8 @@ def command_bundles(_: argparse.Namespace, say: Progress) -> None:
 @contextmanager
 def spare_engine() -> Iterator[Engine]:
     """Give an engine that has no part in a lab, gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="airferry-lab-") as directory:
+    # A short path, whatever TMPDIR is: containerd's sockets are below it.
+    with tempfile.TemporaryDirectory(prefix="airferry-lab-", dir="/tmp") as directory:
         engine = Engine(Path(directory) / "engine")
         try:
             engine.start()

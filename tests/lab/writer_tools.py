@@ -184,7 +184,7 @@ def workshop() -> Iterator[Workshop]:
     Raises:
         LabError: A daemon does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="airferry-writers-") as name:
+    with tempfile.TemporaryDirectory(prefix="airferry-writers-", dir="/tmp") as name:
         directory = Path(name)
         try:
             with (
