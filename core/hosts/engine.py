@@ -51,8 +51,8 @@ _DENIED = re.compile(
     r"unauthorized|no basic auth credentials|denied: requested access|authentication required"
 )
 _SHORT_PLACE = Path("/tmp")  # noqa: S108 - the directory in it is made for us alone
-_LONGEST_PLACE = 75
-"""A Unix socket's path has 107 bytes at most; what is made below takes up to 30."""
+_LONGEST_PLACE = 79
+"""A Unix socket's path has 107 bytes at most; what is made below takes up to 28."""
 _SOCKETS = re.compile(r"airferry-(\d+)-\w{8}")
 T = TypeVar("T")
 

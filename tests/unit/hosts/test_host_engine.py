@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -68,6 +70,21 @@ def test_what_killed_engines_left_is_removed(
         path for path in tmp_path.iterdir() if not path.is_symlink()
     )
     assert stay[2].is_dir()
+
+
+def test_a_socket_has_a_path_that_fits_whatever_tmpdir_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = tmp_path / ("x" * 60) / ("y" * 60)
+    far.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(far))
+    made = engine._socket_directory()
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(made / "s"))
+    finally:
+        shutil.rmtree(made)
+    assert [] == list(far.iterdir())
 
 
 class Answers:
