@@ -99,9 +99,11 @@ def run_at_work(state_dir: Path) -> RunRow | None:
 
 def true_state(run: RunRow, state_dir: Path) -> State:
     """Return a run's state; one that says `running` while its engine is dead was interrupted."""
-    if run.state is State.RUNNING and not _alive(run, state_dir):
-        return State.INTERRUPTED
-    return run.state
+    if run.state is not State.RUNNING or _alive(run, state_dir):
+        return run.state
+    # It may have ended between the look at its row and the look for its engine.
+    now = JournalReader(state_dir).run(run.id)
+    return now.state if now and now.state is not State.RUNNING else State.INTERRUPTED
 
 
 def _alive(run: RunRow, state_dir: Path) -> bool:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,13 @@ def test_a_run_that_was_killed_is_interrupted_by_the_next(site: Site) -> None:
     site.engine(site.request(RunKind.INSTALL).to_json())
     assert [State.DONE, State.INTERRUPTED] == [run.state for run in site.reader.runs()]
     assert not lock_is_held(site.state_dir)
+
+
+def test_a_run_that_ends_between_two_looks_was_not_interrupted(site: Site) -> None:
+    """Its row was read while it was at work, its engine looked for when that had gone."""
+    site.engine(site.request(RunKind.INSTALL).to_json())
+    (ended,) = site.reader.runs()
+    assert State.DONE is true_state(replace(ended, state=State.RUNNING), site.state_dir)
 
 
 def test_a_run_that_only_looks_is_alive_while_its_process_is(site: Site) -> None:
