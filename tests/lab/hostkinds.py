@@ -5,6 +5,7 @@ has got the sample bundles' images as well. Each is made once and kept in the ca
 all that made it, so a test whose subject comes later does not begin with an installation.
 """
 
+import functools
 import hashlib
 import shutil
 import tempfile
@@ -87,20 +88,26 @@ def warm_directory(engine: Engine, files: SiteFiles) -> Path:
     Returns:
         A directory with `store.tar` and `notes.tar` of a host, `registry` and `bundles` of the DU.
     """
-    key = _key("warm", [files.directory / EXPECTED_NAME, *_sources(WARMERS)], _docker_key(files))
+    key = _warm_key(files.directory / EXPECTED_NAME, files.docker_repo)
     with_docker = _with_docker(engine, files)
     return _kept(key, lambda made: _make_warm(engine, files, with_docker, made))
 
 
 def _with_docker(engine: Engine, files: SiteFiles) -> HostKind:
-    kept = _kept(_docker_key(files), lambda made: _make_docker(engine, files, made))
+    kept = _kept(_docker_key(files.docker_repo), lambda made: _make_docker(engine, files, made))
     kind = HostKind(f"airferry-lab-docker:{kept.name}")
     rootfs.import_tar(engine, kept / "root.tar", kind.image)
     return kind
 
 
-def _docker_key(files: SiteFiles) -> str:
-    return _key("docker", [files.docker_repo, *_sources(INSTALLERS)], rootfs.IMAGE)
+@functools.cache  # every test asks, and the offline Docker has 60 MB to hash
+def _docker_key(docker_repo: Path) -> str:
+    return _key("docker", [docker_repo, *_sources(INSTALLERS)], rootfs.IMAGE)
+
+
+@functools.cache
+def _warm_key(expected: Path, docker_repo: Path) -> str:
+    return _key("warm", [expected, *_sources(WARMERS)], _docker_key(docker_repo))
 
 
 def _sources(places: Iterable[str]) -> Iterator[Path]:

@@ -19,6 +19,7 @@ import yaml
 
 from core.engine.journal import JournalReader
 from core.engine.launcher import true_state
+from core.engine.lock import lock_is_held
 from core.engine.report import report_record
 from core.engine.request import CHANGING
 from tests.lab.shell import GUARD_S, until
@@ -155,19 +156,11 @@ class Program:
 
     def clean_up(self) -> None:
         """End everything that this installation runs on the DU."""
-        if self._engine_lives():
+        if lock_is_held(self.state_dir):
             self.run("cancel", expect=None)
         for service in ("tunnels", "registry"):
             if list(self.state_dir.glob(f"airferry-{service}.*")):
                 self.run(service, "stop", expect=None)
-
-    def _engine_lives(self) -> bool:
-        lock = self.state_dir / "engine.lock"
-        if not lock.exists():
-            return False
-        text = lock.read_text(encoding="utf-8")
-        pid = text.rpartition("process ")[2].rstrip(")\n")
-        return pid.isdigit() and Path(f"/proc/{pid}").exists()
 
 
 def _step_in(report: dict[str, Any], target: str, step_id: str) -> dict[str, Any]:
