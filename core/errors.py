@@ -421,6 +421,13 @@ class HostLineLost(HostError):
     transient = True
 
 
+class HostGoesDown(HostLineLost):
+    """The host is shutting down: what failed there meanwhile says nothing about it."""
+
+    code = "E-SSH-DOWN"
+    remedy_text = "Somebody switches it off or restarts it. Run it again when it is up."
+
+
 class HostTimeout(HostError):
     """A command on the host took longer than allowed."""
 

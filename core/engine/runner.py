@@ -215,10 +215,12 @@ class Runner:
                     teller.set_state(State.RUNNING)
                     teller.set_state(await self._try(task))
                     return
-            except AirferryError as error:
-                teller.error(error)
-                if isinstance(error, Cancelled):
+            except AirferryError as caught:
+                if isinstance(caught, Cancelled):
+                    teller.error(caught)
                     raise  # ends the group of all targets: one of them alone is never cancelled
+                error = await task.step.explained(caught)
+                teller.error(error)
                 pause_s = patience.next_pause_s(error, row.bytes_done)
                 if pause_s is None:
                     self._fail(task, error)

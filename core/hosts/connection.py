@@ -41,6 +41,7 @@ from core.secrets import NO_SECRETS, Secrets
 from core.threads import in_thread
 
 COMMAND_TIMEOUT_S = 60.0
+LAST_WORDS_TIMEOUT_S = 10.0
 MAX_DETAILS = 20_000  # characters of a failed command's output that are kept in the log
 CROWD_S = 0.5
 NO_SPACE = "no space left on device"
@@ -452,6 +453,18 @@ class HostLink:
         """
         await (await self.connection()).wait_closed()
         return HostLineLost(f"{self.where}: the line was lost")
+
+    async def is_going_down(self) -> bool:
+        """Whether the host is shutting down; only root still gets an answer to that.
+
+        Raises:
+            HostError: it cannot be asked any more.
+        """
+        asked = "systemctl is-system-running 2>/dev/null"
+        done = await self.run_root(asked, check=False, timeout_s=LAST_WORDS_TIMEOUT_S)
+        if done.status < 0:
+            raise HostLineLost(f"{self.where}: the line was lost")
+        return done.out.strip() == "stopping"
 
     async def close(self) -> None:
         """Close the connection."""

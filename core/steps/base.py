@@ -93,6 +93,10 @@ class Step(ABC):
     async def reach(self, tell: Teller) -> None:  # noqa: B027 - most need nothing
         """Open the way to the target; asked before this step takes one of the run's places."""
 
+    async def explained(self, error: AirferryError) -> AirferryError:
+        """Return what an error of this step means, as far as the target can still be asked."""
+        return error
+
     @abstractmethod
     async def check(self, tell: Teller) -> Missing | None:
         """Ask the target what is missing; None if nothing is. Changes nothing."""

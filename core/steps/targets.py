@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from core.config import HostConfig
+from core.errors import AirferryError, Cancelled, HostGoesDown
 from core.steps.base import DU, Need, Step, Teller
 from core.steps.work import Work
 
@@ -41,6 +42,18 @@ class HostStep(Step):
     async def reach(self, tell: Teller) -> None:
         tell.say(f"connecting to {self._host.address}")
         await self._link.connection()
+
+    async def explained(self, error: AirferryError) -> AirferryError:
+        """A host that is shutting down still answers for a while, and lets nothing be started."""
+        if error.transient or isinstance(error, Cancelled) or not self.is_reached:
+            return error
+        try:
+            going_down = await self._link.is_going_down()
+        except AirferryError as lost:
+            return lost if lost.transient else error
+        if not going_down:
+            return error
+        return HostGoesDown(f"{self._link.where} is shutting down: {error.what}")
 
 
 async def comes_true(ask: Callable[[], Awaitable[object]], timeout_s: float) -> bool:

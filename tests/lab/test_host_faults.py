@@ -61,6 +61,23 @@ OLD_HOST_KEY = f"""
 mv {HOST_KEYS}.kept {HOST_KEYS} && mv {HOST_KEYS}.pub.kept {HOST_KEYS}.pub
 systemctl restart ssh
 """
+SLOW_SHUTDOWN = """
+set -eu
+cat >/run/systemd/system/lingering.service <<END
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/bin/sleep 10
+END
+mkdir -p /etc/systemd/system/systemd-user-sessions.service.d
+cat >/etc/systemd/system/systemd-user-sessions.service.d/late.conf <<END
+[Service]
+ExecStartPre=/bin/sleep 10
+END
+systemctl daemon-reload
+systemctl start lingering
+"""
 USER = """
 set -eu
 id tech >/dev/null 2>&1 || useradd -m -s /bin/sh tech
@@ -102,7 +119,19 @@ def test_link_down_for_five_minutes(warming: Begin) -> None:
 
 
 def test_host_rebooted(warming: Begin) -> None:
-    busy = warming()
+    """Its shutdown takes a while, in which it still answers and lets nothing be started.
+
+    When it boots, sshd lets only root in at first, and our login is another.
+    """
+
+    def log_in_as_user(program: Program) -> None:
+        host = program.site.hosts[1]
+        host.run("sh", input=USER + "echo 'tech ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/tech\n")
+        host.run("sh", input=SLOW_SHUTDOWN)
+        hosts = program.config["hosts"]
+        program.write_config(hosts=[hosts[0], {**hosts[1], "user": "tech"}, hosts[2]])
+
+    busy = warming(log_in_as_user)
     busy.hurt.reboot()
     busy.assert_healed(busy.wait())
 

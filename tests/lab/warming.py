@@ -120,12 +120,12 @@ class Warming:
             again: The lasting steps that the fault undid.
         """
         self.assert_others_unmoved(steps)
-        self.assert_warmed(self.hurt)
         for name, step in steps[self.hurt.name].items():
             assert step["state"] in ("done", "present"), (name, step)
             if name in LASTING and name not in again:
                 assert 1 == step["attempt"], (name, step)
         assert steps[self.hurt.name]["images.warm"]["attempt"] > 1, "the fault was not noticed"
+        self.assert_warmed(self.hurt)
 
 
 def slow_down(host: LabHost, bytes_s: int = SLOW_BYTES_S) -> None:

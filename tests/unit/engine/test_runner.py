@@ -20,6 +20,8 @@ from core.errors import (
     Cancelled,
     DockerGone,
     DuDiskFull,
+    HostCommandFailed,
+    HostGoesDown,
     HostLoginRefused,
     HostUnreachable,
     NotABundle,
@@ -309,6 +311,23 @@ async def test_pauses_begin_anew_when_a_try_got_further(
 async def test_what_cannot_pass_is_tried_once(site: Site, diary: Diary, error: Exception) -> None:
     await site.carry_out(FakeStep("a.x", diary, [error]))
     assert 1 == site.task("a.x").attempt
+
+
+class Excused(FakeStep):
+    """A step on a host that turns out to be shutting down when it failed."""
+
+    async def explained(self, error: AirferryError) -> AirferryError:
+        return HostGoesDown(f"a is shutting down: {error.what}")
+
+
+async def test_what_failed_while_the_host_went_down_is_tried_again(
+    site: Site, diary: Diary
+) -> None:
+    failure = HostCommandFailed("a: status 4 of 'systemctl start docker'")
+    await site.carry_out(Excused("a.x", diary, [failure, None]))
+    assert (State.PRESENT, 2) == ((task := site.task("a.x")).state, task.attempt)
+    told = [entry.text for entry in site.reader.log(site.run)]
+    assert [f"a is shutting down: {failure.what} [E-SSH-DOWN]"] == told
 
 
 async def test_pauses_grow(site: Site, diary: Diary, pauses: list[float]) -> None:
