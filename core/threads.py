@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -22,6 +24,8 @@ async def in_thread(work: Callable[[], T], stop: threading.Event | None = None) 
         work: What to do; it looks at `stop` if it can take long.
         stop: Set to ask it to end.
     """
+    import asyncio  # 20 ms, and reading bundles needs the rest of this module only
+
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 

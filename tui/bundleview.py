@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from core.bundle import Bundle, BundleFile, Ignored
+from core.bundle.model import Bundle, BundleFile
+from core.bundle.shelf import Ignored
 from core.engine.report import count, size
 from tui.shelves import NOT_THERE, Entry, InRegistry, Place, Shelves, new_and_here
 from tui.text import day, end_of, fit, safe, signed, when, wrapped

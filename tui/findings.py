@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.bundle import BundleFile, find_bundles
 from core.bundle.media import SILENT
+from core.bundle.model import BundleFile
+from core.bundle.shelf import find_bundles
 from core.config import Mode
 from core.engine.journal import ENDED_WELL, RunRow, State
 from core.engine.report import count, fares_words, size, targets_of, unfinished_hosts

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.bundle import find_bundles
+from core.bundle.shelf import find_bundles
 from core.config import Config, Mode, Problem
 from core.engine.found import docker_in
 from core.engine.report import count, size

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.bundle import find_bundles
+from core.bundle.shelf import find_bundles
 from core.config import Config, HostConfig, Mode, Warm
 from core.engine.journal import ENDED_WELL, JournalReader
 from core.engine.report import count, size, targets_of

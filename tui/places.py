@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.bundle import Media
+from core.bundle.media import Media
 
 
 def place_for_files(media: Media) -> Path:

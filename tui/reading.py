@@ -6,7 +6,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from core.bundle import Bundle, BundleFile, Catalogue, list_bundle, verify_bundle
+from core.bundle.catalogue import Catalogue
+from core.bundle.listing import list_bundle, verify_bundle
+from core.bundle.model import Bundle, BundleFile
 from core.config import ensure_state_dir
 from core.engine.report import size
 from core.errors import Cancelled

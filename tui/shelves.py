@@ -7,18 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.bundle import (
-    Bundle,
-    BundleFile,
-    Catalogue,
-    Ignored,
-    OnStick,
-    Stick,
-    find_bundles,
-    gaps_in,
-    is_taken,
-    registry_bytes,
-)
+from core.bundle.catalogue import Catalogue
+from core.bundle.media import OnStick, Stick
+from core.bundle.model import Bundle, BundleFile
+from core.bundle.shelf import Ignored, find_bundles, gaps_in, registry_bytes
+from core.bundle.taking import is_taken
 from core.config import Mode
 from core.errors import AirferryError, BundleError
 from core.files import nearest_directory

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from core.bundle import Bundle, Media, media_of
+from core.bundle.media import Media, media_of
+from core.bundle.model import Bundle
 from core.config import Config, Problem, missing_files, parse_config, write_config
 from core.engine.journal import JournalReader, RunRow, State, TaskRow
 from core.engine.report import is_paused

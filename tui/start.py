@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.bundle import Media
+from core.bundle.media import Media
 from core.config import find_config, new_config_path
 from core.errors import AirferryError, ConfigError
 from tui.launch import Launcher

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from core.bundle import Stick
+from core.bundle.media import Stick
 from tui.shelves import sticks_in
 from tui.site import Site
 

@@ -5,66 +5,42 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
-import traceback
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
 from typing import TextIO, cast
 
-from core.cli import (
-    backup,
-    bundles,
-    cluster,
-    controls,
-    hosts,
-    jobs,
-    reconfigure,
-    support,
-    views,
-)
 from core.cli.arguments import build_parser
 from core.config import Config, find_config, load_config
 from core.errors import AirferryError, InternalError
 from core.printable import PrintableStream
 
-
-def _registry(options: Namespace, config: Config) -> int:
-    from core.cli import services  # SSH and Docker take 0.3 s to import: not for other commands
-
-    return services.registry(options, config)
-
-
-def _tunnels(options: Namespace, config: Config) -> int:
-    from core.cli import services
-
-    return services.tunnels(options, config)
-
-
 Command = Callable[[Namespace, Config], int]
-COMMANDS: Mapping[str, Command] = {
-    "check": jobs.check,
-    "plan": jobs.plan,
-    "verify": jobs.verify,
-    "install": jobs.install,
-    "import": jobs.import_bundles,
-    "bundle": jobs.take,
-    "configure-hosts": jobs.configure_hosts,
-    "reconfigure": reconfigure.reconfigure,
-    "backup": backup.backup,
-    "restore": backup.restore,
-    "cluster-files": cluster.cluster_files,
-    "host": hosts.host,
-    "registry": _registry,
-    "tunnels": _tunnels,
-    "runs": views.runs,
-    "watch": views.watch,
-    "report": views.report,
-    "cancel": controls.cancel,
-    "pause": controls.pause,
-    "resume": controls.resume,
-    "retry": controls.retry,
+COMMANDS: Mapping[str, str] = {
+    "check": "jobs.check",
+    "plan": "jobs.plan",
+    "verify": "jobs.verify",
+    "install": "jobs.install",
+    "import": "jobs.import_bundles",
+    "bundle": "jobs.take",
+    "configure-hosts": "jobs.configure_hosts",
+    "reconfigure": "reconfigure.reconfigure",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
+    "cluster-files": "cluster.cluster_files",
+    "host": "hosts.host",
+    "registry": "services.registry",
+    "tunnels": "services.tunnels",
+    "runs": "views.runs",
+    "watch": "views.watch",
+    "report": "views.report",
+    "cancel": "controls.cancel",
+    "pause": "controls.pause",
+    "resume": "controls.resume",
+    "retry": "controls.retry",
 }
+"""Where each command is: its module is loaded only when it is asked for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,11 +67,15 @@ def _main(arguments: Sequence[str] | None) -> int:
         return 2
     try:
         if options.command == "bundle" and options.action != "take":
+            from core.cli import bundles
+
             return bundles.bundle(options)
         if options.command == "support":
+            from core.cli import support
+
             return support.support(options)
         config = load_config(find_config(options.config))
-        return COMMANDS[options.command](options, config)
+        return _command(options.command)(options, config)
     except AirferryError as error:
         print_error(error, as_json=options.json)
         return error.exit_code
@@ -111,8 +91,16 @@ def _main(arguments: Sequence[str] | None) -> int:
         return fault.exit_code
 
 
+def _command(name: str) -> Command:
+    module, _, function = COMMANDS[name].partition(".")
+    return cast(Command, getattr(import_module(f"core.cli.{module}"), function))
+
+
 def _keep_traceback() -> str:
     """Write the traceback to a file, for whoever mends Airferry, and say where it is."""
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="airferry-fault-", suffix=".txt", delete=False
     ) as file:

@@ -24,7 +24,6 @@ from core.engine.services import (
     tunnels_now,
 )
 from core.errors import UsageError
-from core.hosts import tunnel_service as tunnel_service_process
 
 
 def registry(options: Namespace, config: Config) -> int:
@@ -109,7 +108,9 @@ def _ask_to_delete(going: Sequence[Held]) -> None:
 def tunnels(options: Namespace, config: Config) -> int:
     """Look at the tunnels, keep them, or stop their service."""
     if options.action == "run":
-        tunnel_service_process.run(ensure_state_dir(config))
+        from core.hosts.tunnel_service import run  # SSH, which no other command needs
+
+        run(ensure_state_dir(config))
         return 0
     if options.action == "stop":
         return _stopped(options, stop_tunnels(config))

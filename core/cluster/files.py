@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from core.bundle import Bundle, Reference
+from core.bundle.model import Bundle
+from core.bundle.reference import Reference
 from core.cluster.containerd import containerd_files
 from core.cluster.docker import docker_files
 from core.cluster.kubeadm import cluster_configuration, kubelet_arguments, pause_of

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from core.bundle import Bundle, Image, Reference
+from core.bundle.model import Bundle, Image
+from core.bundle.reference import Reference
 from core.config import Config, Mode
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.bundle import bundle_file
+from core.bundle.shelf import bundle_file
 from core.errors import AirferryError
-from core.registry import record_of
+from core.registry.saved import record_of
 
 
 def needs_of(path: Path) -> tuple[str, ...]:

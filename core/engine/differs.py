@@ -13,8 +13,8 @@ from core.engine.launcher import true_state
 from core.engine.report import count
 from core.engine.request import HOST_JOBS, RunKind
 from core.hosts.tunnels import TunnelBook
-from core.registry import RegistryServer
 from core.registry.relocate import noted_move
+from core.registry.server import RegistryServer
 
 REGISTRY_BASE = "registry_base"
 """Under this name a run of mode custom notes which registry hosts were given."""

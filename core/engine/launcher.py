@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from core.bundle import DESCRIPTORS
+from core.bundle.source import DESCRIPTORS
 from core.config import ensure_state_dir, load_config
 from core.engine.asked import Asked
 from core.engine.journal import JournalReader, RunRow, State

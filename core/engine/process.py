@@ -20,7 +20,9 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.bundle import BundleFile, bundle_file, find_bundles, parse_reference
+from core.bundle.model import BundleFile
+from core.bundle.reference import parse_reference
+from core.bundle.shelf import bundle_file, find_bundles
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
 from core.engine.asked import Asked
 from core.engine.differs import LEFT_OVER, REGISTRY_BASE, differences
@@ -93,21 +95,6 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
         journal = stack.enter_context(contextlib.closing(Journal(state_dir)))
         if request.kind.changes_things:
             journal.mark_interrupted(CHANGING)
-        options = {k: v for k, v in json.loads(request.to_json()).items() if v}
-        if config.mode is Mode.CUSTOM:
-            options[REGISTRY_BASE] = config.registry_base
-        run = journal.begin(request.kind, config.mode, str(config.path), options, os.getpid())
-        if request.kind.changes_things:
-            note_holder(state_dir, run)
-        asked = Asked(state_dir, run) if request.kind.changes_things else None
-        if asked:
-            asked.open()
-            stack.callback(asked.close)
-        _note_left_over(config, request, journal, run)
-        _answer({"run": run})
-        # Not asyncio.run: what the run left behind (a channel to a host that says nothing any
-        # more) is waited for by nobody, because the process ends now.
-        loop = asyncio.new_event_loop()
         work = Work(
             config,
             files,
@@ -123,7 +110,33 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
             examines=request.kind in (RunKind.PLAN, RunKind.PLAN_RECONFIGURE)
             and not request.hosts_only,
         )
-        state = loop.run_until_complete(_carry_out(request, work, journal, run, asked))
+        # Loads what speaks to hosts, if there are any: nobody is to see a run without steps.
+        steps = build_plan(request, work)
+        options = {k: v for k, v in json.loads(request.to_json()).items() if v}
+        if config.mode is Mode.CUSTOM:
+            options[REGISTRY_BASE] = config.registry_base
+        run = journal.begin(request.kind, config.mode, str(config.path), options, os.getpid())
+        if request.kind.changes_things:
+            note_holder(state_dir, run)
+        asked = Asked(state_dir, run) if request.kind.changes_things else None
+        if asked:
+            asked.open()
+            stack.callback(asked.close)
+        _note_left_over(config, request, journal, run)
+        runner = Runner(
+            steps,
+            journal,
+            run,
+            dry=work.dry,
+            at_once=config.ssh.concurrency,
+            asked=asked.take if asked else tuple,
+            pause=work.pause,
+        )
+        _answer({"run": run})
+        # Not asyncio.run: what the run left behind (a channel to a host that says nothing any
+        # more) is waited for by nobody, because the process ends now.
+        loop = asyncio.new_event_loop()
+        state = loop.run_until_complete(_carry_out(runner, work, journal, run))
     return EXIT_CODES[state]
 
 
@@ -241,19 +254,7 @@ def _unopened(path: Path) -> BundleFile:
     return BundleFile(path, 0, 0)
 
 
-async def _carry_out(
-    request: RunRequest, work: Work, journal: Journal, run: int, asked: Asked | None
-) -> State:
-    steps = build_plan(request, work)
-    runner = Runner(
-        steps,
-        journal,
-        run,
-        dry=work.dry,
-        at_once=work.config.ssh.concurrency,
-        asked=asked.take if asked else tuple,
-        pause=work.pause,
-    )
+async def _carry_out(runner: Runner, work: Work, journal: Journal, run: int) -> State:
     task = asyncio.ensure_future(runner.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

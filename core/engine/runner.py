@@ -61,7 +61,7 @@ class _Task:
 
 
 class Runner:
-    """One run of a plan.
+    """One run of a plan, which stands in the journal from now on.
 
     Args:
         steps: The plan.
@@ -101,6 +101,7 @@ class Runner:
         for step in steps:
             row = TaskRow(step.target, step.id, step.title)
             self._tasks[step.target, step.id] = _Task(step, TaskTeller(row, self._lines))
+        journal.add_tasks(run, [task.teller.row for task in self._tasks.values()])
 
     async def run(self) -> State:
         """Carry out the plan and return how the run ended.
@@ -108,7 +109,6 @@ class Runner:
         Raises:
             asyncio.CancelledError: it was cancelled; the journal says so already.
         """
-        self._journal.add_tasks(self._run, [task.teller.row for task in self._tasks.values()])
         try:
             async with asyncio.TaskGroup() as group:
                 flushing = group.create_task(self._flush_forever())

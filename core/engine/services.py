@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from core.config import Config, Mode
 from core.engine.differs import differences
 from core.errors import UsageError
-from core.hosts import tunnel_service as tunnel_process
+from core.hosts import tunnel_control
 from core.hosts.tunnels import TunnelBook, TunnelStatus
-from core.registry import RegistryServer
-from core.registry.server import RegistryStatus
-from core.steps.du import tunnel_service
+from core.registry.server import RegistryServer, RegistryStatus
 
 __all__ = [
     "RegistryStatus",
@@ -57,7 +55,7 @@ class Tunnels:
 
 def tunnels_now(config: Config) -> Tunnels:
     """Return what the tunnel service last said."""
-    book, runs = TunnelBook(config.state_dir), tunnel_process.is_running(config.state_dir)
+    book, runs = TunnelBook(config.state_dir), tunnel_control.is_running(config.state_dir)
     known = book.statuses() if runs else {}
     found = (known.get(name, TunnelStatus(name)) for name in sorted(book.wanted()))
     return Tunnels(runs, tuple(found))
@@ -75,9 +73,9 @@ def start_tunnels(config: Config) -> None:
             "no tunnel is wanted: this site has none",
             remedy="Mode du opens them: set up the site (Review, then Yes).",
         )
-    if not tunnel_process.is_running(config.state_dir):
-        tunnel_service(config).start()
-        tunnel_process.wait_until_running(config.state_dir)
+    if not tunnel_control.is_running(config.state_dir):
+        tunnel_control.tunnel_service(config).start()
+        tunnel_control.wait_until_running(config.state_dir)
 
 
 def stop_tunnels(config: Config) -> bool:
@@ -86,7 +84,7 @@ def stop_tunnels(config: Config) -> bool:
     Raises:
         ServiceFailed: it does not end.
     """
-    return tunnel_service(config).stop() or tunnel_process.stop(config.state_dir)
+    return tunnel_control.tunnel_service(config).stop() or tunnel_control.stop(config.state_dir)
 
 
 def registry_status(config: Config) -> RegistryStatus:

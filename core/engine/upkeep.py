@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.bundle import Catalogue, Generation, generations_of, kept_and_old, names_in
+from core.bundle.catalogue import Catalogue
+from core.bundle.generations import Generation, generations_of, kept_and_old, names_in
 from core.config import Config
-from core.registry import Storage, plan_sweep
+from core.registry.storage import Storage
+from core.registry.sweep import plan_sweep
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from core.bundle import LeftOut, bundle_file, open_bundle
+from core.bundle.left_out import LeftOut
 from core.bundle.reading import readable
+from core.bundle.shelf import bundle_file
+from core.bundle.source import open_bundle
 from core.bundle.tarstream import BLOCK, Archive, Kind, Member, begins_archive
 from core.errors import AirferryError, BundleError, NotABundle
 from core.hosts.package_files import DEB_MAGIC, RPM_MAGIC, Package, read_package

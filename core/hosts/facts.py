@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import HostCommandFailed
-from core.hosts.connection import HostLink, quoted
+
+if TYPE_CHECKING:
+    from core.hosts.connection import HostLink
 
 SCRIPT = (Path(__file__).parent / "facts.sh").read_text(encoding="utf-8")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le"}
@@ -135,7 +139,7 @@ async def gather_facts(link: HostLink, port: int, *, as_root: bool = False) -> F
     if as_root:
         done = await link.run_root(SCRIPT, str(port), timeout_s=FACTS_TIMEOUT_S)
     else:
-        command = quoted("sh", "-s", "--", str(port))
+        command = shlex.join(["sh", "-s", "--", str(port)])
         done = await link.run(command, stdin=SCRIPT, timeout_s=FACTS_TIMEOUT_S)
     midway = (asked + time.time()) / 2
     return parse_facts(link.host.name, done.out, midway)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from core.bundle import TarStream, compression_of
-from core.bundle.decompress import decompressed
+from core.bundle.decompress import compression_of, decompressed
+from core.bundle.tarstream import TarStream
 from core.errors import BundleCorrupt
 
 Read = Callable[[int], bytes]

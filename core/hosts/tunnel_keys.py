@@ -8,13 +8,15 @@ That key can open the tunnel and nothing else. No secret is ever stored.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
-
-import asyncssh
+from typing import TYPE_CHECKING
 
 from core.files import write_atomically
-from core.hosts.connection import HostLink, quoted
+
+if TYPE_CHECKING:
+    from core.hosts.connection import HostLink
 
 SCRIPT = (Path(__file__).parent / "authorize.sh").read_text(encoding="utf-8")
 TUNNEL_MARK = "airferry-tunnel"
@@ -60,6 +62,8 @@ class ServiceKeys:
         Raises:
             OSError: it cannot be written.
         """
+        import asyncssh  # 0.15 s that who only looks at the tunnels does not wait for
+
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             made = asyncssh.generate_private_key("ssh-ed25519", comment=mark)
@@ -115,7 +119,7 @@ async def put_line(link: HostLink, mark: str, line: str) -> None:
     Raises:
         HostError: it cannot be written, or the line was lost.
     """
-    await link.run(quoted("sh", "-s", "--", mark, line), stdin=SCRIPT)
+    await link.run(shlex.join(["sh", "-s", "--", mark, line]), stdin=SCRIPT)
 
 
 async def has_key(link: HostLink) -> bool:
@@ -137,5 +141,5 @@ async def withdraw_key(link: HostLink, mark: str = TUNNEL_MARK) -> None:
     Raises:
         HostError: as for `put_line`.
     """
-    await link.run(quoted("sh", "-s", "--", mark), stdin=SCRIPT)
+    await link.run(shlex.join(["sh", "-s", "--", mark]), stdin=SCRIPT)
     await link.run(_FORGET)

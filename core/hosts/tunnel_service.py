@@ -17,13 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.hosts.tunnel_control import LOCK_NAME
 from core.hosts.tunnel_keeper import TunnelKeeper
 from core.hosts.tunnels import TunnelBook
 from core.service import ServiceFailed
 
-LOCK_NAME = "service.lock"
 LOCK_PATIENCE_S = 5.0
-START_PATIENCE_S = 60.0
 _POLL_S = 0.1
 
 
@@ -52,39 +51,6 @@ async def serve(state_dir: Path) -> None:
     await asyncio.wait([task])
     if not task.cancelled():
         task.result()
-
-
-def is_running(state_dir: Path) -> bool:
-    """Whether a process keeps the tunnels, however it was started."""
-    try:
-        with (state_dir / "tunnels" / LOCK_NAME).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
-
-
-def wait_until_running(state_dir: Path) -> None:
-    """Wait until the process that was just started keeps the tunnels.
-
-    Raises:
-        ServiceFailed: it does not come up in time.
-    """
-    deadline = time.monotonic() + START_PATIENCE_S
-    while not is_running(state_dir):
-        if time.monotonic() > deadline:
-            raise ServiceFailed("the tunnel service does not start")
-        time.sleep(_POLL_S)
-
-
-def stop(state_dir: Path) -> bool:
-    """Ask the process that keeps the tunnels to end; False if there is none."""
-    if not is_running(state_dir):
-        return False
-    os.kill(int((state_dir / "tunnels" / LOCK_NAME).read_text(encoding="ascii")), signal.SIGTERM)
-    return True
 
 
 @contextmanager

@@ -13,12 +13,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.config import HostConfig, SshConfig
 from core.files import write_atomically
-from core.hosts.connection import HostLink
 from core.hosts.tunnel_keys import ServiceKeys
+
+if TYPE_CHECKING:
+    from core.hosts.connection import HostLink
 
 ANSWER_TIMEOUT_S = 10
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from core.bundle import OCI_LAYER_ZSTD, Image
+from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.errors import BundleCorrupt, RegistryDamaged
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
-from core.bundle import sha256_digest
+from core.bundle.model import sha256_digest
 from core.errors import (
     RegistryBusy,
     RegistryDamaged,

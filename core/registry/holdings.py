@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.bundle import platform_name
+from core.bundle.images import platform_name
 from core.errors import RegistryError, RegistryStalled, RegistryUnreachable
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from core.bundle import open_bundle
+from core.bundle.source import open_bundle
 from core.errors import AirferryError, RegistryError
 from core.registry.one_pass import Ingested, Job, Misled, Pass
 

@@ -13,7 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from core.bundle import Bundle, BundleFile, LayerIndex, Reference
+from core.bundle.catalogue import LayerIndex
+from core.bundle.model import Bundle, BundleFile
+from core.bundle.reference import Reference
 from core.errors import BundleCorrupt, BundleError, Cancelled
 from core.pause import Pause
 from core.registry.client import RegistryClient

@@ -14,25 +14,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from core.bundle import (
+from core.bundle.blobs import BlobStream
+from core.bundle.catalogue import LayerIndex
+from core.bundle.contents import contents_of
+from core.bundle.layers import LayerStream
+from core.bundle.listing import bundle_of
+from core.bundle.members import Members, collect
+from core.bundle.model import (
     DOCKER_LAYER_GZIP,
     OCI_LAYER_ZSTD,
-    BlobStream,
     Bundle,
     BundleFile,
     Layer,
-    LayerIndex,
-    LayerStream,
-    Member,
-    Members,
-    OpenBundle,
-    Problems,
-    bundle_of,
-    collect,
-    contents_of,
-    next_part_named,
     sha256_digest,
 )
+from core.bundle.problems import Problems
+from core.bundle.source import OpenBundle, next_part_named
+from core.bundle.tarstream import Member
 from core.errors import BundleCorrupt, BundleError, Cancelled, RegistryFull
 from core.pause import PAUSED, Pause
 from core.registry import pack

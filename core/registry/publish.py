@@ -10,15 +10,9 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from core.bundle import (
-    Bundle,
-    Carried,
-    CarriedKind,
-    Image,
-    ManifestList,
-    Reference,
-    digest_tag,
-)
+from core.bundle.carried import Carried, CarriedKind
+from core.bundle.model import Bundle, Image, ManifestList
+from core.bundle.reference import Reference, digest_tag
 from core.errors import Cancelled
 from core.registry.as_good import is_as_good
 from core.registry.asked import Name, asked

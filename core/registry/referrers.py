@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from core.bundle import Bundle, Carried, CarriedKind, digest_tag
-from core.bundle.model import OCI_INDEX
+from core.bundle.carried import Carried, CarriedKind
+from core.bundle.model import OCI_INDEX, Bundle
+from core.bundle.reference import digest_tag
 from core.errors import BundleCorrupt
 from core.registry.asked import Name, asked
 from core.registry.client import RegistryClient

@@ -14,14 +14,20 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.bundle import BundleFile, TarStream, compression_of, parse_reference, sha256_digest
 from core.bundle.blobs import blob_name
+from core.bundle.decompress import compression_of
 from core.bundle.directory import layout_files
 from core.bundle.joined import JoinedFiles
-from core.bundle.model import DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX
+from core.bundle.model import (
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_INDEX,
+    BundleFile,
+    sha256_digest,
+)
 from core.bundle.parts import require_all
-from core.bundle.reference import name_in_archive
-from core.bundle.tarstream import BLOCK, begins_archive
+from core.bundle.reference import name_in_archive, parse_reference
+from core.bundle.tarstream import BLOCK, TarStream, begins_archive
 from core.errors import BundleCorrupt, BundleError, NotABundle, UnsafeBundle
 from core.registry.asked import Name
 from core.registry.snapshot import MAX_DEPTH, Descriptor, Document, Snapshot

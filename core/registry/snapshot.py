@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from core.bundle import sha256_digest
+from core.bundle.model import sha256_digest
 from core.errors import BundleCorrupt, Cancelled, RegistryBusy, RegistryDamaged, RegistryError
 from core.registry.asked import Name, asked
 from core.registry.client import OLD_KIND, RegistryClient

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from core.bundle import Bundle, BundleFile, sha256_digest
+from core.bundle.model import Bundle, BundleFile, sha256_digest
 from core.registry.asked import Name
 from core.registry.saved import Saved
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from core.bundle import sha256_digest
+from core.bundle.model import sha256_digest
 from core.errors import BundleCorrupt
 from core.files import write_atomically
 from core.registry.asked import Name

@@ -7,18 +7,11 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
-from core.bundle import (
-    OCI_LAYER_ZSTD,
-    Bundle,
-    BundleFile,
-    Fault,
-    as_oci,
-    collision,
-    counted,
-    is_taken,
-    needs_docker,
-    take,
-)
+from core.bundle.as_oci import as_oci, needs_docker
+from core.bundle.carried import counted
+from core.bundle.model import OCI_LAYER_ZSTD, Bundle, BundleFile, Fault
+from core.bundle.naming import collision
+from core.bundle.taking import is_taken, take
 from core.config import Mode
 from core.errors import (
     BundleError,
@@ -28,7 +21,9 @@ from core.errors import (
     RegistryUnreachable,
 )
 from core.files import nearest_directory
-from core.registry import Import, Ingested, lacks_of_names, lacks_of_stage, publish
+from core.registry.ingest import Import
+from core.registry.one_pass import Ingested
+from core.registry.publish import lacks_of_names, lacks_of_stage, publish
 from core.steps.base import DU, Missing, Step, Teller, some_of
 from core.steps.room import registry_bytes
 from core.steps.work import Work

@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from core.bundle import Bundle
+from core.bundle.model import Bundle
 from core.cluster.names import digest_of
 from core.config import Mode
 from core.errors import DockerFailed, DockerGone, TunnelDown
 from core.hosts.connection import HostLink
 from core.hosts.tunnels import registry_behind
-from core.registry import SITE_HEADER, filed_otherwise
+from core.registry.as_good import filed_otherwise
+from core.registry.client import SITE_HEADER
 from core.secrets import RegistryLogin
 from core.steps.base import Missing, Teller, some_of
 from core.steps.work import Work

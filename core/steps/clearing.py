@@ -5,19 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from core.bundle import BundleFile, find_bundles, generations_of, kept_and_old, names_in
+from core.bundle.generations import generations_of, kept_and_old, names_in
+from core.bundle.model import BundleFile
+from core.bundle.shelf import find_bundles
 from core.errors import BundleError, RegistryUnreachable
-from core.registry import (
-    Holding,
-    RegistryClient,
-    Storage,
-    Sweep,
-    carry_out,
-    delete_names,
-    plan_sweep,
-    read_holdings,
-    with_what_is_about_them,
-)
+from core.registry.client import RegistryClient
+from core.registry.holdings import Holding, delete_names, read_holdings, with_what_is_about_them
+from core.registry.storage import Storage
+from core.registry.sweep import Sweep, carry_out, plan_sweep
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work

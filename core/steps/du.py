@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
-from core.config import Config, Mode
+from core.config import Mode
 from core.errors import AirferryError, DuUnfit, RegistryError, RegistryFull, RegistryPortTaken
 from core.files import nearest_directory
 from core.hosts.preflight import release_findings
-from core.hosts.tunnel_service import is_running
+from core.hosts.tunnel_control import is_running, tunnel_service
 from core.hosts.tunnels import Tunnel
-from core.registry import STAGE, RegistryClient, lacks_of_names
+from core.registry.client import RegistryClient
+from core.registry.one_pass import STAGE
+from core.registry.publish import lacks_of_names
 from core.secrets import RegistryLogin
-from core.service import Service, ServiceFailed
+from core.service import ServiceFailed
 from core.steps.base import Missing, Teller, VerifyStep, some_of
 from core.steps.room import registry_bytes
 from core.steps.targets import DuStep, comes_true
@@ -229,17 +230,6 @@ class RegistryVerify(DuStep, VerifyStep):
             sum(lack.size_bytes for lack in lacks),
             IMPORT_REMEDY,
         )
-
-
-def tunnel_service(config: Config) -> Service:
-    """Return the service that keeps this site's tunnels."""
-    state_dir = config.state_dir
-    return Service(
-        name="airferry-tunnels",
-        description="Airferry: tunnels from the hosts to the registry of this site",
-        argv=(sys.executable, "-m", "core.hosts.tunnel_service", str(state_dir)),
-        state_dir=state_dir,
-    )
 
 
 class TunnelsServe(DuStep):

@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 
 from isal import isal_zlib
 
-from core.bundle import BundleFile, WantedImage, list_bundle, write_docker_archive
+from core.bundle.listing import list_bundle
+from core.bundle.model import BundleFile
+from core.bundle.rewrite import WantedImage, write_docker_archive
 from core.config import Mode
 from core.errors import Cancelled, HostUnfit, PullDenied
 from core.hosts.brought import note_brought

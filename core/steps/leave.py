@@ -12,13 +12,13 @@ from pathlib import Path
 
 from core.config import HostConfig, Mode
 from core.errors import HostError, RegistryOnlyCopy
-from core.hosts import tunnel_service as tunnel_process
+from core.hosts import tunnel_control
 from core.hosts.brought import brought
 from core.hosts.certificates import distrust, trusted
 from core.hosts.daemon_json import LOOPBACK, reduce_daemon_json, unwanted_in_daemon_json
 from core.hosts.docker_login import given_logins, withdraw_logins
 from core.hosts.tunnels import Tunnel
-from core.registry import STAGE
+from core.registry.one_pass import STAGE
 from core.registry.relocate import (
     Move,
     content_bytes,
@@ -32,7 +32,7 @@ from core.registry.relocate import (
 from core.service import ServiceFailed
 from core.steps.base import DU, Missing, Need, Step, Teller, some_of
 from core.steps.clean import withdraw_keys
-from core.steps.du import START_TIMEOUT_S, tunnel_service
+from core.steps.du import START_TIMEOUT_S
 from core.steps.targets import DuStep, HostStep, comes_true
 from core.steps.wanted import wanted_names
 from core.steps.work import Work
@@ -213,8 +213,8 @@ class TunnelsStop(_Leaving):
 
     async def check(self, tell: Teller) -> Missing | None:
         state_dir = self._work.config.state_dir
-        installed = tunnel_service(self._work.config).is_installed
-        if not installed and not tunnel_process.is_running(state_dir):
+        installed = tunnel_control.tunnel_service(self._work.config).is_installed
+        if not installed and not tunnel_control.is_running(state_dir):
             return None
         if self._goes_on(tell):
             return None
@@ -223,11 +223,11 @@ class TunnelsStop(_Leaving):
     async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
         tell.say("stopping the tunnel service")
         state_dir = self._work.config.state_dir
-        await in_thread(tunnel_service(self._work.config).stop)
-        tunnel_process.stop(state_dir)
+        await in_thread(tunnel_control.tunnel_service(self._work.config).stop)
+        tunnel_control.stop(state_dir)
 
         async def has_ended() -> bool:
-            return not tunnel_process.is_running(state_dir)
+            return not tunnel_control.is_running(state_dir)
 
         if not await comes_true(has_ended, START_TIMEOUT_S):
             raise ServiceFailed("the tunnel service does not end")

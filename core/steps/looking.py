@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from core.bundle import Bundle, BundleFile, Clash, Fault, Problems, sums_key, verify_bundle
+from core.bundle.checksums import sums_key
+from core.bundle.listing import verify_bundle
+from core.bundle.model import Bundle, BundleFile, Fault
+from core.bundle.naming import Clash
+from core.bundle.problems import Problems
 from core.errors import NameCollision
 from core.telling import LEFT_OUT, Particular, size
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from core.bundle import OCI_LAYER_ZSTD, Image
+from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
 from core.errors import (
     HostForwardingForbidden,
@@ -19,7 +19,7 @@ from core.hosts.facts import Facts, gather_facts
 from core.hosts.preflight import INSTALLED_RATIO, Finding, Needs, preflight
 from core.hosts.release import System
 from core.hosts.tunnels import registry_behind
-from core.registry import SITE_HEADER
+from core.registry.client import SITE_HEADER
 from core.steps.base import Missing, Teller, VerifyStep
 from core.steps.room import store_bytes
 from core.steps.targets import HostStep

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.bundle import Image, Layer
-from core.bundle import registry_bytes as registry_bytes
+from core.bundle.model import Image, Layer
+from core.bundle.shelf import registry_bytes as registry_bytes
 from core.hosts.facts import DockerFacts
 
 UNPACKED_RATIO = 3  # of a compressed layer, as layers of real images have it

@@ -17,7 +17,7 @@ from core.errors import (
 from core.hosts.connection import HostLink
 from core.hosts.tunnel_keys import JUMP_MARK, TUNNEL_MARK, jump_line, put_line, tunnel_line
 from core.hosts.tunnels import Tunnel, TunnelStatus, registry_behind
-from core.registry import SITE_HEADER
+from core.registry.client import SITE_HEADER
 from core.steps.base import DU, Missing, Need, Teller
 from core.steps.targets import HostStep, comes_true
 from core.steps.work import Work

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from core.bundle import Bundle, Image, Reference
+from core.bundle.model import Bundle, Image
+from core.bundle.reference import Reference
 from core.config import HostConfig, Mode
 from core.errors import HostUnfit
 from core.hosts.engine import EngineImage, HostEngine, host_engine

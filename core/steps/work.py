@@ -10,38 +10,28 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from core.bundle import (
-    Bundle,
-    BundleFile,
-    Catalogue,
-    Clash,
-    Fault,
-    LayerIndex,
-    Names,
-    Reference,
-    list_bundle,
-    names_of,
-)
-from core.config import Config, HostConfig, Mode, Warm
+from core.bundle.catalogue import Catalogue, LayerIndex
+from core.bundle.listing import list_bundle
+from core.bundle.model import Bundle, BundleFile, Fault
+from core.bundle.naming import Clash, Names, names_of
+from core.bundle.reference import Reference
+from core.config import Config, HostConfig, Mode, SshConfig, Warm
 from core.errors import BundleError, Cancelled
-from core.hosts.connection import HostLink, Links
 from core.hosts.facts import Facts
-from core.hosts.trust import trust_of
 from core.hosts.tunnels import Tunnel, TunnelBook
 from core.pause import Pause
-from core.registry import (
-    IngestOptions,
-    RegistryClient,
-    RegistryServer,
-    has_program,
-    registry_client,
-)
+from core.registry.client import RegistryClient
+from core.registry.one_pass import IngestOptions
+from core.registry.server import RegistryServer, has_program, registry_client
 from core.secrets import NO_SECRETS, RegistryLogin, Secrets
 from core.steps.looking import examine, left_out_of, was_whole
 from core.telling import Particular
 from core.threads import in_thread
+
+if TYPE_CHECKING:
+    from core.hosts.connection import HostLink, Links
 
 CONNECTS_AT_ONCE = 8
 T = TypeVar("T")
@@ -119,15 +109,25 @@ class Work:
         for file, error in self.unopened.items():
             self._read.add(file)
             self.refuse(file, [error])
-        trust = trust_of(
-            self.config.ssh,
-            self.config.state_dir,
-            accept_new=self.accept_new_keys,
-            compared=self.compared_keys,
+        self._links: dict[str, HostLink] = {}
+        self._all_ways: list[Links] = []
+
+    def _make_ways(
+        self, ssh: SshConfig, *, accept_new: bool = False, compared: tuple[str, ...] = ()
+    ) -> Links:
+        from core.hosts.connection import Links  # 0.15 s that a run without hosts has no use for
+        from core.hosts.trust import trust_of
+
+        trust = trust_of(ssh, self.config.state_dir, accept_new=accept_new, compared=compared)
+        ways = Links(ssh, trust, self.secrets, CONNECTS_AT_ONCE)
+        self._all_ways.append(ways)
+        return ways
+
+    @cached_property
+    def _ways(self) -> Links:
+        return self._make_ways(
+            self.config.ssh, accept_new=self.accept_new_keys, compared=self.compared_keys
         )
-        self._ways = Links(self.config.ssh, trust, self.secrets, CONNECTS_AT_ONCE)
-        self._links = {host.name: self._ways.link(host) for host in self.config.hosts}
-        self._other_ways: list[Links] = []
 
     @property
     def ingest_options(self) -> IngestOptions:
@@ -161,16 +161,15 @@ class Work:
 
     def link(self, host: HostConfig) -> HostLink:
         """Return the connection to a host."""
+        if host.name not in self._links:
+            self._links[host.name] = self._ways.link(host)
         return self._links[host.name]
 
     def link_along(self, tunnel: Tunnel) -> HostLink:
         """Return the connection to a host that the config does not have any more."""
         name = tunnel.host.name
         if name not in self._links:
-            trust = trust_of(tunnel.ssh, self.config.state_dir)
-            ways = Links(tunnel.ssh, trust, self.secrets, CONNECTS_AT_ONCE)
-            self._other_ways.append(ways)
-            self._links[name] = ways.link(tunnel.host)
+            self._links[name] = self._make_ways(tunnel.ssh).link(tunnel.host)
         return self._links[name]
 
     @property
@@ -385,7 +384,7 @@ class Work:
             await in_thread(ending)
         for link in self._links.values():
             await link.close()
-        for ways in (self._ways, *self._other_ways):
+        for ways in self._all_ways:
             await ways.close()
         self.registry.close()
         # One that mode du left running is not ours to stop: hosts may still pull from it.

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from core.config import load_config
 from core.engine.request import RunKind, RunRequest
-from core.registry import RegistryClient, RegistryServer
+from core.registry.client import RegistryClient
 from core.registry.one_pass import STAGE
+from core.registry.server import RegistryServer
 from tests.bench import backup_sheet as sheets
 from tests.bench.bundle import real_bundle
 from tests.bench.measure import BenchError, Figure, into, measured

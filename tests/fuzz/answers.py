@@ -17,23 +17,19 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
-from core.bundle import Bundle, LayerIndex, bundle_file, list_bundle
+from core.bundle.catalogue import LayerIndex
+from core.bundle.listing import list_bundle
+from core.bundle.model import Bundle
+from core.bundle.shelf import bundle_file
 from core.errors import AirferryError, InternalError
 from core.printable import printable
-from core.registry import (
-    Import,
-    RegistryClient,
-    ScanElsewhere,
-    bounded,
-    channel,
-    delete_names,
-    lacks_of_names,
-    lines,
-    pace,
-    publish,
-    read_holdings,
-    read_snapshot,
-)
+from core.registry import bounded, channel, lines, pace
+from core.registry.client import RegistryClient
+from core.registry.holdings import delete_names, read_holdings
+from core.registry.ingest import Import
+from core.registry.publish import lacks_of_names, publish
+from core.registry.rot_elsewhere import ScanElsewhere
+from core.registry.snapshot import read_snapshot
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from tests.fuzz.seeds import IMAGES
 from tests.fuzz.twists import ALL

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import LayerIndex, bundle_file
+from core.bundle.catalogue import LayerIndex
+from core.bundle.shelf import bundle_file
 from core.errors import RegistryError, RegistryFull
-from core.registry import Import, RegistryClient, publish
+from core.registry.client import RegistryClient
+from core.registry.ingest import Import
+from core.registry.publish import publish
 from tests.lab.shell import run
 from tests.support.archives import ImageSpec, tar_of, write_bundle
 from tests.support.registry import fresh_registry

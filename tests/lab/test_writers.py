@@ -13,8 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Bundle, LayerIndex, bundle_file, list_bundle, verify_bundle
-from core.registry import Import, RegistryClient, lacks_of_names, publish
+from core.bundle.catalogue import LayerIndex
+from core.bundle.listing import list_bundle, verify_bundle
+from core.bundle.model import Bundle
+from core.bundle.shelf import bundle_file
+from core.registry.client import RegistryClient
+from core.registry.ingest import Import
+from core.registry.publish import lacks_of_names, publish
 from tests.lab.__main__ import spare_engine
 from tests.lab.conftest import Install
 from tests.lab.engine import Engine

@@ -8,18 +8,13 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.bundle import bundle_file
+from core.bundle.shelf import bundle_file
 from core.engine.journal import JournalReader, TaskRow
-from core.registry import (
-    Backup,
-    BackupWanted,
-    BlobFiles,
-    RegistryClient,
-    Saved,
-    Snapshot,
-    open_saved,
-    read_snapshot,
-)
+from core.registry.backup import Backup, BackupWanted
+from core.registry.blob_files import BlobFiles
+from core.registry.client import RegistryClient
+from core.registry.saved import Saved, open_saved
+from core.registry.snapshot import Snapshot, read_snapshot
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.importing import Importer
 from tests.support.layouts import tar_bytes

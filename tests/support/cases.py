@@ -13,7 +13,7 @@ import lzma
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from core.bundle import digest_tag
+from core.bundle.reference import digest_tag
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.layouts import (
     OCI_CONFIG,

@@ -7,8 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.bundle import Layer, LayerIndex, bundle_file
-from core.registry import Import, Ingested, IngestOptions, RegistryClient, publish
+from core.bundle.catalogue import LayerIndex
+from core.bundle.model import Layer
+from core.bundle.shelf import bundle_file
+from core.registry.client import RegistryClient
+from core.registry.ingest import Import
+from core.registry.one_pass import Ingested, IngestOptions
+from core.registry.publish import publish
 from tests.support.waiting import HANG_S
 
 Told = Callable[[int], None]

@@ -6,21 +6,19 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 
-from core.bundle import (
+from core.bundle.contents import contents_of
+from core.bundle.layers import LayerStream
+from core.bundle.members import Members, collect
+from core.bundle.model import (
     DOCKER_LAYER_GZIP,
     OCI_LAYER_ZSTD,
     Contents,
     Image,
     Layer,
-    LayerStream,
-    Member,
-    Members,
-    Problems,
-    TarStream,
-    collect,
-    contents_of,
     sha256_digest,
 )
+from core.bundle.problems import Problems
+from core.bundle.tarstream import Member, TarStream
 from core.errors import Cancelled
 from tests.support.archives import ImageSpec
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.bundle import Media
-from core.bundle.media import ROOTS
+from core.bundle.media import ROOTS, Media
 from tests.support.waiting import HANG_S
 
 

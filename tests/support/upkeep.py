@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from core.bundle import Catalogue, bundle_file
+from core.bundle.catalogue import Catalogue
+from core.bundle.shelf import bundle_file
 from core.config import Config, load_config
 from core.engine.plan import build_plan
 from core.engine.request import RunKind, RunRequest
-from core.registry import STAGE, Import, RegistryClient, RegistryServer, Storage, publish
-from core.registry.storage import Leads
+from core.registry.client import RegistryClient
+from core.registry.ingest import Import
+from core.registry.one_pass import STAGE
+from core.registry.publish import publish
+from core.registry.server import RegistryServer
+from core.registry.storage import Leads, Storage
 from core.steps.base import Step
 from core.steps.work import Work
 from core.telling import Particular

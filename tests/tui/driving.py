@@ -12,7 +12,7 @@ from pathlib import Path
 from textual import _wait, events
 from textual.pilot import Pilot
 
-from core.bundle import Media
+from core.bundle.media import Media
 from tests.support.waiting import HANG_S
 from tui.app import AirferryApp
 from tui.keys import Typed

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.bundle import Media
+from core.bundle.media import Media
 from tests.support.console import COLUMNS, LINES, Console
 from tui.launch import Launcher
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from core.bundle import Media
+from core.bundle.media import Media
 from tests.support.archives import sample_images, write_bundle
 from tests.support.sticks import Machine
 

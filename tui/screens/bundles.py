@@ -10,7 +10,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from core.bundle import Bundle, BundleFile
+from core.bundle.model import Bundle, BundleFile
 from core.config import Mode
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, Cancelled

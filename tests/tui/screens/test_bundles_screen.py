@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from core.bundle import Catalogue, bundle_file
+from core.bundle.catalogue import Catalogue
+from core.bundle.shelf import bundle_file
 from core.config import load_config
 from core.engine.request import RunKind, RunRequest
 from tests.support.archives import docker_archive, sample_images

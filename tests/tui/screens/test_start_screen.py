@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import OnStick, Stick
 from core.bundle import media as media_module
+from core.bundle.media import OnStick, Stick
 from core.config import Config, load_config
 from core.engine.journal import State, TaskRow
 from core.engine.request import RunKind, RunRequest

@@ -8,20 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import (
-    CHUNK_BYTES,
-    Bundle,
-    BundleFile,
-    Catalogue,
-    Image,
-    Layer,
-    LayerIndex,
-    LayerStream,
-    ManifestList,
-    Reference,
-    TarStream,
-)
-from core.bundle.tarstream import BLOCK
+from core.bundle.catalogue import Catalogue, LayerIndex
+from core.bundle.layers import CHUNK_BYTES, LayerStream
+from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
+from core.bundle.reference import Reference
+from core.bundle.tarstream import BLOCK, TarStream
 from tests.support.layouts import Entry, tar_bytes
 
 LAYER = Layer("sha256:aa", "sha256:bb", 7, "zstd", "sha256:ab", 70)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.bundle import Why
+from core.bundle.left_out import Why
 from core.errors import NotABundle
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.layouts import (

@@ -20,9 +20,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.bundle import compression_of
 from core.bundle import decompress as decompress_module
-from core.bundle.decompress import BLOCK_BYTES, ReadAhead, decompressed
+from core.bundle.decompress import BLOCK_BYTES, ReadAhead, compression_of, decompressed
 from core.errors import BundleCorrupt, BundleError, BundleTruncated, UnsafeBundle
 from tests.support.waiting import HANG_S
 

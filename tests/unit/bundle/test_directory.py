@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import (
-    Ignored,
-    Member,
-    bundle_file,
-    find_bundles,
-    list_bundle,
-    open_bundle,
-    verify_bundle,
-)
 from core.bundle import directory as directory_module
+from core.bundle.listing import list_bundle, verify_bundle
+from core.bundle.shelf import Ignored, bundle_file, find_bundles
+from core.bundle.source import open_bundle
+from core.bundle.tarstream import Member
 from core.errors import BundleCorrupt, BundleError, BundleTruncated, Cancelled, UnsafeBundle
 from tests.support.archives import ImageSpec, layer_tar
 from tests.support.layouts import blob_name, packed

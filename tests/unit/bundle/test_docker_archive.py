@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.bundle import Why
 from core.bundle import docker_archive as docker_archive_module
+from core.bundle.left_out import Why
 from core.errors import BundleCorrupt, BundleError, NotABundle, UnsafeBundle
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.layouts import Entry, as_json, crane_entries, entries_of, tar_bytes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.bundle import Bundle, Dated, generations_of, kept_and_old
+from core.bundle.generations import Dated, generations_of, kept_and_old
+from core.bundle.model import Bundle
 
 
 def dated(name: str, imported_at: float = 0.0) -> Dated:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.bundle import Image
+from core.bundle.model import Image
 from core.errors import AirferryError
 from tests.support.archives import ImageSpec, docker_archive, layer_tar, tar_of
 from tests.support.layouts import (

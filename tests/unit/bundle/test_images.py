@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.bundle import OCI_LAYER_ZSTD, Image, sha256_digest
 from core.bundle import images as images_module
-from core.bundle.model import DOCKER_MANIFEST, OCI_MANIFEST
+from core.bundle.model import DOCKER_MANIFEST, OCI_LAYER_ZSTD, OCI_MANIFEST, Image, sha256_digest
 from core.errors import BundleCorrupt
 from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar
 from tests.support.layouts import OCI_LAYER, Entry, as_json, descriptor, entries_of, tar_bytes

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from isal import igzip
 
-from core.bundle import CHUNK_BYTES
+from core.bundle.layers import CHUNK_BYTES
 from tests.support.archives import add_file
 from tests.support.importing import Importer
 from tests.support.stored import Storage

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.bundle import CHUNK_BYTES, LayerStream, Member, TarStream
-from core.bundle.layers import LayerDigests
-from core.bundle.tarstream import BLOCK
+from core.bundle.layers import CHUNK_BYTES, LayerDigests, LayerStream
+from core.bundle.tarstream import BLOCK, Member, TarStream
 from core.errors import BundleCorrupt, BundleTruncated
 from tests.support.archives import digest_of
 from tests.support.layouts import Entry, packed, tar_bytes

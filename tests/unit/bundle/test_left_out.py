@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from core.bundle import Bundle, Image, LeftOut, Why, parse_reference, told
+from core.bundle.left_out import LeftOut, Why, told
+from core.bundle.model import Bundle, Image
+from core.bundle.reference import parse_reference
 
 NAMED = Image("sha256:1", (parse_reference("a.b/c:1"),), "linux/amd64", 2, ())
 NAMELESS = Image("sha256:2", (), "linux/amd64", 2, ())

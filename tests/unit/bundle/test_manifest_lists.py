@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from core.bundle import Contents, Why
+from core.bundle.left_out import Why
+from core.bundle.model import Contents
 from core.errors import BundleCorrupt
 from tests.support.archives import ImageSpec, digest_of, layer_tar
 from tests.support.layouts import OCI_INDEX, OCI_MANIFEST

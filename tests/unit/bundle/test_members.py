@@ -11,9 +11,10 @@ import tarfile
 
 import pytest
 
-from core.bundle import Member, Members, TarStream, Why, collect
 from core.bundle import members as members_module
-from core.bundle.members import normal_name
+from core.bundle.left_out import Why
+from core.bundle.members import Members, collect, normal_name
+from core.bundle.tarstream import Member, TarStream
 from core.errors import BundleCorrupt, BundleError, UnfitBundle, UnsafeBundle
 from tests.support.archives import layer_tar
 from tests.support.layouts import Entry, hardlink, packed, symlink, tar_bytes

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Bundle, BundleFile, Image, Layer, ManifestList, Reference
+from core.bundle.model import Bundle, BundleFile, Image, Layer, ManifestList
+from core.bundle.reference import Reference
 from core.errors import BundleError
 
 ONE, TWO, NEW = (Reference("a.b", "c", tag) for tag in ("1", "2", "new"))

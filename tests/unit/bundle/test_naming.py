@@ -6,15 +6,9 @@ import itertools
 
 import pytest
 
-from core.bundle import (
-    Bundle,
-    Image,
-    ManifestList,
-    Reference,
-    collision,
-    names_of,
-    parse_reference,
-)
+from core.bundle.model import Bundle, Image, ManifestList
+from core.bundle.naming import collision, names_of
+from core.bundle.reference import Reference, parse_reference
 from core.errors import NameCollision
 
 

@@ -6,9 +6,9 @@ import hashlib
 
 import pytest
 
-from core.bundle import LeftOut, Why
 from core.bundle import oci_walk as oci_walk_module
 from core.bundle.carried import CarriedKind
+from core.bundle.left_out import LeftOut, Why
 from core.bundle.reference import digest_tag
 from core.errors import BundleCorrupt, BundleError, NotABundle, UnsafeBundle
 from tests.support.archives import ImageSpec, layer_tar

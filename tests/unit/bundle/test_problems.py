@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.bundle import Contents, Problems, Why
+from core.bundle.left_out import Why
+from core.bundle.model import Contents
+from core.bundle.problems import Problems
 from core.errors import BundleCorrupt, BundleError, BundleTruncated
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.layouts import Entry, blob_name, entries_of, packed, tar_bytes

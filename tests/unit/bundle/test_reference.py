@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.bundle import Reference, parse_reference
-from core.bundle.reference import _DOMAIN, _PATH, is_tagged, name_in_archive
+from core.bundle.reference import (
+    _DOMAIN,
+    _PATH,
+    Reference,
+    is_tagged,
+    name_in_archive,
+    parse_reference,
+)
 from core.errors import UnsafeBundle
 
 

@@ -15,15 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import (
-    DESCRIPTORS,
-    BundleFile,
-    bundle_file,
-    list_bundle,
-    open_bundle,
-    verify_bundle,
-)
 from core.bundle import source as source_module
+from core.bundle.listing import list_bundle, verify_bundle
+from core.bundle.model import BundleFile
+from core.bundle.shelf import bundle_file
+from core.bundle.source import DESCRIPTORS, open_bundle
 from core.errors import (
     BundleCorrupt,
     BundleError,

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import BundleFile, bundle_file, find_bundles, is_taken, take, verify_bundle
-from core.bundle.taking import DRAFT, Taken
+from core.bundle.listing import verify_bundle
+from core.bundle.model import BundleFile
+from core.bundle.shelf import bundle_file, find_bundles
+from core.bundle.taking import DRAFT, Taken, is_taken, take
 from core.cli import main
 from core.config import Config
 from core.engine.journal import JournalReader, State, TaskRow

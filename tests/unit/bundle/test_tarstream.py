@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.bundle import TarStream, Why
-from core.bundle.tarstream import BLOCK, MAX_MEMBER_BYTES, MIN_SEEK_BYTES, Kind, is_tar_header
+from core.bundle.left_out import Why
+from core.bundle.tarstream import (
+    BLOCK,
+    MAX_MEMBER_BYTES,
+    MIN_SEEK_BYTES,
+    Kind,
+    TarStream,
+    is_tar_header,
+)
 from core.errors import BundleCorrupt, BundleTruncated, NotABundle, UnfitBundle, UnsafeBundle
 from tests.support.layouts import Entry, hardlink, symlink, tar_bytes
 

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from core.bundle import Bundle, Image, ManifestList, parse_reference
+from core.bundle.model import Bundle, Image, ManifestList
+from core.bundle.reference import parse_reference
 from core.cluster import cluster_files, differing, read_files, uses_of, write_files
 from core.cluster.containerd import host_directory
 from core.config import Config, Mode

@@ -12,7 +12,10 @@ from typing import cast
 
 import pytest
 
-from core.bundle import Image, LayerIndex, bundle_file, parse_reference
+from core.bundle.catalogue import LayerIndex
+from core.bundle.model import Image
+from core.bundle.reference import parse_reference
+from core.bundle.shelf import bundle_file
 from core.engine import runner as runner_module
 from core.engine.journal import Journal, JournalReader, State, journal_path
 from core.engine.request import CHANGING
@@ -20,7 +23,7 @@ from core.engine.runner import Runner
 from core.errors import Cancelled, HostUnreachable
 from core.hosts.engine import PULLS_AT_ONCE, HostEngine
 from core.pause import Pause
-from core.registry import Import
+from core.registry.ingest import Import
 from core.steps.base import Missing, Step, Teller
 from core.steps.images import _Pulls as Pulls
 from core.steps.wanted import WantedName

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import BundleFile
+from core.bundle.model import BundleFile
 from core.config import Config, HostConfig, Mode, SshConfig, Warm
 from core.engine.plan import build_plan
 from core.engine.request import BACKUPS, RECONFIGURES, RESTORES, RunKind, RunRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.hosts.tunnel_service import is_running, stop
+from core.hosts.tunnel_control import is_running, stop
 from tests.support.waiting import HANG_S, until
 
 

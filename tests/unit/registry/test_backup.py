@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import bundle_file, find_bundles, verify_bundle
+from core.bundle.listing import verify_bundle
+from core.bundle.shelf import bundle_file, find_bundles
 from core.engine.backups import needs_of
 from core.errors import (
     BackupPlaceUnfit,
@@ -23,8 +24,10 @@ from core.errors import (
     RegistryDamaged,
     RegistryError,
 )
-from core.registry import BlobFiles, RegistryClient, read_snapshot
 from core.registry.backup import SMALL_BYTES
+from core.registry.blob_files import BlobFiles
+from core.registry.client import RegistryClient
+from core.registry.snapshot import read_snapshot
 from tests.support.archives import digest_of, docker_archive
 from tests.support.backups import (
     NEWER,

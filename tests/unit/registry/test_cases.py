@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Bundle, bundle_file, list_bundle, verify_bundle
+from core.bundle.listing import list_bundle, verify_bundle
+from core.bundle.model import Bundle
+from core.bundle.shelf import bundle_file
 from core.errors import BundleError
-from core.registry import RegistryClient
+from core.registry.client import RegistryClient
 from tests.support.cases import CASES, Case
 from tests.support.importing import Importer
 from tests.support.real import REAL, Right, real_directory

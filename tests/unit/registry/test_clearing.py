@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Catalogue, bundle_file
+from core.bundle.catalogue import Catalogue
+from core.bundle.shelf import bundle_file
 from core.engine.holdings import delete_held
 from core.engine.request import RunKind
 from core.errors import RegistryDamaged, RegistryError
-from core.registry import STAGE, RegistryServer, read_snapshot
+from core.registry.one_pass import STAGE
 from core.registry.rot import PURGED_AFTER_S
+from core.registry.server import RegistryServer
+from core.registry.snapshot import read_snapshot
 from core.registry.storage import Leads
 from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar
 from tests.support.layouts import OCI_INDEX, as_json, tar_bytes

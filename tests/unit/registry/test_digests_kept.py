@@ -9,16 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Bundle, bundle_file, counted, list_bundle, verify_bundle
+from core.bundle.carried import counted
+from core.bundle.listing import list_bundle, verify_bundle
+from core.bundle.model import Bundle
+from core.bundle.shelf import bundle_file
 from core.errors import BundleCorrupt
-from core.registry import (
-    IngestOptions,
-    RegistryClient,
-    Restore,
-    lacks_of_names,
-    lacks_of_stage,
-    publish,
-)
+from core.registry.client import RegistryClient
+from core.registry.one_pass import IngestOptions
+from core.registry.publish import lacks_of_names, lacks_of_stage, publish
+from core.registry.restore import Restore
 from core.registry.snapshot import read_snapshot
 from core.registry.storage import Storage as RegistryStorage
 from core.registry.sweep import carry_out, plan_sweep

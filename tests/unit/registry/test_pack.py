@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.bundle import CHUNK_BYTES
+from core.bundle.layers import CHUNK_BYTES
 from core.registry import pack
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import bundle_file, list_bundle
+from core.bundle.listing import list_bundle
+from core.bundle.shelf import bundle_file
 from core.config import Config, Mode
 from core.errors import BundleTruncated
-from core.registry import RegistryClient, lacks_of_names, lacks_of_stage
+from core.registry.client import RegistryClient
+from core.registry.publish import lacks_of_names, lacks_of_stage
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryVerify
 from core.steps.work import Work

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import LayerIndex, bundle_file
+from core.bundle.catalogue import LayerIndex
+from core.bundle.shelf import bundle_file
 from core.errors import (
     RegistryBusy,
     RegistryDenied,
@@ -33,7 +34,10 @@ from core.errors import (
     RegistryUnreachable,
     RegistryUnsupported,
 )
-from core.registry import Import, RegistryClient, pace, publish
+from core.registry import pace
+from core.registry.client import RegistryClient
+from core.registry.ingest import Import
+from core.registry.publish import publish
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.support.oddfront import Asked, Front, Reply, Twist, odd_front
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import LayerIndex, bundle_file
+from core.bundle.catalogue import LayerIndex
+from core.bundle.shelf import bundle_file
 from core.errors import (
     AirferryError,
     RegistryBusy,
@@ -22,8 +23,12 @@ from core.errors import (
     RegistryStalled,
     RegistryUnreachable,
 )
-from core.registry import STAGE, Import, RegistryClient, channel, pace, publish
+from core.registry import channel, pace
 from core.registry.answers import Where
+from core.registry.client import RegistryClient
+from core.registry.ingest import Import
+from core.registry.one_pass import STAGE
+from core.registry.publish import publish
 from core.registry.refusals import Refused
 from tests.support.archives import (
     ImageSpec,

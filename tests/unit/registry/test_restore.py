@@ -15,7 +15,10 @@ import pytest
 
 from core.errors import BundleCorrupt, BundleError, Cancelled, NotABundle, RegistryError
 from core.pause import Pause
-from core.registry import BlobFiles, Lacks, RegistryClient, Restore, Saved
+from core.registry.blob_files import BlobFiles
+from core.registry.client import RegistryClient
+from core.registry.restore import Lacks, Restore
+from core.registry.saved import Saved
 from tests.support.archives import digest_of, docker_archive, write_bundle
 from tests.support.backups import (
     BIG,

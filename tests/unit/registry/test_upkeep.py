@@ -13,7 +13,8 @@ import pytest
 
 from core.engine.request import RunKind
 from core.errors import RegistryDamaged
-from core.registry import Scan, delete_names, read_holdings, scan_storage
+from core.registry.holdings import delete_names, read_holdings
+from core.registry.rot import Scan, scan_storage
 from core.registry.storage import Leads
 from core.steps import upkeep
 from tests.support.archives import ImageSpec, docker_archive

@@ -14,10 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import BundleFile, LayerIndex, bundle_file
+from core.bundle.catalogue import LayerIndex
+from core.bundle.model import BundleFile
+from core.bundle.shelf import bundle_file
 from core.config import Config, Mode
 from core.errors import Cancelled, RegistryError
-from core.registry import Import, IngestOptions, RegistryClient, channel, lines, publish
+from core.registry import channel, lines
+from core.registry.client import RegistryClient
+from core.registry.ingest import Import
+from core.registry.one_pass import IngestOptions
+from core.registry.publish import publish
 from core.steps.base import Missing, Step
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryReach, RegistryServe, RegistryVerify

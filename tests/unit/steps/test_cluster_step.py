@@ -8,11 +8,13 @@ from typing import cast
 
 import pytest
 
-from core.bundle import Bundle, BundleFile, Catalogue, bundle_file
+from core.bundle.catalogue import Catalogue
+from core.bundle.model import Bundle, BundleFile
+from core.bundle.shelf import bundle_file
 from core.cluster.names import digest_of
 from core.config import Config, Mode
 from core.errors import LocalFilesError, RegistryUnreachable
-from core.registry import RegistryClient
+from core.registry.client import RegistryClient
 from core.steps.cluster import ClusterFiles, files_of_site
 from core.steps.work import Work
 from tests.support.fakes import FakeTeller

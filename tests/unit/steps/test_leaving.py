@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from core import service
-from core.bundle import BundleFile, bundle_file
+from core.bundle.model import BundleFile
+from core.bundle.shelf import bundle_file
 from core.config import Config, HostConfig, Mode, SshConfig
 from core.engine.services import start_registry, start_tunnels, stop_registry, stop_tunnels
 from core.errors import (
@@ -24,8 +25,9 @@ from core.errors import (
     RegistryPortTaken,
 )
 from core.hosts.tunnels import Tunnel, TunnelBook
-from core.registry import RegistryServer, relocate
+from core.registry import relocate
 from core.registry.relocate import Move, holds_content, noted_move
+from core.registry.server import RegistryServer
 from core.steps import leave
 from core.steps.base import Step
 from core.steps.du import DuPreflight, RegistryForRun, RegistryServe, TunnelsServe

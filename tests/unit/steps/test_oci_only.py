@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import bundle_file
+from core.bundle.shelf import bundle_file
 from core.config import Config, Mode
 from core.errors import RegistryKindRefused
-from core.registry import RegistryClient
+from core.registry.client import RegistryClient
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryVerify
 from core.steps.work import Work

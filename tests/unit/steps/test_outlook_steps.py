@@ -16,7 +16,9 @@ from typing import cast
 
 import pytest
 
-from core.bundle import Image, Layer, bundle_file, parse_reference
+from core.bundle.model import Image, Layer
+from core.bundle.reference import parse_reference
+from core.bundle.shelf import bundle_file
 from core.config import Config, HostConfig, Mode
 from core.engine.journal import State, TaskRow
 from core.engine.outlook import Disturbed, disturbed

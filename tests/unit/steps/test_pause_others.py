@@ -12,11 +12,13 @@ from typing import TypeVar
 
 import pytest
 
-from core.bundle import bundle_file
+from core.bundle.shelf import bundle_file
 from core.config import Config
 from core.errors import Cancelled
 from core.pause import Pause
-from core.registry import BlobFiles, Lacks, RegistryClient, Restore
+from core.registry.blob_files import BlobFiles
+from core.registry.client import RegistryClient
+from core.registry.restore import Lacks, Restore
 from core.steps.base import Missing
 from core.steps.bundles import BundleTake
 from core.steps.work import Work

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Bundle, BundleFile
+from core.bundle.model import Bundle, BundleFile
 from core.config import Mode
 from core.errors import AirferryError, BundleCorrupt, BundleTruncated, NameCollision
 from core.steps import looking

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import Image, Layer, bundle_file
+from core.bundle.model import Image, Layer
+from core.bundle.shelf import bundle_file
 from core.hosts.facts import DockerFacts
 from core.steps.room import registry_bytes, store_bytes, unpacked_bytes
 from tests.support.archives import sample_images, write_bundle

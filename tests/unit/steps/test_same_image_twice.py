@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import bundle_file
+from core.bundle.shelf import bundle_file
 from core.cluster.place import TABLE_NAME
 from core.config import Config, Mode
-from core.registry import RegistryClient
+from core.registry.client import RegistryClient
 from core.steps.bundles import BundleImport
 from core.steps.cluster import files_of_site
 from core.steps.du import RegistryVerify

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle import bundle_file
+from core.bundle.shelf import bundle_file
 from core.config import Config, HostConfig, Mode
 from core.errors import HostUnfit
 from core.hosts.facts import Facts
