@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.environment import Environment
 from tests.suite.load import busy_processes
-from tests.suite.phases import PHASES, SUITES, Stage, cores, stages_of
+from tests.suite.phases import PHASES, SUITES, Lane, Stage, cores, stages_of
 from tests.suite.running import Outcome, Running
 from tests.suite.summary import ending, failures, machine_busy_s, table
 
@@ -41,15 +41,15 @@ class Suite:
         self._environment = environment
         self._place = place
         self._running: list[Running] = []
+        self._next: dict[str, Lane] = {}
         self.outcomes: list[Outcome] = []
 
     def run(self, stages: Sequence[Stage], *, keep_going: bool) -> None:
         """Run all stages, or up to the first that fails."""
         for stage in stages:
-            for phase in stage:
-                print(f"{phase.name} ...", flush=True)
-                self._running.append(Running(phase, self._variables(phase.downloads), self._place))
-            self._wait()
+            for lane in stage:
+                self._begin(lane)
+            self._wait(keep_going=keep_going)
             if not keep_going and any(outcome.failed for outcome in self.outcomes):
                 return
 
@@ -57,17 +57,28 @@ class Suite:
         """End what is still running, and wait until it has cleared up."""
         for running in self._running:
             running.interrupt()
+        self._next.clear()
         self._wait()
+
+    def _begin(self, lane: Lane) -> None:
+        """Start the first phase of a lane; the others follow when it has ended."""
+        phase, *others = lane
+        print(f"{phase.name} ...", flush=True)
+        self._running.append(Running(phase, self._variables(phase.downloads), self._place))
+        self._next[phase.name] = tuple(others)
 
     def _variables(self, downloads: bool) -> dict[str, str]:
         variables = self._environment.variables()
         return {**variables, **self._environment.for_downloads()} if downloads else variables
 
-    def _wait(self) -> None:
+    def _wait(self, *, keep_going: bool = False) -> None:
         while self._running:
             for running in [one for one in self._running if one.poll()]:
                 self._running.remove(running)
                 self._tell(running.outcome)
+                others = self._next.pop(running.outcome.name, ())
+                if others and (keep_going or not running.outcome.failed):
+                    self._begin(others)
             time.sleep(POLL_S)
 
     def _tell(self, outcome: Outcome) -> None:

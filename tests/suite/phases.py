@@ -8,11 +8,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+
+def cores() -> int:
+    """Return how many processes can be at work at once here."""
+    return len(os.sched_getaffinity(0))
+
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 ROOMS = ("tests/unit", "tests/tui")
 FUZZ_S = 15
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
+# Half of a fast test is waiting: for a screen to settle, for a time that is to pass.
+WAITING = ("-n", str(2 * cores()), "--dist", "worksteal")
 
 
 @dataclass(frozen=True)
@@ -52,19 +60,26 @@ STATIC = Phase(
         (program("lint-imports"),),
     ),
 )
-FAST = of_pytest("fast", "not programs and not slow", *PARALLEL)
+FAST = of_pytest("fast", "not programs and not slow", *WAITING)
 PROGRAMS = of_pytest("programs", "programs and not slow", *PARALLEL)
 SLOW = of_pytest("slow", "slow", *PARALLEL)
 FUZZ = Phase("fuzz", ((PYTHON, "-m", "tests.fuzz", "--seconds", str(FUZZ_S)),))
 PACKAGE = Phase("package", ((program("pytest"), "-q", "tests/package"),), downloads=True)
 LAB = Phase("lab", ((PYTHON, "-m", "tests.lab.suite"),), downloads=True)
 
-Stage = tuple[Phase, ...]
-"""Phases that run side by side."""
+Lane = tuple[Phase, ...]
+"""Phases that run one after the other."""
+Stage = tuple[Lane, ...]
+"""Lanes that run side by side."""
 SUITES: dict[str, tuple[Stage, ...]] = {
-    "check": ((STATIC,), (FAST,)),
+    "check": (((STATIC,),), ((FAST,),)),
     # The lab waits for hosts more than for this machine; what needs no hosts runs beside it.
-    "all": ((SET_UP,), (STATIC,), (FAST,), (PROGRAMS,), (LAB, PACKAGE, SLOW, FUZZ)),
+    "all": (
+        ((SET_UP,),),
+        ((STATIC,),),
+        ((FAST,),),
+        ((LAB,), (PACKAGE, FUZZ, PROGRAMS, SLOW)),
+    ),
 }
 PHASES = {phase.name: phase for phase in (SET_UP, STATIC, FAST, PROGRAMS, PACKAGE, SLOW, FUZZ, LAB)}
 
@@ -73,10 +88,5 @@ def stages_of(names: Iterable[str]) -> list[Stage]:
     """Return what is to be run for names of suites and phases, in their order."""
     stages: list[Stage] = []
     for name in names:
-        stages += SUITES[name] if name in SUITES else ((PHASES[name],),)
+        stages += SUITES[name] if name in SUITES else (((PHASES[name],),),)
     return stages
-
-
-def cores() -> int:
-    """Return how many processes can be at work at once here."""
-    return len(os.sched_getaffinity(0))

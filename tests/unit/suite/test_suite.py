@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import ROOMS
+from tests.environment import ROOMS, SUITE, Environment
+from tests.suite.__main__ import Suite
 from tests.suite.load import busy_processes
 from tests.suite.phases import PHASES, ROOT, SUITES, Phase, stages_of
 from tests.suite.running import Outcome, Running
@@ -133,6 +134,34 @@ def test_a_phase_is_interrupted_as_by_ctrl_c(tmp_path: Path) -> None:
     assert ["sleep 1000"] == running.outcome.left
 
 
+@pytest.mark.parametrize(
+    ("keep_going", "expected"),
+    [(False, {"a", "c", "d"}), (True, {"a", "b", "c", "d", "e"})],
+    ids=["stops", "keeps-going"],
+)
+def test_lanes_run_side_by_side_and_their_phases_in_turn(
+    tmp_path: Path, keep_going: bool, expected: set[str]
+) -> None:
+    """The first of a lane waits for the last of the other: one after the other they would hang."""
+
+    def phase(name: str, command: str) -> Phase:
+        return Phase(name, (("/bin/sh", "-c", command),))
+
+    waits = f"until [ -e {tmp_path}/d ]; do sleep 0.05; done; exit 1"
+    lanes = (
+        (phase("a", waits), phase("b", "true")),
+        (phase("c", "true"), phase("d", f"touch {tmp_path}/d")),
+    )
+    environment = Environment({**os.environ, SUITE: "of-a-test"})
+    try:
+        suite = Suite(environment, tmp_path)
+        suite.run([lanes, ((phase("e", "true"),),)], keep_going=keep_going)
+    finally:
+        environment.remove()
+    assert expected == {outcome.name for outcome in suite.outcomes}
+    assert {"a"} == {outcome.name for outcome in suite.outcomes if outcome.failed}
+
+
 def test_an_interrupted_suite_leaves_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.suite", "fuzz"],
@@ -156,8 +185,8 @@ def test_the_load_ends_with_the_suite() -> None:
 
 
 def test_names_of_suites_and_phases() -> None:
-    assert [*SUITES["check"], (PHASES["fuzz"],)] == stages_of(["check", "fuzz"])
-    in_all = {phase.name for stage in SUITES["all"] for phase in stage}
+    assert [*SUITES["check"], ((PHASES["fuzz"],),)] == stages_of(["check", "fuzz"])
+    in_all = {phase.name for stage in SUITES["all"] for lane in stage for phase in lane}
     assert set(PHASES) == in_all
 
 
