@@ -30,7 +30,7 @@ from tests.lab.realfiles import RealFile, real_files, take
 from tests.lab.recipes import BUNDLES, IMAGES, BundleRecipe, ImageRecipe
 from tests.lab.shell import run
 
-RECIPE = 1
+RECIPE = 2
 EXPECTED_NAME = "expected.json"
 README_NAME = "readme.txt"
 README_TEXT = "Images of release 5.2.0. This file is here to be no bundle.\n"

@@ -24,7 +24,7 @@ class BundleRecipe:
     tags: tuple[str, ...]
 
 
-BASE_IMAGE = ImageRecipe((f"{BASE}:1",), "scratch", (40,), ('LABEL layer="base"',))
+BASE_IMAGE = ImageRecipe((f"{BASE}:1",), "scratch", (16,), ('LABEL layer="base"',))
 PAUSE = ImageRecipe(
     ("k8s.gcr.io/pause:3.5",), "scratch", instructions=('ENTRYPOINT ["/pause"]', "USER 65535:65535")
 )
@@ -35,15 +35,15 @@ BUSYBOX = ImageRecipe(
     with_busybox=True,
 )
 NGINX_LIKE = ImageRecipe(
-    ("nginx-like:1.21",), BASE, (40,), ("EXPOSE 80", 'CMD ["/usr/sbin/nginx"]')
+    ("nginx-like:1.21",), BASE, (16,), ("EXPOSE 80", 'CMD ["/usr/sbin/nginx"]')
 )
 KUBE_PROXY = ImageRecipe(
-    ("k8s.gcr.io/kube-proxy:v1.21.3", "platform9/kube-proxy:v1.21.3"), BASE, (50,)
+    ("k8s.gcr.io/kube-proxy:v1.21.3", "platform9/kube-proxy:v1.21.3"), BASE, (20,)
 )
 CALICO_NODE = ImageRecipe(
-    ("quay.io/calico/node:v3.20.0",), BASE, (60, 30), ('CMD ["start_runit"]',)
+    ("quay.io/calico/node:v3.20.0",), BASE, (24, 12), ('CMD ["start_runit"]',)
 )
-CALICO_CNI = ImageRecipe(("quay.io/calico/cni:v3.20.0",), BASE, (35, 10), ("ENV CNI=yes",))
+CALICO_CNI = ImageRecipe(("quay.io/calico/cni:v3.20.0",), BASE, (14, 4), ("ENV CNI=yes",))
 
 IMAGES = (BASE_IMAGE, PAUSE, BUSYBOX, NGINX_LIKE, KUBE_PROXY, CALICO_NODE, CALICO_CNI)
 

@@ -15,6 +15,7 @@ from tests.lab.outside import assert_warmed
 from tests.lab.program import Program
 from tests.lab.shell import GUARD_S, run, until
 from tests.lab.site import Site
+from tests.lab.warming import lift, slow_down
 from tests.support.archives import ImageSpec, tar_of, write_bundle
 
 DOCKER_REPO_SENT = 60_000_000
@@ -78,13 +79,16 @@ def test_engine_killed_while_installing_docker(bare_site: Site, installation: In
         assert "" == host.run("sh", "-c", "ls -d /var/tmp/airferry-docker.* || true").stdout
 
 
+@pytest.mark.hosts(2)
 def test_engine_killed_while_warming(docker_site: Site, installation: Install) -> None:
+    slow_down(docker_site.hosts[0])
     program = installation()
     first = program.begin("install")
     program.wait_for_step(
         "worker-01", "images.warm", lambda step: step["state"] == "running" and step["bytes"]
     )
     program.kill_engine(first)
+    lift(docker_site.hosts[0])
 
     done = program.run("install")
 
@@ -203,13 +207,16 @@ def test_only_one_run_at_a_time(installation: Install, tmp_path: Path) -> None:
     assert "cancelled" == program.wait(first)["state"]
 
 
+@pytest.mark.hosts(1)
 def test_cancel_while_warming(docker_site: Site, installation: Install) -> None:
+    slow_down(docker_site.hosts[0])
     program = installation()
     first = program.begin("install")
     program.wait_for_step(
         "worker-01", "images.warm", lambda step: step["state"] == "running" and step["bytes"]
     )
     program.run("cancel")
+    lift(docker_site.hosts[0])
     assert "cancelled" == program.wait(first)["state"]
     assert "cancelled" == program.step("worker-01", "images.warm")["state"]
     until(lambda: not _engine_lives(program, first), "the engine ends")

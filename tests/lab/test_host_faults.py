@@ -1,4 +1,4 @@
-"""Faults while three hosts are being warmed.
+"""Faults while hosts are being warmed.
 
 Each time the others finish as if nothing had happened, and the one that was hurt finishes too: in
 the same run where trying again can do it, else in the next one.
@@ -33,6 +33,8 @@ from tests.lab.warming import (
 )
 from tests.support.archives import ImageSpec
 
+pytestmark = pytest.mark.hosts(2)
+
 Begin = Callable[..., Warming]
 KILLS = 20
 LATEST_KILL_S = 10.0
@@ -41,12 +43,12 @@ OLD, NEW = "sudo-Qx71mR", "sudo-Lp93vT"
 SMALL_STORE = """
 set -eu
 systemctl stop docker.socket docker.service
-mount -t tmpfs -o size=420m,mode=711 tmpfs /var/lib/docker
+mount -t tmpfs -o size=160m,mode=711 tmpfs /var/lib/docker
 systemctl start docker.service
 """
 # What is being pulled takes room meanwhile, so it may not be there any more.
 FILL_STORE = """
-for spare in 20000 40000 80000; do
+for spare in 5000 10000 20000; do
     free=$(df -Pk /var/lib/docker | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\\([0-9]*\\).*/\\1/p')
     if fallocate -l "$((free - spare))k" /var/lib/docker/filling; then exit 0; fi
 done
@@ -129,7 +131,7 @@ def test_host_rebooted(warming: Begin) -> None:
         host.run("sh", input=USER + "echo 'tech ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/tech\n")
         host.run("sh", input=SLOW_SHUTDOWN)
         hosts = program.config["hosts"]
-        program.write_config(hosts=[hosts[0], {**hosts[1], "user": "tech"}, hosts[2]])
+        program.write_config(hosts=[hosts[0], {**hosts[1], "user": "tech"}])
 
     busy = warming(log_in_as_user)
     busy.hurt.reboot()
@@ -165,6 +167,7 @@ def test_tunnel_service_killed(warming: Begin) -> None:
         assert [1] * 4 == [step["attempt"] for step in list(steps[host.name].values())[:4]]
 
 
+@pytest.mark.hosts(3)
 def test_engine_killed_at_random_moments(site: Site, warming: Begin) -> None:
     moments = random.Random(9)  # noqa: S311
     busy = warming()
@@ -283,7 +286,7 @@ def test_host_key_changed(warming: Begin) -> None:
 def warming(
     docker_site: Site, installation: Install, noise: list[ImageSpec], tmp_path: Path
 ) -> Begin:
-    """Begin to warm three hosts that have Docker but no images, over slow lines."""
+    """Begin to warm hosts that have Docker but no images, over slow lines."""
     images_dir = write_noise(tmp_path / "noise", noise)
 
     def begin(

@@ -20,7 +20,7 @@ from tests.lab.warming import lasts, lift, slow_down, steps_of
 from tests.support.archives import ImageSpec, tar_of, write_bundle
 
 IMAGES = PULLS_AT_ONCE + 4
-LAYER_BYTES = 12 << 20
+LAYER_BYTES = 3 << 20
 LONG_S = 20.0  # longer than the line's keep-alives take to miss somebody
 
 
