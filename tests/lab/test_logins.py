@@ -86,9 +86,9 @@ def _assert_told_nobody(program: Program, site: Site) -> None:
 
 
 def test_agent_passwords_and_passphrase_at_once(
-    bare_site: Site, installation: Install, agent: dict[str, str], tmp_path: Path
+    docker_site: Site, installation: Install, agent: dict[str, str], tmp_path: Path
 ) -> None:
-    by_agent, by_password, by_locked_key = bare_site.hosts
+    by_agent, by_password, by_locked_key = docker_site.hosts
     for host in (by_agent, by_password):
         make_user(host, SUDO_THAT_ASKS)
     with_password(by_agent, SUDO)
@@ -115,10 +115,10 @@ def test_agent_passwords_and_passphrase_at_once(
     program.run("install", "--secrets-fd", str(read), environment=agent, handles=(read,))
     os.close(read)
 
-    for host in bare_site.hosts:
-        assert_warmed(bare_site, host)
+    for host in docker_site.hosts:
+        assert_warmed(docker_site, host)
         assert ["127.0.0.1:5001"] == host_listeners(host, 5001)
-    _assert_told_nobody(program, bare_site)
+    _assert_told_nobody(program, docker_site)
 
 
 def test_user_with_sudo_and_user_without_and_wrong_passwords(

@@ -200,7 +200,9 @@ def test_ports_directory_hosts_and_bundles(
     program.run("install")
     (images_dir / NEW_BUNDLE).symlink_to(docker_site.images_dir / NEW_BUNDLE)
     old_dir = Path(program.config["registryDir"])
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="airferry-lab-") as other_disk:
+    disks = [Path(place) for place in ("/dev/shm", "/var/tmp")]
+    disk = next(each for each in disks if each.stat().st_dev != tmp_path.stat().st_dev)
+    with tempfile.TemporaryDirectory(dir=disk, prefix="airferry-lab-") as other_disk:
         new_dir = Path(other_disk) / "registry"
         program.write_config(
             hosts=[every[0], every[2]],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import EVERYWHERE
+from tests.environment import EVERYWHERE, ROOMS
 from tests.suite.phases import ROOT
 from tests.support.ports import BLOCKS, free_port
 
@@ -80,10 +80,12 @@ def test_it_is_the_same_however_a_process_was_started(way: str, tmp_path: Path) 
     assert started(way, tmp_path) == {
         "variables": {
             "AIRFERRY_MEDIA": "",
+            "GOGC": "800",
+            "GOMAXPROCS": "1",
             "LANG": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}:"
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "PYTEST_DEBUG_TEMPROOT": "/tmp",
+            "PYTEST_DEBUG_TEMPROOT": str(ROOMS),
             "SHELL": "/bin/sh",
             "TERM": "xterm-256color",
             "TZ": "UTC",
