@@ -8,7 +8,7 @@ PROTOTYPE ?= $(wildcard ../shared/import_prototype.py)
 LAB := $(BIN)/python -m tests.lab
 SUITE := $(BIN)/python -m tests.suite
 
-.PHONY: setup demo test test-loaded check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui bench-packages screenshots lab-up lab-down requirements clean
+.PHONY: setup demo test test-loaded check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui bench-start bench-packages screenshots lab-up lab-down requirements clean
 
 setup: $(VENV)/.complete ## make .venv/bin/airferry
 
@@ -39,7 +39,7 @@ test-loaded: setup ## the same while as many busy processes as cores run beside 
 fuzz: setup ## damaged bundles and registries that answer at random, for SECONDS
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-bench: bench-import bench-hosts bench-backup bench-scale bench-tui ## all benches
+bench: bench-import bench-hosts bench-backup bench-scale bench-tui bench-start ## all benches
 
 bench-packages: setup
 	@$(LAB) packages
@@ -58,6 +58,9 @@ bench-scale: setup ## 500 hosts served by a fake: time to all facts, memory, wri
 
 bench-tui: setup ## the screens on a pseudo-terminal while 500 hosts are at work: starts, keys, bytes
 	@$(BIN)/python -m tests.bench.tui
+
+bench-start: bench-packages ## commands beside the bare interpreter; AGAINST=path/to/airferry adds another checkout's
+	@$(BIN)/python -m tests.bench.starts $(if $(AGAINST),--against "$(AGAINST)")
 
 screenshots: setup ## screenshots/*.svg from a real run on the lab
 	@scripts/screenshots "$(BIN)"
