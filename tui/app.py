@@ -21,14 +21,14 @@ from textual.screen import Screen
 
 from core.errors import AirferryError, InternalError
 from tui import screens, widgets
-from tui.crash import last_words
-from tui.keys import Keys, Typed
-from tui.painter import Painter
-from tui.plain import AsciiFilter
+from tui.model.site import Site
 from tui.screens.dialogs import Commands, Help, Question
 from tui.screens.start import StartScreen
-from tui.site import Site
-from tui.terminal import Terminal
+from tui.terminal.capabilities import Terminal
+from tui.terminal.crash import last_words
+from tui.terminal.keys import Keys, Typed
+from tui.terminal.painter import Painter
+from tui.terminal.plain import AsciiFilter
 
 PACE_S, SLOW_PACE_S = 0.5, 2.0
 FIRST_PAINT_S = 0.4

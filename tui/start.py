@@ -13,10 +13,18 @@ from pathlib import Path
 from core.bundle.media import Media
 from core.config import find_config, new_config_path
 from core.errors import AirferryError, ConfigError
-from tui.launch import Launcher
-from tui.remembered import Remembered, device_of, terminal_name
-from tui.site import Site
-from tui.terminal import MIN_HEIGHT, MIN_WIDTH, examine, is_slow_line, prepare, size_of, too_small
+from tui.model.launch import Launcher
+from tui.model.site import Site
+from tui.terminal.capabilities import (
+    MIN_HEIGHT,
+    MIN_WIDTH,
+    examine,
+    is_slow_line,
+    prepare,
+    size_of,
+    too_small,
+)
+from tui.terminal.remembered import Remembered, device_of, terminal_name
 
 HEADLESS = "The same without screens: airferry plan, airferry install, airferry --help"
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.bundle.errors import is_file, readable
 from core.bundle.model import BundleFile
-from core.bundle.reading import is_file, readable
 from core.errors import BundleCorrupt, BundleError
 
 LISTS = {"sha256": ("SHA256SUMS", "sha256sums.txt"), "md5": ("MD5SUMS", "md5sums.txt")}

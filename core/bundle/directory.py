@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from core.bundle.errors import readable
 from core.bundle.left_out import LeftOut
 from core.bundle.model import BundleFile
-from core.bundle.reading import readable
 from core.bundle.skopeo_dir import VERSION, VERSION_TEXT, is_blob
 from core.bundle.tarstream import Kind, Member
 from core.errors import BundleTruncated, UnsafeBundle

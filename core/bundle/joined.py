@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from core.bundle.reading import readable
+from core.bundle.errors import readable
 from core.errors import BundleTruncated
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.bundle.discovery import Ignored, find_bundles, gaps_in
 from core.bundle.model import BundleFile
-from core.bundle.shelf import Ignored, find_bundles, gaps_in
 from core.errors import AirferryError, BundleError
 from core.printable import printable
 from core.threads import LateAnswers

@@ -19,9 +19,9 @@ from typing import BinaryIO, cast
 from core.bundle.checksums import Sum, sums_beside
 from core.bundle.decompress import ReadAhead, compression_of, decompressed
 from core.bundle.directory import DirectoryArchive
+from core.bundle.errors import readable, without_waiting
 from core.bundle.model import BundleFile
 from core.bundle.parts import next_part, require_all
-from core.bundle.reading import readable, without_waiting
 from core.bundle.tarstream import BLOCK, Archive, TarStream, begins_archive
 from core.errors import BundleError, BundleTruncated, NotABundle
 

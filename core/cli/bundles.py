@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.bundle.carried import Carried, counted
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import Bundle, BundleFile, Image
-from core.bundle.shelf import bundle_file
 from core.bundle.source import DESCRIPTORS
 from core.cli.views import PROGRESS_EVERY_S
 from core.engine.report import count, size

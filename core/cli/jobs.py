@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from core.bundle.shelf import find_bundles
+from core.bundle.discovery import find_bundles
 from core.cli.bundles import given_path
 from core.cli.secrets import asked_secrets
 from core.cli.views import follow, print_report

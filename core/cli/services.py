@@ -108,7 +108,7 @@ def _ask_to_delete(going: Sequence[Held]) -> None:
 def tunnels(options: Namespace, config: Config) -> int:
     """Look at the tunnels, keep them, or stop their service."""
     if options.action == "run":
-        from core.hosts.tunnel_service import run  # SSH, which no other command needs
+        from core.hosts.tunnel.service import run  # SSH, which no other command needs
 
         run(ensure_state_dir(config))
         return 0

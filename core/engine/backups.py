@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.errors import AirferryError
-from core.registry.saved import record_of
+from core.registry.backup.archive import record_of
 
 
 def needs_of(path: Path) -> tuple[str, ...]:

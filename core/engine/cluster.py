@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from core.bundle.catalogue import Catalogue
-from core.bundle.shelf import find_bundles
+from core.bundle.discovery import find_bundles
 from core.cluster.place import (
     EXPORT_NAME,
     README_NAME,
@@ -51,7 +51,7 @@ def write_cluster_files(config: Config, login: RegistryLogin = NO_REGISTRY_LOGIN
         BusyError: a run is at work, which writes them itself.
         LocalFilesError: they cannot be written.
     """
-    from core.registry.server import registry_client  # the screens only read what is there
+    from core.registry.local.server import registry_client  # the screens only read what is there
     from core.steps.cluster import files_of_site
 
     state_dir, directory = ensure_state_dir(config), cluster_directory(config)

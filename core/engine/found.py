@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Held:
-    """One thing that dockerRepo holds; as `core.hosts.docker_held` says it."""
+    """One thing that dockerRepo holds; as `core.hosts.docker_install.inventory` says it."""
 
     source: str
     words: str
@@ -22,6 +22,8 @@ def docker_in(paths: tuple[Path, ...]) -> list[Held]:
     Args:
         paths: Files, directories, or directories of files.
     """
-    from core.hosts.docker_held import held_in  # SSH takes 0.3 s to import: not for the first paint
+    from core.hosts.docker_install.inventory import (
+        held_in,  # SSH takes 0.3 s to import: not for the first paint
+    )
 
     return [Held(h.source, h.words, h.size_bytes, h.usable) for h in held_in(paths)]

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from core.bundle.catalogue import Catalogue
+from core.bundle.discovery import find_bundles
 from core.bundle.model import Bundle
 from core.bundle.reference import parse_reference
-from core.bundle.shelf import find_bundles
 from core.config import Config, Mode, ensure_state_dir
 from core.engine.lock import engine_lock, note_work
 from core.errors import BundleError, RegistryError, UnsafeBundle, UsageError
-from core.registry.client import RegistryClient
-from core.registry.holdings import Holding, delete_names, read_holdings
-from core.registry.server import RegistryServer, registry_client
+from core.registry.api.client import RegistryClient
+from core.registry.content.inventory import Holding, delete_names, read_holdings
+from core.registry.local.server import RegistryServer, registry_client
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
 LOCK_PATIENCE_S = 1.0

@@ -11,18 +11,18 @@ from core.config import HostConfig, Mode
 from core.engine.request import CLEANS, PLANS, RECONFIGURES, RunKind, RunRequest
 from core.steps.base import DU, Need, Step
 from core.steps.clean import DockerRemove, DockerRestore, ImagesRemove, TunnelClose
+from core.steps.connect import Connect, Preflight
 from core.steps.docker import DockerConfigure, DockerInstall
 from core.steps.du import RegistryReach
 from core.steps.images import ImagesLoad, ImagesVerify, ImagesWarm
-from core.steps.leave import (
+from core.steps.site_registry import DockerLogin, RegistryFromHost
+from core.steps.teardown import (
     DockerLeave,
     RegistryRemove,
     RegistryStop,
     TunnelDrop,
     TunnelsStop,
 )
-from core.steps.reach import Connect, Preflight
-from core.steps.site_registry import DockerLogin, RegistryFromHost
 from core.steps.tunnel import TunnelOpen
 from core.steps.work import Work
 

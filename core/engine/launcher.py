@@ -14,10 +14,10 @@ from pathlib import Path
 
 from core.bundle.source import DESCRIPTORS
 from core.config import ensure_state_dir, load_config
-from core.engine.asked import Asked
 from core.engine.journal import JournalReader, RunRow, State
 from core.engine.lock import lock_is_held
 from core.engine.request import CHANGING, RunRequest
+from core.engine.retry_requests import Asked
 from core.errors import AirferryError, InternalError, kinds_by_code, of_local_files
 from core.secrets import NO_SECRETS, Secrets, without_secrets
 from core.service import let_go, start_time_of

@@ -66,7 +66,7 @@ def build_plan(request: RunRequest, work: Work) -> list[Step]:
             steps += host_steps(request, work, host, needs)
     if request.kind in RECONFIGURES:
         from core.engine.host_plan import leaving_steps
-        from core.steps.leave import leaving_hosts
+        from core.steps.teardown import leaving_hosts
 
         last = {step.target: step.id for step in steps if step.target != DU}
         after = [Need(target, step_id) for target, step_id in last.items()]
@@ -115,7 +115,7 @@ def _du_steps(request: RunRequest, work: Work) -> Iterator[Step]:
     if mode is Mode.NONE and request.skip_images:
         return
     if kind in RECONFIGURES and mode is not Mode.CUSTOM:
-        from core.steps.leave import RegistryMove
+        from core.steps.teardown import RegistryMove
 
         yield RegistryMove(work)
     if mode is Mode.NONE and (work.loads or not work.config.hosts):

@@ -20,12 +20,11 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.bundle.discovery import bundle_file, find_bundles
 from core.bundle.model import BundleFile
 from core.bundle.reference import parse_reference
-from core.bundle.shelf import bundle_file, find_bundles
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
-from core.engine.asked import Asked
-from core.engine.differs import LEFT_OVER, REGISTRY_BASE, differences
+from core.engine.drift import LEFT_OVER, REGISTRY_BASE, differences
 from core.engine.journal import EXIT_CODES, Journal, LogLine, State
 from core.engine.lock import engine_lock, note_holder
 from core.engine.plan import build_plan
@@ -40,6 +39,7 @@ from core.engine.request import (
     RunKind,
     RunRequest,
 )
+from core.engine.retry_requests import Asked
 from core.engine.runner import Runner
 from core.errors import (
     AirferryError,

@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from core.engine.journal import ENDED_WELL, Journal, LogLine, State, TaskRow
-from core.engine.patience import Patience
-from core.engine.teller import TaskTeller
+from core.engine.reporter import TaskTeller
+from core.engine.retry_policy import Patience
 from core.errors import (
     AirferryError,
     Cancelled,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.config import Config, Mode
-from core.engine.differs import differences
+from core.engine.drift import differences
 from core.errors import UsageError
-from core.hosts import tunnel_control
-from core.hosts.tunnels import TunnelBook, TunnelStatus
-from core.registry.server import RegistryServer, RegistryStatus
+from core.hosts.tunnel import control as tunnel_control
+from core.hosts.tunnel.store import TunnelBook, TunnelStatus
+from core.registry.local.server import RegistryServer, RegistryStatus
 
 __all__ = [
     "RegistryStatus",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from core.bundle.catalogue import Catalogue
 from core.bundle.generations import Generation, generations_of, kept_and_old, names_in
 from core.config import Config
-from core.registry.storage import Storage
-from core.registry.sweep import plan_sweep
+from core.registry.integrity.gc import plan_sweep
+from core.registry.local.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.errors import HostCommandFailed
 
 if TYPE_CHECKING:
-    from core.hosts.connection import HostLink
+    from core.hosts.ssh.connection import HostLink
 
 SCRIPT = (Path(__file__).parent / "facts.sh").read_text(encoding="utf-8")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import HostRegistryGone, HostRegistryTlsWrong
-from core.hosts.connection import HostLink, PortStreams
+from core.hosts.ssh.connection import HostLink, PortStreams
 from core.tls import WANTS_TLS_REMEDY, tls_context, tls_problem
 
 ANSWER_TIMEOUT_S = 20.0

@@ -11,12 +11,12 @@ from pathlib import Path
 from core.config import Mode, public_text
 from core.errors import RegistryFull, RegistryUnreachable, UsageError
 from core.files import nearest_directory
-from core.registry.backup import Backup, BackupWanted
-from core.registry.blob_files import BlobFiles
-from core.registry.client import RegistryClient
-from core.registry.restore import Lacks, Restore
-from core.registry.saved import Saved, open_saved
-from core.registry.snapshot import Snapshot, read_snapshot
+from core.registry.api.client import RegistryClient
+from core.registry.backup.archive import Saved, open_saved
+from core.registry.backup.restore import Lacks, Restore
+from core.registry.backup.writer import Backup, BackupWanted
+from core.registry.content.snapshot import Snapshot, read_snapshot
+from core.registry.local.blob_files import BlobFiles
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from core.bundle.as_oci import as_oci, needs_docker
 from core.bundle.carried import counted
+from core.bundle.copy_from_media import is_taken, take
 from core.bundle.model import OCI_LAYER_ZSTD, Bundle, BundleFile, Fault
 from core.bundle.naming import collision
-from core.bundle.taking import is_taken, take
 from core.config import Mode
 from core.errors import (
     BundleError,
@@ -21,11 +21,11 @@ from core.errors import (
     RegistryUnreachable,
 )
 from core.files import nearest_directory
-from core.registry.ingest import Import
-from core.registry.one_pass import Ingested
-from core.registry.publish import lacks_of_names, lacks_of_stage, publish
+from core.registry.imports.import_pass import Ingested
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import lacks_of_names, lacks_of_stage, publish
 from core.steps.base import DU, Missing, Step, Teller, some_of
-from core.steps.room import registry_bytes
+from core.steps.disk_space import registry_bytes
 from core.steps.work import Work
 from core.telling import NOTED, Particular
 from core.threads import in_thread

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from core.config import HostConfig
-from core.hosts.brought import brought, forget_brought
-from core.hosts.certificates import distrust, trusted
-from core.hosts.connection import HostLink
-from core.hosts.daemon_json import restore_daemon_json
-from core.hosts.docker_login import given_logins, withdraw_logins
-from core.hosts.engine import HostEngine, host_engine
-from core.hosts.packages import docker_answers, docker_is_ours, remove_docker
-from core.hosts.tunnel_keys import JUMP_MARK, has_key, withdraw_key
-from core.hosts.tunnels import TunnelBook
+from core.hosts.docker.certificates import distrust, trusted
+from core.hosts.docker.daemon_json import restore_daemon_json
+from core.hosts.docker.engine import HostEngine, host_engine
+from core.hosts.docker.registry_login import given_logins, withdraw_logins
+from core.hosts.docker_install.install import docker_answers, docker_is_ours, remove_docker
+from core.hosts.managed_state import brought, forget_brought
+from core.hosts.ssh.connection import HostLink
+from core.hosts.tunnel.keys import JUMP_MARK, has_key, withdraw_key
+from core.hosts.tunnel.store import TunnelBook
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import HostStep
 from core.steps.work import Work

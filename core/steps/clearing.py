@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from core.bundle.discovery import find_bundles
 from core.bundle.generations import generations_of, kept_and_old, names_in
 from core.bundle.model import BundleFile
-from core.bundle.shelf import find_bundles
 from core.errors import BundleError, RegistryUnreachable
-from core.registry.client import RegistryClient
-from core.registry.holdings import Holding, delete_names, read_holdings, with_what_is_about_them
-from core.registry.storage import Storage
-from core.registry.sweep import Sweep, carry_out, plan_sweep
+from core.registry.api.client import RegistryClient
+from core.registry.content.inventory import (
+    Holding,
+    delete_names,
+    read_holdings,
+    with_what_is_about_them,
+)
+from core.registry.integrity.gc import Sweep, carry_out, plan_sweep
+from core.registry.local.storage import Storage
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from core.bundle.catalogue import Catalogue
+from core.bundle.discovery import find_bundles
 from core.bundle.model import Bundle, BundleFile
 from core.bundle.reference import Reference
-from core.bundle.shelf import find_bundles
 from core.cluster import cluster_directory, cluster_files, differing, write_files
 from core.cluster.names import digest_of
 from core.config import Config, Mode
 from core.errors import BundleError, RegistryError, of_local_files
-from core.registry.as_good import filed_otherwise
-from core.registry.asked import asked
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
+from core.registry.api.parallel import asked
+from core.registry.imports.equivalence import filed_otherwise
 from core.steps.base import Missing, Teller, some_of
 from core.steps.targets import DuStep
 from core.threads import in_thread

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from core.config import Mode
 from core.errors import StillMissing
-from core.hosts.certificates import trust, trusts
-from core.hosts.daemon_json import extend_daemon_json
-from core.hosts.docker_repo import DockerRepo, fitting_repo, is_too_old
-from core.hosts.engine import host_engine
-from core.hosts.packages import (
+from core.hosts.docker.certificates import trust, trusts
+from core.hosts.docker.daemon_json import extend_daemon_json
+from core.hosts.docker.engine import host_engine
+from core.hosts.docker_install.install import (
     docker_answers,
     docker_is_installed,
     docker_serves,
     install_docker,
     start_docker,
 )
-from core.hosts.release import System
+from core.hosts.docker_install.release import System
+from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
 from core.steps.base import Missing, Teller
 from core.steps.targets import HostStep, comes_true
 from core.telling import CONTAINERS_GO_ON, CONTAINERS_STOP

@@ -10,15 +10,15 @@ from core.config import Mode
 from core.errors import AirferryError, DuUnfit, RegistryError, RegistryFull, RegistryPortTaken
 from core.files import nearest_directory
 from core.hosts.preflight import release_findings
-from core.hosts.tunnel_control import is_running, tunnel_service
-from core.hosts.tunnels import Tunnel
-from core.registry.client import RegistryClient
-from core.registry.one_pass import STAGE
-from core.registry.publish import lacks_of_names
+from core.hosts.tunnel.control import is_running, tunnel_service
+from core.hosts.tunnel.store import Tunnel
+from core.registry.api.client import RegistryClient
+from core.registry.imports.import_pass import STAGE
+from core.registry.imports.publish import lacks_of_names
 from core.secrets import RegistryLogin
 from core.service import ServiceFailed
 from core.steps.base import Missing, Teller, VerifyStep, some_of
-from core.steps.room import registry_bytes
+from core.steps.disk_space import registry_bytes
 from core.steps.targets import DuStep, comes_true
 from core.steps.work import Work
 from core.telling import FOLLOW, FOR_THIS_RUN, RESTARTS, room_fact

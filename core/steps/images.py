@@ -15,16 +15,13 @@ from core.bundle.model import BundleFile
 from core.bundle.rewrite import WantedImage, write_docker_archive
 from core.config import Mode
 from core.errors import Cancelled, HostUnfit, PullDenied
-from core.hosts.brought import note_brought
-from core.hosts.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
-from core.hosts.feeding import Emit
+from core.hosts.docker.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
+from core.hosts.managed_state import note_brought
+from core.hosts.ssh.stdin_feed import Emit
 from core.pause import Pause
 from core.secrets import RegistryLogin
 from core.steps.base import Missing, Teller, VerifyStep
-from core.steps.by_name import lacks_by_name
-from core.steps.room import UNPACKED_RATIO, store_bytes
-from core.steps.targets import HostStep
-from core.steps.wanted import (
+from core.steps.desired_images import (
     Lacks,
     WantedName,
     host_lacks,
@@ -33,6 +30,9 @@ from core.steps.wanted import (
     missing_of,
     wanted_names,
 )
+from core.steps.disk_space import UNPACKED_RATIO, store_bytes
+from core.steps.targets import HostStep
+from core.steps.verify_by_name import lacks_by_name
 from core.telling import room_fact
 from core.words import count
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from core.errors import HostForwardingForbidden
-from core.hosts.docker_login import PATH, give_login, has_login
+from core.hosts.docker.registry_login import PATH, give_login, has_login
 from core.hosts.site_registry import Server, ask_registry_from, ask_server_from
-from core.registry.challenge import challenges_in, scheme_of
+from core.registry.api.challenge import challenges_in, scheme_of
 from core.steps.base import Missing, Teller, VerifyStep
 from core.steps.targets import HostStep
 

@@ -14,10 +14,10 @@ from core.errors import (
     TunnelDown,
     kinds_by_code,
 )
-from core.hosts.connection import HostLink
-from core.hosts.tunnel_keys import JUMP_MARK, TUNNEL_MARK, jump_line, put_line, tunnel_line
-from core.hosts.tunnels import Tunnel, TunnelStatus, registry_behind
-from core.registry.client import SITE_HEADER
+from core.hosts.ssh.connection import HostLink
+from core.hosts.tunnel.keys import JUMP_MARK, TUNNEL_MARK, jump_line, put_line, tunnel_line
+from core.hosts.tunnel.store import Tunnel, TunnelStatus, registry_behind
+from core.registry.api.client import SITE_HEADER
 from core.steps.base import DU, Missing, Need, Teller
 from core.steps.targets import HostStep, comes_true
 from core.steps.work import Work

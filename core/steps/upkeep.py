@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from core.bundle.discovery import find_bundles
 from core.bundle.model import Bundle, BundleFile
-from core.bundle.shelf import find_bundles
 from core.config import Mode
 from core.errors import BundleError, RegistryDamaged
-from core.registry.mend import Mending
-from core.registry.rot import Finding, Ill, Scan, scan_storage
-from core.registry.rot_elsewhere import ScanElsewhere
-from core.registry.saved import open_saved
-from core.registry.sources import Sources
-from core.registry.storage import Storage
+from core.registry.backup.archive import open_saved
+from core.registry.integrity.remote_scan import ScanElsewhere
+from core.registry.integrity.repair import Mending
+from core.registry.integrity.repair_sources import Sources
+from core.registry.integrity.scan import Finding, Ill, Scan, scan_storage
+from core.registry.local.storage import Storage
 from core.steps.base import Missing, Teller, VerifyStep, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work

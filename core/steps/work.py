@@ -20,18 +20,18 @@ from core.bundle.reference import Reference
 from core.config import Config, HostConfig, Mode, SshConfig, Warm
 from core.errors import BundleError, Cancelled
 from core.hosts.facts import Facts
-from core.hosts.tunnels import Tunnel, TunnelBook
+from core.hosts.tunnel.store import Tunnel, TunnelBook
 from core.pause import Pause
-from core.registry.client import RegistryClient
-from core.registry.one_pass import IngestOptions
-from core.registry.server import RegistryServer, has_program, registry_client
+from core.registry.api.client import RegistryClient
+from core.registry.imports.import_pass import IngestOptions
+from core.registry.local.server import RegistryServer, has_program, registry_client
 from core.secrets import NO_SECRETS, RegistryLogin, Secrets
 from core.steps.looking import examine, left_out_of, was_whole
 from core.telling import Particular
 from core.threads import in_thread
 
 if TYPE_CHECKING:
-    from core.hosts.connection import HostLink, Links
+    from core.hosts.ssh.connection import HostLink, Links
 
 CONNECTS_AT_ONCE = 8
 T = TypeVar("T")
@@ -115,8 +115,10 @@ class Work:
     def _make_ways(
         self, ssh: SshConfig, *, accept_new: bool = False, compared: tuple[str, ...] = ()
     ) -> Links:
-        from core.hosts.connection import Links  # 0.15 s that a run without hosts has no use for
-        from core.hosts.trust import trust_of
+        from core.hosts.ssh.connection import (
+            Links,  # 0.15 s that a run without hosts has no use for
+        )
+        from core.hosts.ssh.host_keys import trust_of
 
         trust = trust_of(ssh, self.config.state_dir, accept_new=accept_new, compared=compared)
         ways = Links(ssh, trust, self.secrets, CONNECTS_AT_ONCE)

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from core.config import load_config
 from core.engine.request import RunKind, RunRequest
-from core.registry.client import RegistryClient
-from core.registry.one_pass import STAGE
-from core.registry.server import RegistryServer
+from core.registry.api.client import RegistryClient
+from core.registry.imports.import_pass import STAGE
+from core.registry.local.server import RegistryServer
 from tests.bench import backup_sheet as sheets
 from tests.bench.bundle import real_bundle
 from tests.bench.measure import BenchError, Figure, into, measured

@@ -21,7 +21,7 @@ from typing import Any
 import asyncssh
 
 from core.hosts import facts
-from core.hosts.brought import DIRECTORY
+from core.hosts.managed_state import DIRECTORY
 from tests.support.fakedocker import VERSION, FakeDocker
 
 PORT = 2222

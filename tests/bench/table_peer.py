@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from tui.terminal import Terminal, prepare
+from tui.terminal.capabilities import Terminal, prepare
 
 prepare(os.environ, Terminal(ascii_only=True))
 
@@ -22,8 +22,8 @@ from textual.widgets.data_table import CellDoesNotExist  # noqa: E402
 
 from core.engine.report import Target, clock, size  # noqa: E402
 from tui.app import PACE_S  # noqa: E402
-from tui.hosttable import ORDERS, arranged, view_of  # noqa: E402
-from tui.site import Site  # noqa: E402
+from tui.model.site import Site  # noqa: E402
+from tui.presenters.hosttable import ORDERS, arranged, view_of  # noqa: E402
 
 COLUMNS = ("host", "step", "done", "rate", "time", "what")
 

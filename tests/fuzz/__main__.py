@@ -22,9 +22,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import Bundle
-from core.bundle.shelf import bundle_file
 from core.errors import BundleError
 from tests.fuzz import answers
 from tests.fuzz.damage import ALL, BLOCK

@@ -18,18 +18,21 @@ from functools import cache
 from pathlib import Path
 
 from core.bundle.catalogue import LayerIndex
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle
 from core.bundle.model import Bundle
-from core.bundle.shelf import bundle_file
 from core.errors import AirferryError, InternalError
 from core.printable import printable
-from core.registry import bounded, channel, lines, pace
-from core.registry.client import RegistryClient
-from core.registry.holdings import delete_names, read_holdings
-from core.registry.ingest import Import
-from core.registry.publish import lacks_of_names, publish
-from core.registry.rot_elsewhere import ScanElsewhere
-from core.registry.snapshot import read_snapshot
+from core.registry.api import connections as lines
+from core.registry.api import limits as bounded
+from core.registry.api import pacing as pace
+from core.registry.api import transport as channel
+from core.registry.api.client import RegistryClient
+from core.registry.content.inventory import delete_names, read_holdings
+from core.registry.content.snapshot import read_snapshot
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import lacks_of_names, publish
+from core.registry.integrity.remote_scan import ScanElsewhere
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from tests.fuzz.seeds import IMAGES
 from tests.fuzz.twists import ALL

@@ -6,9 +6,9 @@ import hashlib
 import subprocess
 from pathlib import Path
 
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle
 from core.bundle.model import Bundle
-from core.bundle.shelf import bundle_file
 from core.errors import BundleError
 from tests.lab.__main__ import spare_engine
 from tests.lab.engine import Engine

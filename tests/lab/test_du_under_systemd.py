@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from core.registry.server import find_program
+from core.registry.local.server import find_program
 from tests.lab.labhost import LabHost
 from tests.lab.outside import assert_warmed, host_listeners, wait_until_closed
 from tests.lab.paths import REPOSITORY_ROOT

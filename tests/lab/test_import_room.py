@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import LayerIndex
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.errors import RegistryError, RegistryFull
-from core.registry.client import RegistryClient
-from core.registry.ingest import Import
-from core.registry.publish import publish
+from core.registry.api.client import RegistryClient
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import publish
 from tests.lab.shell import run
 from tests.support.archives import ImageSpec, tar_of, write_bundle
 from tests.support.registry import fresh_registry

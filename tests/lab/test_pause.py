@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.hosts.engine import PULLS_AT_ONCE
+from core.hosts.docker.engine import PULLS_AT_ONCE
 from tests.lab.conftest import Install
 from tests.lab.outside import image_id, site_name
 from tests.lab.program import Program

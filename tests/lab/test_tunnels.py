@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.config import HostConfig, SshConfig
-from core.hosts.connection import Links
-from core.hosts.trust import trust_of
-from core.hosts.tunnel_keys import withdraw_key
+from core.hosts.ssh.connection import Links
+from core.hosts.ssh.host_keys import trust_of
+from core.hosts.tunnel.keys import withdraw_key
 from core.secrets import Login, Secrets
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost

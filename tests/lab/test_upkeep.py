@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.registry.storage import Storage
+from core.registry.local.storage import Storage
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
 from tests.lab.outside import expected_ids, image_id, site_name

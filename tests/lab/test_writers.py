@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import LayerIndex
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import Bundle
-from core.bundle.shelf import bundle_file
-from core.registry.client import RegistryClient
-from core.registry.ingest import Import
-from core.registry.publish import lacks_of_names, publish
+from core.registry.api.client import RegistryClient
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import lacks_of_names, publish
 from tests.lab.__main__ import spare_engine
 from tests.lab.conftest import Install
 from tests.lab.engine import Engine

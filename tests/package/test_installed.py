@@ -82,7 +82,7 @@ def argv_of(pid: int) -> list[str]:
 
 
 def test_its_code_is_that_of_the_wheel(installed: Installed) -> None:
-    modules = ["core.engine.process", "core.cli", "core.cluster", "core.hosts.tunnel_service"]
+    modules = ["core.engine.process", "core.cli", "core.cluster", "core.hosts.tunnel.service"]
     modules += ["tui.entry", "tui.app"]
     code = (
         "import sys, importlib; [print(importlib.import_module(m).__file__) for m in sys.argv[1:]]"
@@ -146,7 +146,7 @@ def test_a_job_with_its_engine_its_registry_and_its_tunnels(site: Site) -> None:
 
     until(lambda: {State.DONE, State.PRESENT} >= here(), "all that the DU does is done")
     tunnels = argv_of(site.tunnels_pid)
-    assert [python, "-m", "core.hosts.tunnel_service", str(site.state_dir)] == tunnels
+    assert [python, "-m", "core.hosts.tunnel.service", str(site.state_dir)] == tunnels
     held = [entry["name"] for entry in json.loads(site.run("registry", "list", "--json"))]
     assert ["calico/node:v3.20.0", "nginx-like:1.21", "pause:3.5", "pause:latest"] == sorted(held)
     assert "was cancelled" in site.run("cancel")

@@ -8,13 +8,13 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.engine.journal import JournalReader, TaskRow
-from core.registry.backup import Backup, BackupWanted
-from core.registry.blob_files import BlobFiles
-from core.registry.client import RegistryClient
-from core.registry.saved import Saved, open_saved
-from core.registry.snapshot import Snapshot, read_snapshot
+from core.registry.api.client import RegistryClient
+from core.registry.backup.archive import Saved, open_saved
+from core.registry.backup.writer import Backup, BackupWanted
+from core.registry.content.snapshot import Snapshot, read_snapshot
+from core.registry.local.blob_files import BlobFiles
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.importing import Importer
 from tests.support.layouts import tar_bytes

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.bundle.catalogue import LayerIndex
+from core.bundle.discovery import bundle_file
 from core.bundle.model import Layer
-from core.bundle.shelf import bundle_file
-from core.registry.client import RegistryClient
-from core.registry.ingest import Import
-from core.registry.one_pass import Ingested, IngestOptions
-from core.registry.publish import publish
+from core.registry.api.client import RegistryClient
+from core.registry.imports.import_pass import Ingested, IngestOptions
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import publish
 from tests.support.waiting import HANG_S
 
 Told = Callable[[int], None]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config import Config
-from core.registry.client import SITE_HEADER, RegistryClient
-from core.registry.server import RegistryServer, find_program
+from core.registry.api.client import SITE_HEADER, RegistryClient
+from core.registry.local.server import RegistryServer, find_program
 from tests.support.ports import free_port
 from tests.support.waiting import HANG_S
 

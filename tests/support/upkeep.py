@@ -13,16 +13,16 @@ from functools import cached_property
 from pathlib import Path
 
 from core.bundle.catalogue import Catalogue
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import Config, load_config
 from core.engine.plan import build_plan
 from core.engine.request import RunKind, RunRequest
-from core.registry.client import RegistryClient
-from core.registry.ingest import Import
-from core.registry.one_pass import STAGE
-from core.registry.publish import publish
-from core.registry.server import RegistryServer
-from core.registry.storage import Leads, Storage
+from core.registry.api.client import RegistryClient
+from core.registry.imports.import_pass import STAGE
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import publish
+from core.registry.local.server import RegistryServer
+from core.registry.local.storage import Leads, Storage
 from core.steps.base import Step
 from core.steps.work import Work
 from core.telling import Particular

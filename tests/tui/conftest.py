@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.archives import sample_images, write_bundle
 from tests.tui.fake_engine import FakeEngine
-from tui.terminal import Terminal, prepare
+from tui.terminal.capabilities import Terminal, prepare
 
 prepare(os.environ, Terminal())  # what Textual reads while it is imported, as in tui.start
 

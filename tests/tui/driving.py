@@ -15,10 +15,10 @@ from textual.pilot import Pilot
 from core.bundle.media import Media
 from tests.support.waiting import HANG_S
 from tui.app import AirferryApp
-from tui.keys import Typed
-from tui.launch import Launcher
-from tui.site import Site
-from tui.terminal import Terminal
+from tui.model.launch import Launcher
+from tui.model.site import Site
+from tui.terminal.capabilities import Terminal
+from tui.terminal.keys import Typed
 
 PACE_S = 0.1
 # Textual waits for the app to be idle in slices of 20 ms, several for each key: finer ones will do.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.bundle.media import Media
 from tests.support.console import COLUMNS, LINES, Console
-from tui.launch import Launcher
+from tui.model.launch import Launcher
 
 ENGINE = "AIRFERRY_TEST_ENGINE"
 """Which fake engine: `replay`, `recorded:NAME`, or that of fake_engine where it says nothing."""

@@ -14,8 +14,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from core.bundle.discovery import find_bundles
 from core.bundle.listing import list_bundle
-from core.bundle.shelf import find_bundles
 from core.cluster import cluster_directory, cluster_files, write_files
 from core.config import Config, ensure_state_dir, load_config
 from core.engine.journal import Journal, State, TaskRow, journal_path

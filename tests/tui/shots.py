@@ -26,9 +26,9 @@ from core.engine.request import CHANGING, RunKind, RunRequest
 from core.errors import UsageError
 from core.secrets import Secrets
 from tests.tui.stops import AT_WORK, ENDED, FAILED, Stop, go
-from tui.launch import EngineLauncher, Launcher
-from tui.site import Site
-from tui.terminal import Terminal, prepare
+from tui.model.launch import EngineLauncher, Launcher
+from tui.model.site import Site
+from tui.terminal.capabilities import Terminal, prepare
 
 if TYPE_CHECKING:
     from tests.tui.driving import Driver

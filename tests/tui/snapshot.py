@@ -19,7 +19,7 @@ from textual.color import Color
 from textual.filter import NoColor
 from textual.strip import Strip
 
-from tui.plain import AsciiFilter
+from tui.terminal.plain import AsciiFilter
 
 if TYPE_CHECKING:
     from tests.tui.driving import Driver

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from tests.support.importing import Importer
 from tests.support.registry import fresh_registry
 from tests.support.stored import Storage

@@ -14,7 +14,7 @@ from tests.support.waiting import HANG_S
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("module", ["core.cli", "core.engine.process", "core.hosts.tunnel_service"])
+@pytest.mark.parametrize("module", ["core.cli", "core.engine.process", "core.hosts.tunnel.service"])
 def test_the_core_needs_no_terminal_library(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'textual', 'rich', 'tui'}} & set(sys.modules)))"
     done = subprocess.run(

@@ -12,10 +12,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from tui.backups import PART_BYTES, BackupPlace, since_line
+from tui.model.backups import PART_BYTES, BackupPlace, since_line
+from tui.model.site import Site
 from tui.screens.base import HouseScreen
-from tui.site import Site
-from tui.text import fit, safe
+from tui.terminal.text import fit, safe
 from tui.widgets.line_list import LineList, Row
 
 _ALL = "all"

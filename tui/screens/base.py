@@ -13,8 +13,8 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.site import Site
-from tui.terminal import MIN_HEIGHT, MIN_WIDTH
+from tui.model.site import Site
+from tui.terminal.capabilities import MIN_HEIGHT, MIN_WIDTH
 from tui.widgets.frame import KeyLine, Line, TitleLine, Trail
 from tui.widgets.panes import WIDE
 

@@ -14,17 +14,17 @@ from core.bundle.model import Bundle, BundleFile
 from core.config import Mode
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, Cancelled
-from tui.bundleview import Saying, bundle_lines, question_lines
-from tui.changing import next_request
-from tui.filtering import HELP as FILTER_HELP
-from tui.reading import Job, carry_out
+from tui.model.bundle_locations import Entry
+from tui.model.reading import Job, carry_out
+from tui.model.site import Site
+from tui.presenters.bundleview import Saying, bundle_lines, question_lines
+from tui.presenters.changing import next_request
+from tui.presenters.filtering import HELP as FILTER_HELP
 from tui.screens.dialogs import Question
 from tui.screens.review import ReviewScreen
 from tui.screens.shelves import ShelvesScreen
 from tui.screens.taking import TakeScreen
 from tui.screens.view import ViewScreen
-from tui.shelves import Entry
-from tui.site import Site
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList
 

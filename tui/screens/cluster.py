@@ -19,10 +19,10 @@ from core.engine.cluster import (
     read_files,
 )
 from core.errors import AirferryError
+from tui.model.site import Site
 from tui.screens.saving import SavingScreen
 from tui.screens.view import ViewScreen
-from tui.site import Site
-from tui.text import end_of, fit, safe, wrapped
+from tui.terminal.text import end_of, fit, safe, wrapped
 from tui.widgets.line_list import LineList, Row
 
 PATH_WIDTH = 41

@@ -17,10 +17,11 @@ from textual.widgets import Input, Static
 
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, ConfigError
-from tui.configview import Checked, checked, field_rows, status_line
-from tui.draft import Draft
-from tui.fields import Field, default_of, fields_for, picked
-from tui.found import Found, mode_of, quick, slow
+from tui.model.draft import Draft
+from tui.model.fields import Field, default_of, fields_for, picked
+from tui.model.site import Site, where_and_what
+from tui.model.value_hints import Found, mode_of, quick, slow
+from tui.presenters.configview import Checked, checked, field_rows, status_line
 from tui.screens.base import HouseScreen
 from tui.screens.dialogs import Question
 from tui.screens.hosts import HostsScreen
@@ -28,8 +29,7 @@ from tui.screens.meanwhile import Meanwhile
 from tui.screens.review import ReviewScreen
 from tui.screens.view import ViewScreen
 from tui.screens.yaml_text import SAVE, YamlScreen
-from tui.site import Site, where_and_what
-from tui.text import fit, signed
+from tui.terminal.text import fit, signed
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList
 from tui.widgets.text_field import TextField

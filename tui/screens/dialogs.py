@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from tui.screens.base import HouseDialog
-from tui.text import safe, wrapped
+from tui.terminal.text import safe, wrapped
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 from tui.widgets.text_field import TextField

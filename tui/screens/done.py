@@ -18,13 +18,13 @@ from core.engine.journal import State
 from core.engine.report import particulars_of
 from core.engine.request import UPKEEP, RunKind
 from core.telling import LEFT_OUT, NOTED, PARTICULAR
-from tui.again import retry_of, what_again
-from tui.logins import asking_hosts
+from tui.model.logins import asking_hosts
+from tui.model.retry import retry_of, what_again
+from tui.model.site import Site, Snapshot
+from tui.presenters.verdict import headline, particular_lines, verdict_lines
 from tui.screens.cluster import ClusterScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.saving import SavingScreen
-from tui.site import Site, Snapshot
-from tui.verdict import headline, particular_lines, verdict_lines
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 

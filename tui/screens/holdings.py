@@ -17,9 +17,11 @@ from textual.widgets import Static
 from core.config import Mode
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, RegistryUnreachable
-from tui.filtering import HELP as FILTER_HELP
-from tui.filtering import matches, next_sort
-from tui.holdingview import (
+from tui.model.logins import secret_asked_for
+from tui.model.site import Site
+from tui.presenters.filtering import HELP as FILTER_HELP
+from tui.presenters.filtering import matches, next_sort
+from tui.presenters.holdingview import (
     HEADING,
     ORDERS,
     fields_of,
@@ -28,15 +30,13 @@ from tui.holdingview import (
     held_lines,
     question_lines,
 )
-from tui.logins import secret_asked_for
 from tui.screens.dialogs import Question
 from tui.screens.filtered import FilteredScreen
 from tui.screens.passwords import PASSWORDS
 from tui.screens.registry_login import ask_registry_login
 from tui.screens.review import ReviewScreen
 from tui.screens.view import ViewScreen
-from tui.site import Site
-from tui.text import wrapped
+from tui.terminal.text import wrapped
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList, Row
 from tui.widgets.panes import Panes, SidePane, is_wide

@@ -14,17 +14,17 @@ from textual.widgets import Static
 
 from core.engine.journal import ENDED_WELL, LogLine
 from core.engine.report import Target, targets_of
-from tui.again import failed_so_far
-from tui.findings import THIS_MACHINE
-from tui.follow import follow
-from tui.hostview import FACT, fact_lines
-from tui.logins import asking_hosts
-from tui.runview import host_heading, log_rows, step_lines
+from tui.model.follow import follow
+from tui.model.logins import asking_hosts
+from tui.model.overview import THIS_MACHINE
+from tui.model.retry import failed_so_far
+from tui.model.site import Site, Snapshot
+from tui.presenters.hostview import FACT, fact_lines
+from tui.presenters.runview import host_heading, log_rows, step_lines
 from tui.screens.base import HouseScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.view import ViewScreen
-from tui.site import Site, Snapshot
-from tui.text import safe, wrapped
+from tui.terminal.text import safe, wrapped
 from tui.widgets.frame import Line
 from tui.widgets.line_list import LineList, Row
 

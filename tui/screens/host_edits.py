@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from core.config import HostConfig
+from core.config.edit_hosts import HostEntry, add_hosts, change_host, entry_at, remove_host
+from core.config.host_import import expanded, host_file
 from core.errors import AirferryError, LocalFilesError
-from tui.host_list import expanded, host_file
-from tui.hosts_edit import HostEntry, add_hosts, change_host, entry_at, remove_host
+from tui.model.site import Site
 from tui.screens.dialogs import Prompt, Question
 from tui.screens.filtered import FilteredScreen
 from tui.screens.host_form import HostForm
 from tui.screens.host_paste import HostPaste
-from tui.site import Site
 from tui.widgets.line_list import LineList
 
 

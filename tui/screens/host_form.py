@@ -12,11 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
+from core.config.edit_hosts import HostEntry
+from core.config.host_import import expanded
 from core.errors import UsageError
-from tui.host_list import expanded
-from tui.hosts_edit import HostEntry
 from tui.screens.base import HouseDialog
-from tui.text import safe
+from tui.terminal.text import safe
 from tui.widgets.text_field import TextField
 
 _NOTES = {

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from core.engine.report import count
-from tui.hostkeys import HOW_TO_COMPARE, ShownKey, key_lines
+from tui.presenters.hostkeys import HOW_TO_COMPARE, ShownKey, key_lines
 from tui.screens.base import HouseDialog
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row

@@ -10,11 +10,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static, TextArea
 
+from core.config.edit_hosts import HostEntry
+from core.config.host_import import Understood, read_hosts
 from core.engine.report import count
-from tui.host_list import Understood, read_hosts
-from tui.hosts_edit import HostEntry
 from tui.screens.base import HouseDialog
-from tui.text import fit, signed
+from tui.terminal.text import fit, signed
 from tui.widgets.yaml_area import YamlArea
 
 _WIDTH = 72

@@ -17,11 +17,12 @@ from core.config import HostConfig
 from core.engine.report import targets_of
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
-from tui.filtering import HELP as FILTER_HELP
-from tui.filtering import matches
-from tui.follow import follow
-from tui.hostkeys import HOW_TO_COMPARE, new_keys
-from tui.hostview import (
+from tui.model.follow import follow
+from tui.model.site import Site, Snapshot
+from tui.presenters.filtering import HELP as FILTER_HELP
+from tui.presenters.filtering import matches
+from tui.presenters.hostkeys import HOW_TO_COMPARE, new_keys
+from tui.presenters.hostview import (
     FACT,
     HEADING,
     NEW_KEY,
@@ -43,7 +44,6 @@ from tui.screens.host_edits import HostEdits
 from tui.screens.host_keys import AcceptKeys
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.view import ViewScreen
-from tui.site import Site, Snapshot
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList, Row

@@ -17,7 +17,7 @@ from textual.widgets import Static
 from core.config import Config, Mode
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
-from tui.backups import (
+from tui.model.backups import (
     BackupPlace,
     FoundBackup,
     look_at_place,
@@ -25,7 +25,9 @@ from tui.backups import (
     restore_line,
     with_needed,
 )
-from tui.places import place_for_files
+from tui.model.places import place_for_files
+from tui.model.site import Site
+from tui.presenters.upkeep import Upkeep, look_after, upkeep_rows
 from tui.screens.backup import BackupScreen, Way
 from tui.screens.dialogs import Prompt, Question
 from tui.screens.holdings import HoldingsScreen
@@ -36,9 +38,7 @@ from tui.screens.run import RunScreen
 from tui.screens.saving import SavingScreen
 from tui.screens.services import ServiceScreen
 from tui.screens.tunnels import TunnelsScreen
-from tui.site import Site
-from tui.text import safe
-from tui.upkeep import Upkeep, look_after, upkeep_rows
+from tui.terminal.text import safe
 from tui.widgets.line_list import LineList
 
 _OTHER = "another file"

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from rich.text import Text
 
 from core.errors import AirferryError
+from tui.model.site import Site
 from tui.screens.base import HouseScreen
 from tui.screens.dialogs import Question
 from tui.screens.view import ViewScreen
-from tui.site import Site
-from tui.text import safe
+from tui.terminal.text import safe
 
 TITLE = "The file was changed meanwhile"
 _MINE = "what saving would make of it"

@@ -14,10 +14,10 @@ from textual.widgets import Static
 
 from core.config import Mode
 from core.errors import ConfigError
-from tui.modeview import WORDS, SiteNow, look_at_site, mode_lines
+from tui.model.site import Site
+from tui.presenters.modeview import WORDS, SiteNow, look_at_site, mode_lines
 from tui.screens.base import HouseScreen
 from tui.screens.config import ConfigScreen
-from tui.site import Site
 from tui.widgets.line_list import LineList, Row
 
 

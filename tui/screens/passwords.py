@@ -15,11 +15,11 @@ from textual.widgets import Input, Static
 
 from core.engine.report import count
 from core.secrets import Login
-from tui.logins import PASSPHRASE, PASSWORD, REGISTRY, SUDO
+from tui.model.logins import PASSPHRASE, PASSWORD, REGISTRY, SUDO
+from tui.model.site import Site
 from tui.screens.base import HouseDialog
 from tui.screens.registry_login import ask_registry_login
-from tui.site import Site
-from tui.text import names, sendable
+from tui.terminal.text import names, sendable
 from tui.widgets.pick_line import PickLine
 from tui.widgets.secret_field import SecretField
 

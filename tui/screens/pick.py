@@ -12,11 +12,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from tui.filtering import HELP as FILTER_HELP
-from tui.filtering import matches
+from tui.model.site import Site
+from tui.presenters.filtering import HELP as FILTER_HELP
+from tui.presenters.filtering import matches
 from tui.screens.filtered import FilteredScreen
-from tui.site import Site
-from tui.text import fit, safe
+from tui.terminal.text import fit, safe
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList, Row

@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from core.engine.report import Target, targets_of
-from tui.filtering import HELP as FILTER_HELP
-from tui.filtering import matches
-from tui.planview import TABLE_HEADING, detail_lines, table_line
-from tui.runview import name_of
+from tui.model.site import Site, Snapshot
+from tui.presenters.filtering import HELP as FILTER_HELP
+from tui.presenters.filtering import matches
+from tui.presenters.planview import TABLE_HEADING, detail_lines, table_line
+from tui.presenters.runview import name_of
 from tui.screens.filtered import FilteredScreen
 from tui.screens.view import ViewScreen
-from tui.site import Site, Snapshot
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList, Row
 from tui.widgets.panes import Panes, SidePane, is_wide

@@ -13,9 +13,9 @@ from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from core.secrets import TYPED, RegistryLogin
+from tui.model.site import Site
 from tui.screens.base import HouseDialog
-from tui.site import Site
-from tui.text import fit, sendable
+from tui.terminal.text import fit, sendable
 from tui.widgets.secret_field import SecretField
 from tui.widgets.text_field import TextField
 

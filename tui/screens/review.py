@@ -20,18 +20,18 @@ from core.engine.report import nothing_words, particulars_of
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from core.telling import PARTICULAR
-from tui.changing import change_lines, leaves_registry, option_line
-from tui.costview import Cost, cost_of
-from tui.follow import follow
-from tui.logins import asking_hosts
-from tui.planview import has_bad_bundle, keep_going_lines, nothing_to_do, plan_lines
+from tui.model.follow import follow
+from tui.model.logins import asking_hosts
+from tui.model.site import Site, Snapshot
+from tui.presenters.changing import change_lines, leaves_registry, option_line
+from tui.presenters.costview import Cost, cost_of
+from tui.presenters.planview import has_bad_bundle, keep_going_lines, nothing_to_do, plan_lines
+from tui.presenters.verdict import particular_lines
 from tui.screens.base import HouseScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.plan_table import PlanTableScreen
 from tui.screens.run import RunScreen
-from tui.site import Site, Snapshot
-from tui.text import wrapped
-from tui.verdict import particular_lines
+from tui.terminal.text import wrapped
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList, Row
 

@@ -15,17 +15,24 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from tui.filtering import HELP as FILTER_HELP
-from tui.filtering import next_sort
-from tui.follow import follow
-from tui.hosttable import ORDERS, RunView, arranged, pinned, view_of
-from tui.progress import planned_bytes
-from tui.runview import bar_line, beside_lines, heading, tally_line, target_line, top_line
+from tui.model.follow import follow
+from tui.model.progress import planned_bytes
+from tui.model.site import Site
+from tui.presenters.filtering import HELP as FILTER_HELP
+from tui.presenters.filtering import next_sort
+from tui.presenters.hosttable import ORDERS, RunView, arranged, pinned, view_of
+from tui.presenters.runview import (
+    bar_line,
+    beside_lines,
+    heading,
+    tally_line,
+    target_line,
+    top_line,
+)
+from tui.presenters.upkeep import services_words
 from tui.screens.done import DoneScreen
 from tui.screens.host import HostScreen
 from tui.screens.run_controls import RunControls
-from tui.site import Site
-from tui.upkeep import services_words
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList, Row
 from tui.widgets.panes import Panes, SidePane, is_wide

@@ -14,13 +14,13 @@ from textual.message import Message
 from core.engine.journal import RunRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
-from tui.again import retry_of
-from tui.hosttable import RunView
-from tui.logins import asking_hosts
+from tui.model.logins import asking_hosts
+from tui.model.retry import retry_of
+from tui.model.site import Snapshot
+from tui.presenters.hosttable import RunView
 from tui.screens.dialogs import Question
 from tui.screens.filtered import FilteredScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
-from tui.site import Snapshot
 
 
 class RunControls(FilteredScreen[None]):

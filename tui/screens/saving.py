@@ -10,10 +10,10 @@ from textual import on
 from textual.message import Message
 
 from core.errors import AirferryError
-from tui.places import place_for_files
+from tui.model.places import place_for_files
+from tui.model.site import Site
 from tui.screens.base import HouseScreen, Result
 from tui.screens.dialogs import Prompt
-from tui.site import Site
 
 Write = Callable[[Path], Sequence[Path]]
 

@@ -13,7 +13,20 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Static
 
-from tui.bundleview import (
+from tui.model.bundle_locations import (
+    Entry,
+    InRegistry,
+    Place,
+    Shelves,
+    ask_registry,
+    look_at_sticks,
+    look_here,
+    stick_key,
+)
+from tui.model.reading import Job
+from tui.model.site import Site
+from tui.model.stick_watch import EVERY_S, StickWatch
+from tui.presenters.bundleview import (
     HEADING,
     Saying,
     about_lines,
@@ -26,22 +39,9 @@ from tui.bundleview import (
     state_of,
     stick_line,
 )
-from tui.filtering import matches
-from tui.reading import Job
+from tui.presenters.filtering import matches
 from tui.screens.filtered import FilteredScreen
-from tui.shelves import (
-    Entry,
-    InRegistry,
-    Place,
-    Shelves,
-    ask_registry,
-    look_at_sticks,
-    look_here,
-    stick_key,
-)
-from tui.site import Site
-from tui.stick_watch import EVERY_S, StickWatch
-from tui.text import wrapped
+from tui.terminal.text import wrapped
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList, Row

@@ -16,8 +16,10 @@ from textual.widgets import Static
 from core.engine.report import count, size
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
-from tui.changing import differs
-from tui.findings import Finding, Findings, gather
+from tui.model.overview import Finding, Findings, gather
+from tui.model.site import Site
+from tui.model.stick_watch import EVERY_S, StickWatch
+from tui.presenters.changing import differs
 from tui.screens.base import HouseScreen
 from tui.screens.bundles import BundlesScreen
 from tui.screens.config import ConfigScreen
@@ -25,9 +27,7 @@ from tui.screens.maintenance import MaintenanceScreen
 from tui.screens.mode import ModeScreen
 from tui.screens.review import ReviewScreen
 from tui.screens.run import RunScreen
-from tui.site import Site
-from tui.stick_watch import EVERY_S, StickWatch
-from tui.text import end_of, fit, names, signed, when
+from tui.terminal.text import end_of, fit, names, signed, when
 from tui.widgets.line_list import LineList, Row
 
 QUICK_S = 0.5

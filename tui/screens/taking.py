@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.engine.journal import State
-from tui.again import what_again
+from tui.model.retry import what_again
 from tui.screens.done import DoneScreen
 from tui.screens.run import RunScreen
 from tui.widgets.choice_bar import ChoiceBar

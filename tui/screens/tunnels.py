@@ -13,14 +13,14 @@ from textual.message import Message
 from textual.widgets import Static
 
 from core.config import Config
-from tui.filtering import HELP as FILTER_HELP
-from tui.filtering import matches
+from tui.model.site import Site
+from tui.presenters.filtering import HELP as FILTER_HELP
+from tui.presenters.filtering import matches
+from tui.presenters.upkeep import TUNNEL_HEADING, tunnel_heading, tunnel_line
 from tui.screens.filtered import FilteredScreen
 from tui.screens.services import ServiceScreen
 from tui.screens.view import ViewScreen
-from tui.site import Site
-from tui.text import wrapped
-from tui.upkeep import TUNNEL_HEADING, tunnel_heading, tunnel_line
+from tui.terminal.text import wrapped
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList, Row
 

@@ -9,9 +9,9 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
+from tui.model.site import Site
 from tui.screens.base import HouseScreen
-from tui.site import Site
-from tui.text import safe
+from tui.terminal.text import safe
 from tui.widgets.line_list import LineList, Row
 
 

@@ -16,9 +16,9 @@ from textual.widgets import Static, TextArea
 
 from core.config import Problem
 from core.engine.report import count
+from tui.model.site import Site, problems_of, where_and_what
 from tui.screens.base import HouseScreen
-from tui.site import Site, problems_of, where_and_what
-from tui.text import fit, signed
+from tui.terminal.text import fit, signed
 from tui.widgets.yaml_area import YamlArea
 
 SAVE = "save"

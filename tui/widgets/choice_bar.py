@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
-from tui.text import safe
+from tui.terminal.text import safe
 
 GAP = "   "
 

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from core import __version__
-from tui.text import safe
+from tui.terminal.text import safe
 
 TRAIL = ("Start", "Mode", "Config", "Hosts", "Bundles", "Review", "Run")
 ALWAYS = ("Enter", "Esc", "?", "F1")

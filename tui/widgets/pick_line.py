@@ -12,7 +12,7 @@ from textual.geometry import Offset
 from textual.message import Message
 from textual.widget import Widget
 
-from tui.text import safe
+from tui.terminal.text import safe
 
 GAP = "   "
 

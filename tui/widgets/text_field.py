@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.geometry import Offset
 from textual.widgets import Input
 
-from tui.text import same_length
+from tui.terminal.text import same_length
 
 
 class TextField(Input):

@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.strip import Strip
 from textual.widgets import TextArea
 
-from tui.text import STYLES, same_length
+from tui.terminal.text import STYLES, same_length
 
 MARK = "x "
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.config.edit_hosts import HostEntry
+from core.config.host_import import MOST_HOSTS, host_file, read_hosts
 from core.errors import LocalFilesError
-from tui.host_list import MOST_HOSTS, host_file, read_hosts
-from tui.hosts_edit import HostEntry
 
 INI = """\
 # made by hand

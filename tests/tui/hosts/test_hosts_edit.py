@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.config import HostConfig, parse_config
+from core.config.edit_hosts import HostEntry, add_hosts, change_host, entry_at, remove_host
 from core.errors import ConfigError
-from tui.hosts_edit import HostEntry, add_hosts, change_host, entry_at, remove_host
 
 BLOCK = """\
 # the site

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from core.bundle.catalogue import Catalogue
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import load_config
 from core.engine.request import RunKind, RunRequest
 from tests.support.archives import docker_archive, sample_images

@@ -15,8 +15,8 @@ from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, task, well
 from tests.tui.screens.test_maintenance import to_line
-from tui.again import retry_of
-from tui.site import Site
+from tui.model.retry import retry_of
+from tui.model.site import Site
 
 STAYS = "the registry's content, 1.2 GB in /var/lib/airferry/registry"
 BY_OPTION = "(--remove-registry removes it)"

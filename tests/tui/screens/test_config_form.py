@@ -14,9 +14,9 @@ from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, to_key, walk_to
 from tests.tui.fake_engine import FakeEngine
 from tests.tui.walks.test_hostile_text import EVIL, see_it_safe
-from tui.draft import Draft
-from tui.fields import FIELDS, default_of, fields_for, picked
-from tui.found import quick, slow
+from tui.model.draft import Draft
+from tui.model.fields import FIELDS, default_of, fields_for, picked
+from tui.model.value_hints import quick, slow
 from tui.start import config_path
 
 # Not keys of the form: the file itself, and what stands on a screen of its own.

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import Catalogue
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import load_config
 from core.engine.lock import engine_lock
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from tests.support.archives import ImageSpec, layer_tar, sample_images, write_bundle
 from tests.support.importing import Importer
 from tests.support.ports import free_port

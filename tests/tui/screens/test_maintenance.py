@@ -16,16 +16,16 @@ from core.engine.journal import RunRow, State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.engine.services import stop_registry
 from core.errors import DuDiskFull, HostUnreachable
-from core.hosts.tunnels import Tunnel, TunnelBook, TunnelStatus
+from core.hosts.tunnel.store import Tunnel, TunnelBook, TunnelStatus
 from tests.support.ports import free_port
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import Driver, opened
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, task, well
 from tests.tui.walks.test_hostile_text import EVIL, LONG, see_it_safe
-from tui import backups
-from tui.again import retry_of
-from tui.backups import FoundBackup, backups_in, restore_line, with_needed
-from tui.site import Snapshot
+from tui.model import backups
+from tui.model.backups import FoundBackup, backups_in, restore_line, with_needed
+from tui.model.retry import retry_of
+from tui.model.site import Snapshot
 from tui.widgets.text_field import TextField
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.config import Config, HostConfig
+from core.config.edit_hosts import HostEntry, add_hosts
+from core.config.host_import import expanded
 from core.engine.journal import TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import HostKeyUnknown, HostUnreachable
@@ -14,9 +16,7 @@ from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, checked, failed, hosts_of, line
 from tests.tui.walks.test_hostile_text import EVIL, see_it_safe
-from tui.host_list import expanded
-from tui.hosts_edit import HostEntry, add_hosts
-from tui.hostview import ORDERS, STATES, HostResult, in_order
+from tui.presenters.hostview import ORDERS, STATES, HostResult, in_order
 
 KEY = "ssh-ed25519 SHA256:" + "k" * 43
 

@@ -14,9 +14,9 @@ from core.engine.request import RunKind, RunRequest
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, task, well
-from tui.modeview import SiteNow, change_words, look_at_site, mode_lines
-from tui.site import Site
-from tui.text import day
+from tui.model.site import Site
+from tui.presenters.modeview import SiteNow, change_words, look_at_site, mode_lines
+from tui.terminal.text import day
 
 HERE = Config(Path("/site/config.yaml"))
 

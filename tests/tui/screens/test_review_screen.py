@@ -11,7 +11,7 @@ from core.errors import BundleTruncated, HostUnreachable
 from core.telling import CONTAINERS_STOP, LEFT_OUT, Particular, room_fact
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, line, task, well
-from tui.planview import plan_lines
+from tui.presenters.planview import plan_lines
 
 
 def one_dead(request: RunRequest, config: Config) -> list[TaskRow]:

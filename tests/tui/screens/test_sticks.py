@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from core.bundle import media as media_module
+from core.bundle.discovery import bundle_file
 from core.bundle.media import OnStick, Stick
-from core.bundle.shelf import bundle_file
 from core.config import Config
 from core.engine.journal import State, TaskRow
 from core.engine.request import RunKind, RunRequest

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import Catalogue
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle
-from core.bundle.shelf import bundle_file
 from core.config import Config, load_config
 from core.engine.journal import LogLine, State, TaskRow
 from core.engine.request import RunKind, RunRequest

@@ -17,8 +17,8 @@ from textual.strip import Strip
 
 from tests.support.waiting import until
 from tests.tui.real_terminal import RealTerminal
-from tui.painter import Painter
-from tui.remembered import NAME as REMEMBERED
+from tui.terminal.painter import Painter
+from tui.terminal.remembered import NAME as REMEMBERED
 
 SIZE = Size(40, 8)
 CONSOLE = Console(file=StringIO(), color_system="standard", width=SIZE.width, force_terminal=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.config import load_config
 from tests.tui.real_terminal import RealTerminal
-from tui.remembered import NAME, Remembered, terminal_name
+from tui.terminal.remembered import NAME, Remembered, terminal_name
 
 F4 = b"\x1bOS"
 

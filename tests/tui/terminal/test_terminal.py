@@ -12,9 +12,9 @@ from textual.color import Color
 
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine
-from tui.plain import AsciiFilter
 from tui.start import open_screens
-from tui.terminal import Terminal, examine, prepare, too_small
+from tui.terminal.capabilities import Terminal, examine, prepare, too_small
+from tui.terminal.plain import AsciiFilter
 
 
 @pytest.mark.parametrize(

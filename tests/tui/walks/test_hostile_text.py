@@ -16,7 +16,7 @@ from core.errors import AirferryError, HostUnreachable
 from tests.support.archives import sample_images, write_bundle
 from tests.tui.driving import Driver, opened, to_key, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, hosts_of, line, task
-from tui.text import MAX_CHARACTERS, fit, names, safe, safe_lines, same_length, wrapped
+from tui.terminal.text import MAX_CHARACTERS, fit, names, safe, safe_lines, same_length, wrapped
 
 EVIL = "[/dev/sda1] [bold]x[/] \x1b[2J\x1b]0;t\x07\ttab\rcr\nnl \u202eabc\u200b 界界 \x9b1m"
 BROKEN = EVIL + "\ud800"

@@ -27,7 +27,7 @@ from tests.tui.screens.test_changing import STAYS, changing
 from tests.tui.shots import ReplayLauncher
 from tests.tui.snapshot import NOW, SIZES, SNAPSHOTS, UPDATE, difference, snapshot
 from tests.tui.stops import AT_WORK, CHANGING, ENDED, FAILED, Stop, go
-from tui.launch import Launcher
+from tui.model.launch import Launcher
 
 Usage = namedtuple("Usage", ("total", "used", "free"))
 ROOM = Usage(100_000_000_000, 62_000_000_000, 38_000_000_000)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import find_bundles
 from core.bundle.listing import list_bundle
-from core.bundle.shelf import find_bundles
 from core.cluster import cluster_directory, cluster_files, read_files, write_files
 from core.config import Config, load_config
 from core.engine.journal import State, TaskRow

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.bundle.checksums import sums_beside
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import BundleFile
-from core.bundle.shelf import bundle_file
 from core.bundle.source import open_bundle
 from core.errors import BundleCorrupt, BundleError
 from tests.support.archives import ImageSpec, docker_archive, layer_tar

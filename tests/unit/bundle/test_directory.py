@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.bundle import directory as directory_module
+from core.bundle.discovery import Ignored, bundle_file, find_bundles
 from core.bundle.listing import list_bundle, verify_bundle
-from core.bundle.shelf import Ignored, bundle_file, find_bundles
 from core.bundle.source import open_bundle
 from core.bundle.tarstream import Member
 from core.errors import BundleCorrupt, BundleError, BundleTruncated, Cancelled, UnsafeBundle

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file, find_bundles
 from core.bundle.first_bytes import form_of
 from core.bundle.listing import list_bundle, verify_bundle
-from core.bundle.shelf import bundle_file, find_bundles
 from core.errors import BundleError, NotABundle
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from core.bundle import listing
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Bundle, BundleFile
-from core.bundle.shelf import bundle_file
 from core.bundle.source import OpenBundle, open_bundle
 from core.errors import BundleCorrupt, BundleTruncated, Cancelled, NotABundle
 from tests.support.archives import (

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from core.bundle import media as media_module
+from core.bundle.discovery import Ignored
 from core.bundle.media import ROOTS, Media, OnStick, Stick, media_of
-from core.bundle.shelf import Ignored
 from core.threads import LateAnswers
 from tests.support.archives import sample_images, write_bundle
 from tests.support.platforms import split

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.bundle.discovery import Ignored, bundle_file, find_bundles
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import BundleFile
 from core.bundle.parts import next_part, part_name
-from core.bundle.shelf import Ignored, bundle_file, find_bundles
 from core.errors import BundleError, BundleTruncated
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.oci import Layout, zstd_packed

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.problems import Problems
 from core.bundle.rewrite import WantedImage, write_docker_archive
-from core.bundle.shelf import bundle_file
 from core.errors import BundleCorrupt, BundleError, Cancelled
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.layouts import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file, find_bundles
 from core.bundle.listing import list_bundle, verify_bundle
-from core.bundle.shelf import bundle_file, find_bundles
 from core.errors import BundleError
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.layouts import (

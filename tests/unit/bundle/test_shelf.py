@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle.shelf import Ignored, bundle_file, find_bundles, gap_in
+from core.bundle.discovery import Ignored, bundle_file, find_bundles, gap_in
 from core.errors import BundleError
 from tests.support.archives import docker_archive, sample_images, write_bundle
 from tests.support.layouts import Entry, tar_bytes

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from core.bundle import source as source_module
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import BundleFile
-from core.bundle.shelf import bundle_file
 from core.bundle.source import DESCRIPTORS, open_bundle
 from core.errors import (
     BundleCorrupt,

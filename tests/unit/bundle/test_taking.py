@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.copy_from_media import DRAFT, Taken, is_taken, take
+from core.bundle.discovery import bundle_file, find_bundles
 from core.bundle.listing import verify_bundle
 from core.bundle.model import BundleFile
-from core.bundle.shelf import bundle_file, find_bundles
-from core.bundle.taking import DRAFT, Taken, is_taken, take
 from core.cli import main
 from core.config import Config
 from core.engine.journal import JournalReader, State, TaskRow

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.engine.journal import State
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from tests.support.archives import docker_archive
 from tests.support.backups import (
     NEWER,

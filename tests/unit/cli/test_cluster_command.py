@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import Catalogue
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle
-from core.bundle.shelf import bundle_file
 from core.cli.main import main
 from core.config import Config, load_config
 from core.engine.cluster import cluster_directory, export_cluster_files, has_cluster_files

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import Catalogue
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.cli import main
 from core.config import load_config
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.support.importing import Importer
 from tests.support.ports import free_port

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from core.cli import main
-from core.engine.asked import Asked
 from core.engine.journal import Journal, JournalReader, State, TaskRow
 from core.engine.launcher import try_again
 from core.engine.lock import engine_lock
+from core.engine.retry_requests import Asked
 
 Output = pytest.CaptureFixture[str]
 

@@ -9,11 +9,11 @@ import pytest
 
 from core.config import Config, HostConfig, Mode, SshConfig
 from core.engine.changes import Change, ChangeKind, change_words, changes_of, changes_record
-from core.engine.differs import differences
+from core.engine.drift import differences
 from core.engine.journal import Journal, LogLine, State, TaskRow
 from core.engine.lock import engine_lock
 from core.engine.request import RunKind
-from core.hosts.tunnels import Tunnel, TunnelBook
+from core.hosts.tunnel.store import Tunnel, TunnelBook
 from core.telling import FOLLOW, FOR_THIS_RUN, IN_PLACE_OF, RESTARTS
 
 HOSTS = (HostConfig("a", "10.0.0.1"), HostConfig("b", "10.0.0.2"))

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import Catalogue
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import Config, Mode
 from core.engine.holdings import Held, delete_held, held
 from core.engine.lock import engine_lock
 from core.errors import BusyError, RegistryError, RegistryUnreachable, UsageError
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.importing import Importer
 from tests.support.layouts import tar_bytes

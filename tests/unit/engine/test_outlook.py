@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.engine.journal import Journal, JournalReader, LogLine, State, TaskRow
-from core.engine.outlook import (
+from core.engine.estimate import (
     Disturbed,
     Estimate,
     Rates,
@@ -19,6 +18,7 @@ from core.engine.outlook import (
     rates_of,
     tightest_room,
 )
+from core.engine.journal import Journal, JournalReader, LogLine, State, TaskRow
 from core.telling import (
     CONTAINERS_GO_ON,
     CONTAINERS_STOP,

@@ -13,20 +13,20 @@ from typing import cast
 import pytest
 
 from core.bundle.catalogue import LayerIndex
+from core.bundle.discovery import bundle_file
 from core.bundle.model import Image
 from core.bundle.reference import parse_reference
-from core.bundle.shelf import bundle_file
 from core.engine import runner as runner_module
 from core.engine.journal import Journal, JournalReader, State, journal_path
 from core.engine.request import CHANGING
 from core.engine.runner import Runner
 from core.errors import Cancelled, HostUnreachable
-from core.hosts.engine import PULLS_AT_ONCE, HostEngine
+from core.hosts.docker.engine import PULLS_AT_ONCE, HostEngine
 from core.pause import Pause
-from core.registry.ingest import Import
+from core.registry.imports.importer import Import
 from core.steps.base import Missing, Step, Teller
+from core.steps.desired_images import WantedName
 from core.steps.images import _Pulls as Pulls
-from core.steps.wanted import WantedName
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer, NotedLayers, tell_nobody

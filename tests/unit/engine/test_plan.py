@@ -10,7 +10,7 @@ from core.bundle.model import BundleFile
 from core.config import Config, HostConfig, Mode, SshConfig, Warm
 from core.engine.plan import build_plan
 from core.engine.request import BACKUPS, RECONFIGURES, RESTORES, RunKind, RunRequest
-from core.hosts.tunnels import Tunnel, TunnelBook
+from core.hosts.tunnel.store import Tunnel, TunnelBook
 from core.steps.base import DU, Need, Step
 from core.steps.du import RegistryReach
 from core.steps.images import ImagesLoad, ImagesWarm

@@ -12,8 +12,8 @@ import pytest
 
 from core.engine import runner as runner_module
 from core.engine.journal import Journal, JournalReader, LogLine, State, TaskRow
+from core.engine.reporter import TaskTeller
 from core.engine.runner import Runner
-from core.engine.teller import TaskTeller
 from core.errors import (
     AirferryError,
     BundleError,

@@ -18,7 +18,7 @@ from core.engine.services import (
     tunnels_now,
 )
 from core.errors import UsageError
-from core.hosts.tunnels import Tunnel, TunnelBook, TunnelStatus
+from core.hosts.tunnel.store import Tunnel, TunnelBook, TunnelStatus
 from tests.support.ports import free_port
 from tests.support.waiting import until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.hosts.tunnel_keys import (
+from core.hosts.tunnel.keys import (
     JUMP_MARK,
     TUNNEL_MARK,
     ServiceKeys,

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from core.hosts import dial as dial_module
-from core.hosts.dial import dial
+from core.hosts.ssh import connect as dial_module
+from core.hosts.ssh.connect import dial
 from tests.support.waiting import HANG_S, until_true
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.hosts.docker_held import Held, held_in
+from core.hosts.docker_install.inventory import Held, held_in
 from tests.support.packages import deb, elf, put, rpm, tar
 
 ON_BOOKWORM = "5:24.0.7-1~debian.12~bookworm"

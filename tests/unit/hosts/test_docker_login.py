@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import DockerFailed
-from core.hosts import docker_login
-from core.hosts.brought import DIRECTORY
-from core.hosts.docker_login import with_login, without_logins
+from core.hosts.docker import registry_login as docker_login
+from core.hosts.docker.registry_login import with_login, without_logins
+from core.hosts.managed_state import DIRECTORY
 from core.secrets import RegistryLogin
 
 LOGIN = RegistryLogin("carrier", "pw")

@@ -10,10 +10,10 @@ import pytest
 import zstandard
 
 from core.errors import PackagesError
-from core.hosts import docker_source
-from core.hosts.docker_repo import DockerRepo, fitting_repo, is_too_old
-from core.hosts.package_files import Family, Package, read_package, version_key
-from core.hosts.release import Fit, System, release_of
+from core.hosts.docker_install import source as docker_source
+from core.hosts.docker_install.package_files import Family, Package, read_package, version_key
+from core.hosts.docker_install.release import Fit, System, release_of
+from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
 from tests.support.packages import deb, elf, put, rpm, tar
 
 BOOKWORM = System("debian", "12", (), "amd64")

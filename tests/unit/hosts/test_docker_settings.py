@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from core.errors import DockerFailed, PullFailed
-from core.hosts.daemon_json import (
+from core.hosts.docker.daemon_json import (
     LOOPBACK,
     no_longer_wanted,
     with_insecure,
     without_insecure,
 )
-from core.hosts.engine import EngineFacts, engine_facts, short_digest
-from core.hosts.engine import _take_event as take_event
+from core.hosts.docker.engine import EngineFacts, engine_facts, short_digest
+from core.hosts.docker.engine import _take_event as take_event
 
 # Cut down from `docker info` of Debian 12's Docker 20.10.
 CLASSIC: dict[str, Any] = {

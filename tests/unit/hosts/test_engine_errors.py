@@ -15,7 +15,7 @@ import docker.errors
 import pytest
 
 from core.errors import AirferryError, DockerFailed, DockerGone, HostDiskFull, HostLineLost
-from core.hosts.engine import translated_sdk
+from core.hosts.docker.engine import translated_sdk
 
 EVENT = json.dumps({"status": "Downloading", "id": "abc"}) + "\n"
 VERSION = json.dumps({"ApiVersion": "1.41"}).encode()

@@ -15,8 +15,9 @@ import pytest
 
 from core.errors import HostCommandFailed
 from core.hosts import facts as facts_module
-from core.hosts import packages, tunnel_keys
+from core.hosts.docker_install import install as packages
 from core.hosts.facts import DockerFacts, Facts, parse_facts
+from core.hosts.tunnel import keys as tunnel_keys
 from tests.support.waiting import HANG_S
 
 SCRIPTS = sorted(Path(facts_module.__file__).parent.glob("*.sh"))

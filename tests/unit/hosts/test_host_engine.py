@@ -15,8 +15,8 @@ from typing import Any, cast
 import pytest
 
 from core.errors import AirferryError, HostDiskFull, PullDenied, PullFailed
-from core.hosts import engine
-from core.hosts.engine import HostEngine, open_client
+from core.hosts.docker import engine
+from core.hosts.docker.engine import HostEngine, open_client
 from core.secrets import RegistryLogin
 from tests.support.fakedocker import FakeDocker
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.hosts.packages import SCRIPTS
+from core.hosts.docker_install.install import SCRIPTS
 from tests.support.packages import deb
 from tests.support.waiting import HANG_S
 

@@ -9,10 +9,10 @@ import pytest
 
 from core.config import HostConfig, SshConfig
 from core.errors import HostSudoRefused
-from core.hosts import key_files
-from core.hosts.connection import HostLink, Links
-from core.hosts.sudo import RootWay
-from core.hosts.trust import Trust
+from core.hosts.ssh import key_files
+from core.hosts.ssh.connection import HostLink, Links
+from core.hosts.ssh.host_keys import Trust
+from core.hosts.ssh.sudo import RootWay
 from core.secrets import Login, Secrets
 
 PHRASE = "phrase-Zk41uV"

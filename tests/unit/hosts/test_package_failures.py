@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.hosts.packages import last_words
+from core.hosts.docker_install.install import last_words
 
 APT = """\
 Reading package lists...

@@ -9,7 +9,7 @@ import pytest
 
 from core.config import HostConfig, SshConfig
 from core.errors import SshConfigWrong
-from core.hosts.route import Route, jump_host, route_to
+from core.hosts.ssh.route import Route, jump_host, route_to
 
 OPENSSH = """\
 Host worker

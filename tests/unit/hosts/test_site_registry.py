@@ -11,8 +11,8 @@ import pytest
 
 from core.config import HostConfig
 from core.errors import HostRegistryGone
-from core.hosts.connection import HostLink, PortStreams
 from core.hosts.site_registry import Server, ask_registry_from
+from core.hosts.ssh.connection import HostLink, PortStreams
 from tests.support.oddfront import Front, Reply, odd_front
 
 CHALLENGE = 'Bearer realm="https://t/token"'

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncssh
 
 from core.config import SshConfig
-from core.hosts.trust import Trust, trust_of
+from core.hosts.ssh.host_keys import Trust, trust_of
 
 
 def trust(directory: Path) -> Trust:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.config import HostConfig, SshConfig
-from core.hosts.tunnels import Tunnel, TunnelBook, TunnelStatus
+from core.hosts.tunnel.store import Tunnel, TunnelBook, TunnelStatus
 
 A = Tunnel(
     HostConfig("a", "10.0.0.1", 22, "root", Path("/keys/a")),

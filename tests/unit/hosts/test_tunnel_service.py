@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from core.hosts.tunnel_control import is_running, stop
+from core.hosts.tunnel.control import is_running, stop
 from tests.support.waiting import HANG_S, until
 
 
 def service(state_dir: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "core.hosts.tunnel_service", str(state_dir)],
+        [sys.executable, "-m", "core.hosts.tunnel.service", str(state_dir)],
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file, find_bundles
 from core.bundle.listing import verify_bundle
-from core.bundle.shelf import bundle_file, find_bundles
 from core.engine.backups import needs_of
 from core.errors import (
     BackupPlaceUnfit,
@@ -24,10 +24,10 @@ from core.errors import (
     RegistryDamaged,
     RegistryError,
 )
-from core.registry.backup import SMALL_BYTES
-from core.registry.blob_files import BlobFiles
-from core.registry.client import RegistryClient
-from core.registry.snapshot import read_snapshot
+from core.registry.api.client import RegistryClient
+from core.registry.backup.writer import SMALL_BYTES
+from core.registry.content.snapshot import read_snapshot
+from core.registry.local.blob_files import BlobFiles
 from tests.support.archives import digest_of, docker_archive
 from tests.support.backups import (
     NEWER,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import Bundle
-from core.bundle.shelf import bundle_file
 from core.errors import BundleError
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from tests.support.cases import CASES, Case
 from tests.support.importing import Importer
 from tests.support.real import REAL, Right, real_directory

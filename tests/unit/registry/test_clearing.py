@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import Catalogue
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.engine.holdings import delete_held
 from core.engine.request import RunKind
 from core.errors import RegistryDamaged, RegistryError
-from core.registry.one_pass import STAGE
-from core.registry.rot import PURGED_AFTER_S
-from core.registry.server import RegistryServer
-from core.registry.snapshot import read_snapshot
-from core.registry.storage import Leads
+from core.registry.content.snapshot import read_snapshot
+from core.registry.imports.import_pass import STAGE
+from core.registry.integrity.scan import PURGED_AFTER_S
+from core.registry.local.server import RegistryServer
+from core.registry.local.storage import Leads
 from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar
 from tests.support.layouts import OCI_INDEX, as_json, tar_bytes
 from tests.support.oci import DOCKER

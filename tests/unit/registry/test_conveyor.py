@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from core.errors import BundleCorrupt, Cancelled
-from core.registry.conveyor import LENGTH, Conveyor
+from core.registry.imports.chunk_queue import LENGTH, Conveyor
 from tests.support.waiting import HANG_S
 
 

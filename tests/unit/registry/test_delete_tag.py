@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RegistryError
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.importing import Importer
 from tests.support.registry import RunningRegistry, running_registry

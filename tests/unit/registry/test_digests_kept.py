@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from core.bundle.carried import counted
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import Bundle
-from core.bundle.shelf import bundle_file
 from core.errors import BundleCorrupt
-from core.registry.client import RegistryClient
-from core.registry.one_pass import IngestOptions
-from core.registry.publish import lacks_of_names, lacks_of_stage, publish
-from core.registry.restore import Restore
-from core.registry.snapshot import read_snapshot
-from core.registry.storage import Storage as RegistryStorage
-from core.registry.sweep import carry_out, plan_sweep
+from core.registry.api.client import RegistryClient
+from core.registry.backup.restore import Restore
+from core.registry.content.snapshot import read_snapshot
+from core.registry.imports.import_pass import IngestOptions
+from core.registry.imports.publish import lacks_of_names, lacks_of_stage, publish
+from core.registry.integrity.gc import carry_out, plan_sweep
+from core.registry.local.storage import Storage as RegistryStorage
 from tests.support.archives import ImageSpec, digest_of, layer_tar
 from tests.support.backups import backup_of, raw, saved, written
 from tests.support.carried import SBOM, attested, referrer

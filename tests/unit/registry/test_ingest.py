@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle
 from core.bundle.model import DOCKER_LAYER_GZIP
-from core.bundle.shelf import bundle_file
 from core.errors import (
     BundleCorrupt,
     BundleError,
@@ -24,9 +24,9 @@ from core.errors import (
     NotABundle,
     RegistryUnreachable,
 )
-from core.registry.client import RegistryClient
-from core.registry.one_pass import STAGE
-from core.registry.publish import publish
+from core.registry.api.client import RegistryClient
+from core.registry.imports.import_pass import STAGE
+from core.registry.imports.publish import publish
 from tests.support.archives import (
     ImageSpec,
     digest_of,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from core.errors import BundleCorrupt, BundleError, BundleTruncated, NotABundle
-from core.registry.one_pass import Ingested, IngestOptions
+from core.registry.imports.import_pass import Ingested, IngestOptions
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.importing import Importer
 from tests.support.layouts import Entry, blob_name, crane_entries, entries_of, packed, tar_bytes

@@ -13,7 +13,7 @@ import pytest
 
 from core.bundle import source
 from core.errors import BundleError, BundleTruncated, RegistryUnreachable
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from tests.support.archives import (
     ImageSpec,
     docker_archive,

@@ -17,10 +17,10 @@ from core.errors import (
     RegistryUnreachable,
 )
 from core.printable import printable
-from core.registry import bounded
-from core.registry.client import RegistryClient
-from core.registry.holdings import read_holdings
-from core.registry.rot_elsewhere import ScanElsewhere
+from core.registry.api import limits as bounded
+from core.registry.api.client import RegistryClient
+from core.registry.content.inventory import read_holdings
+from core.registry.integrity.remote_scan import ScanElsewhere
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from tests.support.archives import digest_of
 from tests.support.fakeregistry import FakeRegistry, fake_registry

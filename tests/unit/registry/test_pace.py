@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import LayerIndex
-from core.bundle.shelf import bundle_file
-from core.engine.patience import LONGEST_REST_S, Patience
+from core.bundle.discovery import bundle_file
+from core.engine.retry_policy import LONGEST_REST_S, Patience
 from core.errors import Cancelled, RegistryBusy, RegistryLimited
-from core.registry import pace
-from core.registry.client import RegistryClient
-from core.registry.ingest import Import
-from core.registry.pace import LONGEST_WAIT_S, Pace, asked_wait_s, pause_of
-from core.registry.publish import publish
+from core.registry.api import pacing as pace
+from core.registry.api.client import RegistryClient
+from core.registry.api.pacing import LONGEST_WAIT_S, Pace, asked_wait_s, pause_of
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import publish
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.support.fakeregistry import FakeRegistry, fake_registry
 from tests.support.oddfront import Asked, Front, Reply, odd_front

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.bundle.layers import CHUNK_BYTES
-from core.registry import pack
+from core.registry.imports import parallel_gzip as pack
 
 
 def packed(data: bytes, chunk_bytes: int = CHUNK_BYTES, level: int = pack.LEVEL) -> bytes:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle
 from core.bundle.model import Bundle
 from core.bundle.reference import parse_reference
-from core.bundle.shelf import bundle_file
-from core.registry.publish import lacks_of_names, lacks_of_stage, publish
+from core.registry.imports.publish import lacks_of_names, lacks_of_stage, publish
 from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_INDEX, OCI_MANIFEST, tar_bytes

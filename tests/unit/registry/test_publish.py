@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file
 from core.bundle.listing import list_bundle
-from core.bundle.shelf import bundle_file
 from core.config import Config, Mode
 from core.errors import BundleTruncated
-from core.registry.client import RegistryClient
-from core.registry.publish import lacks_of_names, lacks_of_stage
+from core.registry.api.client import RegistryClient
+from core.registry.imports.publish import lacks_of_names, lacks_of_stage
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryVerify
 from core.steps.work import Work

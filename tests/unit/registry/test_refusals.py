@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import LayerIndex
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.errors import (
     RegistryBusy,
     RegistryDenied,
@@ -34,10 +34,10 @@ from core.errors import (
     RegistryUnreachable,
     RegistryUnsupported,
 )
-from core.registry import pace
-from core.registry.client import RegistryClient
-from core.registry.ingest import Import
-from core.registry.publish import publish
+from core.registry.api import pacing as pace
+from core.registry.api.client import RegistryClient
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import publish
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.support.oddfront import Asked, Front, Reply, Twist, odd_front
 

@@ -10,7 +10,7 @@ import pytest
 
 from core.config import Config, Mode
 from core.errors import RegistryLoginNeeded
-from core.registry.credentials import find_login
+from core.registry.api.credentials import find_login
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
 BASE = "registry.site:5000/team/images"

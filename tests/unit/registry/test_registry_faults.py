@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import LayerIndex
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.errors import (
     AirferryError,
     RegistryBusy,
@@ -23,13 +23,14 @@ from core.errors import (
     RegistryStalled,
     RegistryUnreachable,
 )
-from core.registry import channel, pace
-from core.registry.answers import Where
-from core.registry.client import RegistryClient
-from core.registry.ingest import Import
-from core.registry.one_pass import STAGE
-from core.registry.publish import publish
-from core.registry.refusals import Refused
+from core.registry.api import pacing as pace
+from core.registry.api import transport as channel
+from core.registry.api.client import RegistryClient
+from core.registry.api.http_errors import Where
+from core.registry.api.registry_errors import Refused
+from core.registry.imports.import_pass import STAGE
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import publish
 from tests.support.archives import (
     ImageSpec,
     digest_of,

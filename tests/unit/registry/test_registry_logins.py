@@ -24,8 +24,8 @@ from core.errors import (
     RegistryTokenExpired,
     RegistryUnreachable,
 )
-from core.registry.challenge import Challenge, challenges_in
-from core.registry.client import RegistryClient
+from core.registry.api.challenge import Challenge, challenges_in
+from core.registry.api.client import RegistryClient
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 from tests.support.archives import digest_of, docker_archive, sample_images
 from tests.support.certificates import Authority, make_authority

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import Cancelled, RegistryDirTaken, RegistryFull
-from core.registry import relocate
-from core.registry.relocate import (
+from core.registry.local import relocate
+from core.registry.local.relocate import (
     CONTENT,
     Move,
     content_bytes,
@@ -33,7 +33,7 @@ TIMES = 10  # on each kind of file system
 MOVER = """
 import sys
 from pathlib import Path
-from core.registry.relocate import Move, holds_content, move_content, noted_move
+from core.registry.local.relocate import Move, holds_content, move_content, noted_move
 state, source, target = map(Path, sys.argv[1:])
 print("begun", flush=True)
 move = noted_move(state) or (Move(source, target) if holds_content(source) else None)

@@ -15,10 +15,10 @@ import pytest
 
 from core.errors import BundleCorrupt, BundleError, Cancelled, NotABundle, RegistryError
 from core.pause import Pause
-from core.registry.blob_files import BlobFiles
-from core.registry.client import RegistryClient
-from core.registry.restore import Lacks, Restore
-from core.registry.saved import Saved
+from core.registry.api.client import RegistryClient
+from core.registry.backup.archive import Saved
+from core.registry.backup.restore import Lacks, Restore
+from core.registry.local.blob_files import BlobFiles
 from tests.support.archives import digest_of, docker_archive, write_bundle
 from tests.support.backups import (
     BIG,

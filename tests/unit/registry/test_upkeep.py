@@ -13,9 +13,9 @@ import pytest
 
 from core.engine.request import RunKind
 from core.errors import RegistryDamaged
-from core.registry.holdings import delete_names, read_holdings
-from core.registry.rot import Scan, scan_storage
-from core.registry.storage import Leads
+from core.registry.content.inventory import delete_names, read_holdings
+from core.registry.integrity.scan import Scan, scan_storage
+from core.registry.local.storage import Leads
 from core.steps import upkeep
 from tests.support.archives import ImageSpec, docker_archive
 from tests.support.backups import backup_of, written

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from core.bundle.model import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Image
-from core.registry.one_pass import IngestOptions
+from core.registry.imports.import_pass import IngestOptions
 from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar, sample_images
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_MANIFEST, packed, tar_bytes

@@ -18,7 +18,7 @@ import pytest
 from core.config import load_config
 from core.engine.request import RunKind, RunRequest
 from core.errors import Cancelled, RegistryUnreachable
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from core.steps.backup import RegistryBackup
 from core.steps.work import Saving, Work
 from tests.lab.shell import run

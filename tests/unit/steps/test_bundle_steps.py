@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file
 from core.bundle.model import BundleFile
 from core.bundle.reference import parse_reference
-from core.bundle.shelf import bundle_file
 from core.config import Config, Mode
 from core.errors import BundleCorrupt, BundleError, NameCollision
 from core.steps.base import Missing

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import AirferryError, DockerFailed, DockerGone, HostLineLost
 from core.secrets import RegistryLogin
-from core.steps.by_name import wrong_answers
+from core.steps.verify_by_name import wrong_answers
 
 NAMES = {"localhost:5001/a:1": "sha256:a", "localhost:5001/b:1": "sha256:b"}
 

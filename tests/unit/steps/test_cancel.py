@@ -15,15 +15,16 @@ from pathlib import Path
 import pytest
 
 from core.bundle.catalogue import LayerIndex
+from core.bundle.discovery import bundle_file
 from core.bundle.model import BundleFile
-from core.bundle.shelf import bundle_file
 from core.config import Config, Mode
 from core.errors import Cancelled, RegistryError
-from core.registry import channel, lines
-from core.registry.client import RegistryClient
-from core.registry.ingest import Import
-from core.registry.one_pass import IngestOptions
-from core.registry.publish import publish
+from core.registry.api import connections as lines
+from core.registry.api import transport as channel
+from core.registry.api.client import RegistryClient
+from core.registry.imports.import_pass import IngestOptions
+from core.registry.imports.importer import Import
+from core.registry.imports.publish import publish
 from core.steps.base import Missing, Step
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryReach, RegistryServe, RegistryVerify

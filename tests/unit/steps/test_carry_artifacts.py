@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import Config, Mode
 from core.steps.bundles import BundleImport
 from core.steps.work import ImportOptions, Work

@@ -9,12 +9,12 @@ from typing import cast
 import pytest
 
 from core.bundle.catalogue import Catalogue
+from core.bundle.discovery import bundle_file
 from core.bundle.model import Bundle, BundleFile
-from core.bundle.shelf import bundle_file
 from core.cluster.names import digest_of
 from core.config import Config, Mode
 from core.errors import LocalFilesError, RegistryUnreachable
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from core.steps.cluster import ClusterFiles, files_of_site
 from core.steps.work import Work
 from tests.support.fakes import FakeTeller

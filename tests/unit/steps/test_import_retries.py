@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import Config, Mode
 from core.engine import runner as runner_module
 from core.engine.journal import Journal, JournalReader, State, TaskRow
 from core.engine.runner import Runner
 from core.errors import RegistryBusy
-from core.registry import pace
-from core.registry.one_pass import STAGE
+from core.registry.api import pacing as pace
+from core.registry.imports.import_pass import STAGE
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryVerify
 from core.steps.work import Work

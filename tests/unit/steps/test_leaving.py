@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from core import service
+from core.bundle.discovery import bundle_file
 from core.bundle.model import BundleFile
-from core.bundle.shelf import bundle_file
 from core.config import Config, HostConfig, Mode, SshConfig
 from core.engine.services import start_registry, start_tunnels, stop_registry, stop_tunnels
 from core.errors import (
@@ -24,14 +24,14 @@ from core.errors import (
     RegistryOnlyCopy,
     RegistryPortTaken,
 )
-from core.hosts.tunnels import Tunnel, TunnelBook
-from core.registry import relocate
-from core.registry.relocate import Move, holds_content, noted_move
-from core.registry.server import RegistryServer
-from core.steps import leave
+from core.hosts.tunnel.store import Tunnel, TunnelBook
+from core.registry.local import relocate
+from core.registry.local.relocate import Move, holds_content, noted_move
+from core.registry.local.server import RegistryServer
+from core.steps import teardown as leave
 from core.steps.base import Step
 from core.steps.du import DuPreflight, RegistryForRun, RegistryServe, TunnelsServe
-from core.steps.leave import (
+from core.steps.teardown import (
     RegistryMove,
     RegistryRemove,
     RegistryStop,

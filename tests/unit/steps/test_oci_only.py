@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import Config, Mode
 from core.errors import RegistryKindRefused
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryVerify
 from core.steps.work import Work

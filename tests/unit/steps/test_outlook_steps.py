@@ -16,23 +16,23 @@ from typing import cast
 
 import pytest
 
+from core.bundle.discovery import bundle_file
 from core.bundle.model import Image, Layer
 from core.bundle.reference import parse_reference
-from core.bundle.shelf import bundle_file
 from core.config import Config, HostConfig, Mode
+from core.engine.estimate import Disturbed, disturbed
 from core.engine.journal import State, TaskRow
-from core.engine.outlook import Disturbed, disturbed
-from core.hosts.engine import EngineFacts
+from core.hosts.docker.engine import EngineFacts
 from core.hosts.facts import DockerFacts
 from core.steps import docker as docker_steps
 from core.steps import images as image_steps
 from core.steps.base import Missing
+from core.steps.connect import Preflight
+from core.steps.desired_images import Lacks, WantedName
+from core.steps.disk_space import registry_bytes
 from core.steps.docker import DockerConfigure, DockerInstall
 from core.steps.du import DuPreflight
 from core.steps.images import ImagesWarm
-from core.steps.reach import Preflight
-from core.steps.room import registry_bytes
-from core.steps.wanted import Lacks, WantedName
 from core.steps.work import Work
 from core.telling import rooms_in
 from tests.support.archives import sample_images, write_bundle

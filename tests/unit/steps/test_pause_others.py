@@ -12,13 +12,13 @@ from typing import TypeVar
 
 import pytest
 
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import Config
 from core.errors import Cancelled
 from core.pause import Pause
-from core.registry.blob_files import BlobFiles
-from core.registry.client import RegistryClient
-from core.registry.restore import Lacks, Restore
+from core.registry.api.client import RegistryClient
+from core.registry.backup.restore import Lacks, Restore
+from core.registry.local.blob_files import BlobFiles
 from core.steps.base import Missing
 from core.steps.bundles import BundleTake
 from core.steps.work import Work

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from core.bundle.discovery import bundle_file
 from core.bundle.model import Image, Layer
-from core.bundle.shelf import bundle_file
 from core.hosts.facts import DockerFacts
-from core.steps.room import registry_bytes, store_bytes, unpacked_bytes
+from core.steps.disk_space import registry_bytes, store_bytes, unpacked_bytes
 from tests.support.archives import sample_images, write_bundle
 
 CLASSIC = DockerFacts("/usr/bin/docker", "20.10.24", "overlay2")

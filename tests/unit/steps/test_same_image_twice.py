@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.cluster.place import TABLE_NAME
 from core.config import Config, Mode
-from core.registry.client import RegistryClient
+from core.registry.api.client import RegistryClient
 from core.steps.bundles import BundleImport
 from core.steps.cluster import files_of_site
+from core.steps.desired_images import unfit_names
 from core.steps.du import RegistryVerify
-from core.steps.wanted import unfit_names
 from core.steps.work import Work
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.fakes import FakeTeller

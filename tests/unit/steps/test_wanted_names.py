@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from core.bundle.shelf import bundle_file
+from core.bundle.discovery import bundle_file
 from core.config import Config, HostConfig, Mode
 from core.errors import HostUnfit
 from core.hosts.facts import Facts
-from core.steps.wanted import unfit_names, wanted_names
+from core.steps.desired_images import unfit_names, wanted_names
 from core.steps.work import ImportOptions, Work
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.support.layouts import tar_bytes

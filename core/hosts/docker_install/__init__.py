@@ -1,0 +1,1 @@
+"""Docker for a host out of dockerRepo, offline."""

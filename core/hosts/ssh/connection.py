@@ -1,0 +1,478 @@
+"""One host over SSH: connecting with its key verified, running commands, sending files.
+
+All of asyncssh is behind this module: its errors become ours here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shlex
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import asyncssh
+
+from core.config import HostConfig, SshConfig
+from core.errors import (
+    AirferryError,
+    HostCommandFailed,
+    HostDiskFull,
+    HostForwardingForbidden,
+    HostLineLost,
+    HostLoginRefused,
+    HostSudoRefused,
+    HostTimeout,
+)
+from core.hosts.ssh.connect import dial
+from core.hosts.ssh.errors import ChannelRefused, translated
+from core.hosts.ssh.host_keys import Trust
+from core.hosts.ssh.login import Credentials, log_in
+from core.hosts.ssh.route import Route, jump_host, route_to
+from core.hosts.ssh.stdin_feed import Emit, Feeder
+from core.hosts.ssh.sudo import SUDO_ASKING, RootWay, refuses, why_no_sudo
+from core.secrets import NO_SECRETS, Secrets
+from core.threads import in_thread
+
+COMMAND_TIMEOUT_S = 60.0
+LAST_WORDS_TIMEOUT_S = 10.0
+MAX_DETAILS = 20_000  # characters of a failed command's output that are kept in the log
+CROWD_S = 0.5
+NO_SPACE = "no space left on device"
+PortStreams = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Links:
+    """Makes connections to hosts, and shares those to the hosts on the way to them.
+
+    Args:
+        ssh: Defaults, time-outs, the OpenSSH config.
+        trust: The host keys that are believed.
+        secrets: What was typed to log in.
+        at_once: How many connections may be being made at a time: each takes a processor for
+            milliseconds, and a jump host meets all of them.
+        jump_keys: Key files that are offered instead of the login's own, by what the config calls
+            the jump host.
+    """
+
+    def __init__(
+        self,
+        ssh: SshConfig,
+        trust: Trust,
+        secrets: Secrets = NO_SECRETS,
+        at_once: int = 8,
+        jump_keys: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.ssh = ssh
+        self.trust = trust
+        self.secrets = secrets
+        self.gate = asyncio.Semaphore(at_once)
+        self._jump_keys = jump_keys or {}
+        self._jumps: dict[tuple[str, ...], HostLink] = {}
+
+    def link(self, host: HostConfig, only_key: Path | None = None) -> HostLink:
+        """Return a connection to a host, not yet made."""
+        return HostLink(host, self, only_key)
+
+    def jump(self, specs: tuple[str, ...]) -> HostLink:
+        """Return the one connection to the last of a chain of jump hosts."""
+        if specs not in self._jumps:
+            jump, only_key = jump_host(specs[-1], self.ssh), self._jump_keys.get(specs[-1])
+            self._jumps[specs] = HostLink(jump, self, only_key, through=specs[:-1])
+        return self._jumps[specs]
+
+    async def close(self) -> None:
+        """Close the connections to jump hosts."""
+        for link in self._jumps.values():
+            await link.close()
+
+
+class HostLink:
+    """A connection to one host that is made when it is needed, and made again when it was lost.
+
+    Args:
+        host: The host.
+        links: Where it belongs to.
+        only_key: A private key file that is offered instead of all that the login has.
+        through: Jump hosts to go through; None for those that the configs name.
+    """
+
+    def __init__(
+        self,
+        host: HostConfig,
+        links: Links,
+        only_key: Path | None = None,
+        through: tuple[str, ...] | None = None,
+    ) -> None:
+        self.host = host
+        self._links = links
+        self._only_key = only_key
+        self._through = through
+        self._login = links.secrets.for_host(host.name)
+        self._lock = asyncio.Lock()
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._failure: tuple[float, AirferryError] | None = None
+        self._refused: AirferryError | None = None
+        self._root: RootWay | None = None
+
+    @cached_property
+    def route(self) -> Route:
+        """The way to the host.
+
+        Raises:
+            SshConfigWrong: the OpenSSH config cannot be followed.
+        """
+        route = route_to(self.host, self._links.ssh)
+        return route if self._through is None else replace(route, jumps=self._through)
+
+    @property
+    def where(self) -> str:
+        """The host's name and address, for messages."""
+        name, place = self.host.name, self.route.where
+        return name if name == place else f"{name} ({place})"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None and not self._connection.is_closed()
+
+    @property
+    def jumps(self) -> list[tuple[str, HostLink]]:
+        """The hosts on the way, the nearest first: what the config calls each, its connection."""
+        specs = self.route.jumps
+        return [(spec, self._links.jump(specs[: n + 1])) for n, spec in enumerate(specs)]
+
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether a process that was told nothing could log in like this: by a plain key file."""
+        return self._credentials.can_be_repeated
+
+    @property
+    def _credentials(self) -> Credentials:
+        return Credentials(self._login, self.route.keys, self._only_key)
+
+    async def server_version(self) -> str:
+        """Return what the host's sshd calls itself.
+
+        Raises:
+            HostError: as for `connection`.
+        """
+        return str((await self.connection()).get_extra_info("server_version", ""))
+
+    async def connection(self) -> asyncssh.SSHClientConnection:
+        """Return the open connection, connecting first if there is none.
+
+        Who waited while another's attempt failed gets that failure: a dead jump host is asked once
+        and not once for each host behind it. A refused password is never sent again.
+
+        Raises:
+            HostError: it cannot be made; the leaf says why.
+        """
+        asked = time.monotonic()
+        async with self._lock:
+            if self._connection is not None and self.is_open:
+                return self._connection
+            if isinstance(self._refused, HostLoginRefused):
+                raise self._refused
+            if self._failure and self._failure[0] >= asked:
+                raise self._failure[1]
+            try:
+                self._connection = await self._connect()
+            except AirferryError as error:
+                self._failure = time.monotonic(), error
+                if isinstance(error, HostLoginRefused) and self._login.password:
+                    self._refused = error
+                raise
+            return self._connection
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        tunnel = await self._last_jump()
+        # Before the gate: a host that does not answer holds up nobody.
+        line = None if tunnel else await self._dial()
+        try:
+            async with self._links.gate:
+                # A jump host meets all of them, and sshd drops who comes in crowds (MaxStartups).
+                if tunnel and self._links.gate.locked():
+                    await asyncio.sleep(random.uniform(0, CROWD_S))  # noqa: S311 - jitter
+                return await log_in(
+                    *(self.route, self.where, self._credentials, self._links.trust),
+                    tunnel=tunnel,
+                    line=line,
+                    timeout_s=self._links.ssh.connect_timeout_s,
+                )
+        except BaseException:
+            if line:
+                line.close()
+            raise
+
+    async def _dial(self) -> socket.socket:
+        route = self.route
+        with translated(self.where, route.user):
+            return await dial(route.address, route.port, self._links.ssh.connect_timeout_s)
+
+    async def _last_jump(self) -> asyncssh.SSHClientConnection | None:
+        jumps = self.route.jumps
+        if not jumps:
+            return None
+        try:
+            return await self._links.jump(jumps).connection()
+        except AirferryError as error:
+            what = f"{self.host.name} is behind {jumps[-1]}: {error.what}"
+            raise type(error)(what, remedy=error.remedy) from error
+
+    async def run(
+        self,
+        command: str,
+        *,
+        stdin: str | None = None,
+        timeout_s: float = COMMAND_TIMEOUT_S,
+        check: bool = True,
+    ) -> Finished:
+        """Run a POSIX shell command as the login user.
+
+        Args:
+            command: Shell text; arguments are to be quoted by the caller.
+            stdin: What it reads.
+            timeout_s: Seconds it may take.
+            check: Raise if it ends with a status other than 0.
+
+        Raises:
+            HostCommandFailed: it failed, and `check` is set.
+            HostTimeout, HostLineLost: it did not end.
+        """
+        connection = await self.connection()
+        with translated(self.where, self.route.user):
+            try:
+                async with asyncio.timeout(timeout_s):
+                    done = await connection.run(command, input=stdin or "", errors="replace")
+            except TimeoutError as error:
+                raise HostTimeout(
+                    f"{self.host.name}: no end after {timeout_s:.0f} s of: {command[:80]}"
+                ) from error
+        out, err = str(done.stdout or ""), str(done.stderr or "")
+        finished = Finished(-1 if done.exit_status is None else done.exit_status, out, err)
+        if check:
+            self._require_success(command, finished)
+        return finished
+
+    def _require_success(self, command: str, done: Finished) -> None:
+        if done.status:
+            words = (done.err.strip() or done.out.strip() or "no output").splitlines()[-1]
+            kind = HostDiskFull if NO_SPACE in done.err.lower() else HostCommandFailed
+            raise kind(
+                f"{self.host.name}: status {done.status} of {command[:80]!r}: {words[:300]}",
+                details=f"{done.out}\n{done.err}"[-MAX_DETAILS:],
+            )
+
+    async def run_root(
+        self,
+        script: str,
+        *arguments: str,
+        timeout_s: float = COMMAND_TIMEOUT_S,
+        check: bool = True,
+    ) -> Finished:
+        """Run a shell script as root: directly, or through sudo where the login is another.
+
+        Args:
+            script: Shell text; the shell reads it from its standard input.
+            arguments: What the script sees as `$1` and so on.
+            timeout_s: Seconds it may take.
+            check: Raise if it ends with a status other than 0.
+
+        Raises:
+            HostSudoRefused: sudo does not make this login root.
+            HostError: as for `run`.
+        """
+        command, typed = await self._as_root(quoted("sh", "-s", "--", *arguments))
+        done = await self.run(command, stdin=typed + script, timeout_s=timeout_s, check=False)
+        refusal = self.sudo_refusal(done.err) if done.status else None
+        if refusal:
+            raise refusal
+        if check:
+            self._require_success(command, done)
+        return done
+
+    @asynccontextmanager
+    async def root_process(self, command: str) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
+        """Start a command as root, with its streams as bytes.
+
+        Raises:
+            HostError: as for `run_root`.
+        """
+        as_root, typed = await self._as_root(command)
+        connection = await self.connection()
+        with translated(self.where, self.route.user):
+            async with connection.create_process(as_root, encoding=None) as process:
+                process.stdin.write(typed.encode())
+                yield process
+
+    async def _as_root(self, command: str) -> tuple[str, str]:
+        """Return the command as this login must write it, and what is to be typed first."""
+        way = await self.root_way()
+        if way is RootWay.DIRECT:
+            return command, ""
+        if way is RootWay.SUDO:
+            return f"sudo -n {command}", ""
+        return f"{SUDO_ASKING} {command}", self._login.sudo_password + "\n"
+
+    async def root_way(self) -> RootWay:
+        """Find out, once, how this login becomes root.
+
+        Raises:
+            HostSudoRefused: it does not; a wrong password is not sent a second time.
+        """
+        if self.route.user == "root":
+            return RootWay.DIRECT
+        if self._root is None:
+            if isinstance(self._refused, HostSudoRefused):
+                raise self._refused
+            self._root = await self._find_root_way()
+        return self._root
+
+    def sudo_refusal(self, said: str) -> HostSudoRefused | None:
+        """Return sudo's refusal, if that is what a command ended with; no password is sent again.
+
+        Sudo may refuse what it took before: somebody changed the password or the rules.
+        """
+        if self.route.user == "root" or not refuses(said):
+            return None
+        refusal = HostSudoRefused(f"{self.where}: {why_no_sudo(said, self.route.user)}")
+        self._root, self._refused = None, refusal
+        return refusal
+
+    async def _find_root_way(self) -> RootWay:
+        plain = await self.run("LC_ALL=C sudo -n true", check=False)
+        if plain.status == 0:
+            return RootWay.SUDO
+        said = plain.err
+        if self._login.sudo_password and "not found" not in said:
+            typed = self._login.sudo_password + "\n"
+            asked = await self.run(f"LC_ALL=C {SUDO_ASKING} true", stdin=typed, check=False)
+            if asked.status == 0:
+                return RootWay.ASKED
+            said = asked.err
+        self._refused = HostSudoRefused(f"{self.where}: {why_no_sudo(said, self.route.user)}")
+        raise self._refused
+
+    async def feed_root(
+        self, command: str, produce: Callable[[Emit], None], stop: threading.Event | None = None
+    ) -> None:
+        """Run a command as root and give it what a thread produces on its standard input.
+
+        Args:
+            command: Shell text.
+            produce: Called in a thread with a function that takes the bytes, and that waits where
+                the host takes them more slowly than they are made.
+            stop: Set when the task is cancelled; the producer is then thrown out at its next byte.
+
+        Raises:
+            HostCommandFailed: the command failed.
+            HostLineLost: the line was lost on the way.
+        """
+        stop = stop or threading.Event()
+        async with self.root_process(command) as process:
+            feeder = Feeder(process, asyncio.get_running_loop(), stop)
+            with suppress(BrokenPipeError):  # it ended early: its own words say why
+                await in_thread(lambda: produce(feeder.emit), stop)
+            process.stdin.write_eof()
+            out, err = await process.communicate()
+        if process.exit_status is None:
+            raise HostLineLost(f"{self.where}: the line was lost")
+        if process.exit_status:
+            words = bytes(err or out or b"").decode("utf-8", "replace").strip()
+            kind = HostDiskFull if NO_SPACE in words.lower() else HostCommandFailed
+            raise self.sudo_refusal(words) or kind(
+                f"{self.host.name}: {command[:60]!r}: {words[-300:]}", details=words[-MAX_DETAILS:]
+            )
+
+    @asynccontextmanager
+    async def reverse_port(self, local_port: int) -> AsyncIterator[int]:
+        """Lead a free port of the host's own loopback to one of this machine's.
+
+        Yields:
+            The port on the host.
+
+        Raises:
+            HostForwardingForbidden: sshd does not allow it.
+        """
+        connection = await self.connection()
+        with translated(self.where, self.route.user):
+            listener = await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", local_port)
+        try:
+            yield listener.get_port()
+        finally:
+            listener.close()
+
+    @asynccontextmanager
+    async def port(self, port: int, address: str = "127.0.0.1") -> AsyncIterator[PortStreams]:
+        """Open a TCP connection from the host to a port of its own loopback, or of another machine.
+
+        Args:
+            port: The port.
+            address: Where; a name is looked up by the host.
+
+        Raises:
+            HostForwardingForbidden: sshd does not allow it.
+            ConnectionRefusedError: nothing listens there, or there is no way; it says why.
+        """
+        connection = await self.connection()
+        try:
+            with translated(self.where, self.route.user):
+                reader, writer = await connection.open_connection(address, port)
+        except ChannelRefused as error:
+            if error.reason_code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+                raise HostForwardingForbidden(
+                    f"{self.host.name}: sshd forbids port forwarding"
+                ) from error
+            raise ConnectionRefusedError(error.what) from error
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+    async def ended(self) -> HostLineLost:
+        """Wait until the connection that stands has ended; return why.
+
+        Raises:
+            HostError: as for `connection`.
+        """
+        await (await self.connection()).wait_closed()
+        return HostLineLost(f"{self.where}: the line was lost")
+
+    async def is_going_down(self) -> bool:
+        """Whether the host is shutting down; only root still gets an answer to that.
+
+        Raises:
+            HostError: it cannot be asked any more.
+        """
+        asked = "systemctl is-system-running 2>/dev/null"
+        done = await self.run_root(asked, check=False, timeout_s=LAST_WORDS_TIMEOUT_S)
+        if done.status < 0:
+            raise HostLineLost(f"{self.where}: the line was lost")
+        return done.out.strip() == "stopping"
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+
+
+def quoted(*words: str) -> str:
+    """Return words as one POSIX shell command."""
+    return shlex.join(words)

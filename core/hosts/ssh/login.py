@@ -1,0 +1,141 @@
+"""Logging in to one host over a line that is open: its key verified, ours offered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from core.errors import HostKeyUnknown, HostLineLost, HostLoginRefused, HostUnreachable
+from core.hosts.ssh import key_files
+from core.hosts.ssh.errors import ChannelRefused, translated
+from core.hosts.ssh.host_keys import KeyCheck, Trust
+from core.hosts.ssh.key_files import is_locked
+from core.hosts.ssh.route import Route
+from core.secrets import Login
+
+# A line that is silent for 12 s is given up. It must not be less: the answer waits behind what is
+# being sent. It should not be more: TCP itself asks a dead line ever more rarely.
+KEEPALIVE_S = 3
+KEEPALIVE_COUNT = 3
+# AES-GCM first: chacha20 takes twice the processor time where AES is in hardware.
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes128-ctr")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What is offered to a host's sshd.
+
+    Args:
+        login: What was typed.
+        keys: The key files that the configs name.
+        only_key: A key file that is offered instead of all that.
+    """
+
+    login: Login
+    keys: tuple[Path, ...]
+    only_key: Path | None = None
+
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether a process that was told nothing could log in like this: by a plain key file."""
+        if self.login.password:
+            return False
+        if not self.keys and os.environ.get("SSH_AUTH_SOCK"):
+            return False
+        keys = self.keys or key_files.USERS_KEYS
+        return any(path.is_file() and not is_locked(path) for path in keys)
+
+    def options(self, where: str) -> dict[str, Any]:
+        """Return which keys are offered: those named; else, or where they are locked, the agent's.
+
+        sshd lets a login try six times (MaxAuthTries), and an agent may hold more keys than that:
+        so an agent is not asked where a key is named that can be used.
+
+        Raises:
+            HostLoginRefused: all that there is is a locked key.
+        """
+        if self.only_key:
+            return {"client_keys": [str(self.only_key)], "agent_path": None}
+        passphrase = self.login.passphrase or None
+        locked = [path for path in self.keys if not passphrase and is_locked(path)]
+        if locked and not (os.environ.get("SSH_AUTH_SOCK") or self.login.password):
+            raise HostLoginRefused(
+                f"{where}: the key {locked[0]} has a passphrase",
+                remedy="Type it (w on the screens, or --ask-key-pass), or use ssh-agent.",
+            )
+        options: dict[str, Any] = {
+            "client_keys": [str(path) for path in self.keys],
+            "passphrase": passphrase,
+            "ignore_encrypted": True,
+            "password": self.login.password or None,
+        }
+        if self.keys and not locked:
+            options["agent_path"] = None
+        return options
+
+
+async def log_in(
+    route: Route,
+    where: str,
+    credentials: Credentials,
+    trust: Trust,
+    *,
+    tunnel: asyncssh.SSHClientConnection | None,
+    line: socket.socket | None,
+    timeout_s: float,
+) -> asyncssh.SSHClientConnection:
+    """Log in to a host.
+
+    Args:
+        route: The way to it.
+        where: Its name and address, for messages.
+        credentials: What is offered to it.
+        trust: The host keys that are believed.
+        tunnel: The connection to the last jump host, if there is one.
+        line: The open line to the host, if there is no jump host.
+        timeout_s: Seconds that it may take.
+
+    Raises:
+        HostError: the leaf says why not.
+    """
+    known = trust.keys()
+    matched = known.match(route.address, route.address, route.port)
+    check = KeyCheck(where, route, trust, others_known=bool(matched[0]))
+    try:
+        with translated(where, route.user):
+            async with asyncio.timeout(timeout_s):
+                return await asyncssh.connect(
+                    route.address,
+                    route.port,
+                    tunnel=tunnel,
+                    sock=line,
+                    config=None,
+                    username=route.user,
+                    known_hosts=known,
+                    client_factory=lambda: check,
+                    keepalive_interval=KEEPALIVE_S,
+                    keepalive_count_max=KEEPALIVE_COUNT,
+                    login_timeout=timeout_s,
+                    encryption_algs=CIPHERS,
+                    compression_algs=None,
+                    gss_auth=False,
+                    gss_kex=False,
+                    **credentials.options(where),
+                )
+    except (HostLineLost, ChannelRefused) as error:
+        raise HostUnreachable(error.what) from error
+    except HostKeyUnknown as error:
+        raise (check.refusal or error) from error
+    except HostLoginRefused as error:
+        if credentials.login.password and isinstance(error.__cause__, asyncssh.PermissionDenied):
+            raise HostLoginRefused(
+                f"{where} refuses the password of {route.user}",
+                remedy="Type it again: w on the screens, or --ask-pass. Is ssh.user right?",
+            ) from error
+        raise

@@ -1,0 +1,1 @@
+"""The tunnels from hosts' loopback to the registry of the DU."""

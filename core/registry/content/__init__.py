@@ -1,0 +1,1 @@
+"""What a registry holds: at one moment to the byte, and name by name."""

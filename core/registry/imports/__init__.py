@@ -1,0 +1,1 @@
+"""From a bundle into a registry: read once, hashed, compressed, sent, named."""

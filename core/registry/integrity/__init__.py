@@ -1,0 +1,1 @@
+"""What is wrong in a registry, mending it, and giving back what no name needs."""

@@ -1,0 +1,234 @@
+"""What is wrong in the storage of a registry: blobs damaged or gone, links that lead nowhere.
+
+Every byte is read from the disk itself. The registry cannot say any of this: it believes the sizes
+of files, and hands a damaged blob to every host that asks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from core.registry.api.parallel import Name
+from core.registry.content.snapshot import Document
+from core.registry.local.storage import Leads, Link, Reach, Storage, reach_of
+
+PURGED_AFTER_S = 24 * 3600.0
+_READ_BYTES = 1 << 20
+
+
+class Ill(StrEnum):
+    """What can be wrong."""
+
+    DAMAGED = "damaged"
+    MISSING = "missing"
+    LINK = "link"
+    TAG = "tag"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Args:
+        ill: What is wrong.
+        digest: Of the blob, or of what the link should lead to; empty for a name.
+        names: The images (`repository:tag`) that suffer.
+        size_bytes: How large the blob is, or should be.
+        link: The link, where it is one.
+        name: Repository and tag, where the name itself is damaged.
+        is_manifest: Whether the blob is a manifest.
+    """
+
+    ill: Ill
+    digest: str
+    names: tuple[str, ...] = ()
+    size_bytes: int = 0
+    link: Link | None = None
+    name: Name | None = None
+    is_manifest: bool = False
+
+    @property
+    def lacks_content(self) -> bool:
+        """Whether bytes are to be brought for it from elsewhere."""
+        return self.ill in (Ill.DAMAGED, Ill.MISSING) and bool(self.names)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was found in a storage directory.
+
+    Args:
+        findings: What is wrong, the worst first.
+        images: How many names there are.
+        size_bytes: Of all blobs.
+        leftovers: What is of no use any more, in words; clearing up takes it away.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    images: int = 0
+    size_bytes: int = 0
+    leftovers: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The images that suffer."""
+        return sorted({name for finding in self.findings for name in finding.names})
+
+    def of(self, *ills: Ill) -> list[Finding]:
+        """Return the findings of some kinds."""
+        return [finding for finding in self.findings if finding.ill in ills]
+
+
+def scan_storage(
+    storage: Storage,
+    go_on: Callable[[], None],
+    told: Callable[[int], None],
+    only: Collection[str] | None = None,
+    known: Mapping[str, bytes] | None = None,
+) -> Scan:
+    """Look at everything that a registry has stored.
+
+    Names are read first: whatever is pushed meanwhile, what they need was there before.
+
+    Args:
+        storage: Its directory.
+        go_on: Called again and again, from several threads; raises to end it.
+        told: Told the bytes that were read so far.
+        only: The blobs whose bytes are read and compared; all of them if None.
+        known: Manifests that are known from elsewhere: they say what an image needs where the
+            registry's own is damaged.
+
+    Raises:
+        OSError: the directory itself cannot be read.
+    """
+    tags = storage.tags()
+    elsewhere = known or {}
+
+    def read(_: str, digest: str) -> Document | None:
+        found = storage.document(digest)
+        return Document("", elsewhere[digest]) if not found and digest in elsewhere else found
+
+    reach = reach_of(tags, read)
+    sizes = storage.blobs()
+    looked_at = sizes if only is None else [digest for digest in only if digest in sizes]
+    damaged = set(unsound_blobs(storage, looked_at, go_on, told))
+    damaged |= {d for d, size in reach.sizes.items() if sizes.get(d, size) != size}
+    # What was deleted since is no finding.
+    damaged = {digest for digest in damaged if storage.has(digest)}
+    findings = [
+        *_bad_blobs(reach, sizes, damaged),
+        *_bad_names(tags),
+        *_bad_links(storage, reach, {*sizes} - damaged),
+    ]
+    return Scan(tuple(findings), len(tags), sum(sizes.values()), tuple(_leftovers(storage)))
+
+
+def unsound_blobs(
+    storage: Storage,
+    digests: Iterable[str],
+    go_on: Callable[[], None],
+    told: Callable[[int], None],
+) -> Iterator[str]:
+    """Yield those of the blobs that are not what their digest says, or cannot be read.
+
+    Args:
+        storage: Where they are.
+        digests: Which; they are read by as many threads as there are cores.
+        go_on: Called again and again; raises to end it.
+        told: Told the bytes that were read so far.
+    """
+    read_bytes, lock, broken = 0, threading.Lock(), threading.Event()
+
+    def is_sound(digest: str) -> bool:
+        nonlocal read_bytes
+        found = hashlib.sha256()
+        for piece in _pieces(storage.blob_path(digest)):
+            if broken.is_set():
+                return True
+            go_on()
+            found.update(piece)
+            with lock:
+                read_bytes += len(piece)
+                told(read_bytes)
+        return f"sha256:{found.hexdigest()}" == digest
+
+    def looked_at(digest: str) -> bool:
+        try:
+            return is_sound(digest)
+        except FileNotFoundError:
+            return True
+        except OSError:  # the disk gives an error: it is lost
+            return False
+        except BaseException:
+            broken.set()
+            raise
+
+    digests = list(digests)
+    with ThreadPoolExecutor(os.cpu_count(), "verify") as pool:
+        for digest, sound in zip(digests, pool.map(looked_at, digests), strict=True):
+            if not sound:
+                yield digest
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Yield a file as it is on the disk: memory may still hold what the disk has lost."""
+    with path.open("rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while piece := file.read(_READ_BYTES):
+            yield piece
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _bad_blobs(reach: Reach, sizes: dict[str, int], damaged: Collection[str]) -> Iterator[Finding]:
+    needed = reach.digests
+    lost = {digest for digest in needed if digest not in sizes}
+    manifests = {digest for _, digest in reach.manifests}
+    names = reach.names_of({*damaged, *lost})
+    for digest in sorted({*damaged, *lost}, key=lambda d: (d not in manifests, not names[d], d)):
+        ill = Ill.DAMAGED if digest in damaged else Ill.MISSING
+        size = reach.sizes.get(digest, sizes.get(digest, 0))
+        yield Finding(ill, digest, names[digest], size, is_manifest=digest in manifests)
+
+
+def _bad_names(tags: dict[Name, str]) -> Iterator[Finding]:
+    for (repository, tag), digest in tags.items():
+        if not digest:
+            yield Finding(Ill.TAG, "", (f"{repository}:{tag}",), name=(repository, tag))
+
+
+def _bad_links(storage: Storage, reach: Reach, there: Collection[str]) -> Iterator[Finding]:
+    """Yield links that are damaged, and those that an image needs and that are not there."""
+    found: set[tuple[Leads, Name]] = set()
+    for repository in storage.repositories():
+        for link in storage.links(repository):
+            key = (repository, link.digest)
+            if link.is_sound:
+                found.add((link.leads, key))
+            elif (link.leads, key) not in found or link.leads is Leads.HISTORY:
+                found.add((link.leads, key))
+                needs = reach.manifests if link.leads is Leads.REVISION else reach.parts
+                yield Finding(Ill.LINK, link.digest, tuple(needs.get(key, ())), link=link)
+    for leads, needs in ((Leads.REVISION, reach.manifests), (Leads.PART, reach.parts)):
+        for (repository, digest), names in needs.items():
+            if digest in there and (leads, (repository, digest)) not in found:
+                path = storage.link_path(leads, repository, digest)
+                link = Link(leads, repository, digest, path, is_sound=False)
+                yield Finding(Ill.LINK, digest, tuple(names), link=link)
+
+
+def _leftovers(storage: Storage) -> Iterator[str]:
+    old = sum(age_s > PURGED_AFTER_S for _, age_s in storage.uploads())
+    for number, what in (
+        (old, "unfinished uploads older than a day"),
+        (len(storage.drafts()), "half-written links"),
+        (len(storage.aside()), "damaged parts that were put aside"),
+    ):
+        if number:
+            yield f"{number} {what}"

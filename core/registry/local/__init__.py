@@ -1,0 +1,1 @@
+"""The DU's own registry: its process, and its storage as files."""
