@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -19,10 +19,13 @@ from textual.filter import LineFilter
 from textual.geometry import Offset
 from textual.screen import Screen
 
+from core.engine.request import RunRequest
 from core.errors import AirferryError, InternalError
 from tui import screens, widgets
 from tui.model.site import Site
 from tui.screens.dialogs import Commands, Help, Question
+from tui.screens.review import ReviewScreen
+from tui.screens.shell import Answered, Result
 from tui.screens.start import StartScreen
 from tui.terminal.capabilities import Terminal
 from tui.terminal.crash import last_words
@@ -41,10 +44,6 @@ _HELP_BELOW = (
     ("Ctrl+P", "all commands by name"),
     ("Ctrl+C", "leave; a run at work goes on"),
 )
-
-
-Result = TypeVar("Result")
-Answered = Callable[[Result | None], None]
 
 
 @runtime_checkable
@@ -163,6 +162,10 @@ class AirferryApp(App[str], inherit_bindings=False):
             mounted = self.push_screen(screen, callback)
             held = holding.pop_all()
         self.run_worker(_send_when(mounted, held))
+
+    def review(self, request: RunRequest) -> None:
+        """Show what a run would do, and start it if that is wanted."""
+        self.open(ReviewScreen(self.site, request))
 
     def say(self, what: str) -> None:
         """Show a sentence that stays until it is answered."""

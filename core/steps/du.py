@@ -13,7 +13,7 @@ from core.hosts.preflight import release_findings
 from core.hosts.tunnel.control import is_running, tunnel_service
 from core.hosts.tunnel.store import Tunnel
 from core.registry.api.client import RegistryClient
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.imports.publish import lacks_of_names
 from core.secrets import RegistryLogin
 from core.service import ServiceFailed

@@ -18,7 +18,7 @@ from core.hosts.docker.registry_login import given_logins, withdraw_logins
 from core.hosts.managed_state import brought
 from core.hosts.tunnel import control as tunnel_control
 from core.hosts.tunnel.store import Tunnel
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.local.relocate import (
     Move,
     content_bytes,

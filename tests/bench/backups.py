@@ -22,7 +22,7 @@ from pathlib import Path
 from core.config import load_config
 from core.engine.request import RunKind, RunRequest
 from core.registry.api.client import RegistryClient
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.local.server import RegistryServer
 from tests.bench import backup_sheet as sheets
 from tests.bench.bundle import real_bundle

@@ -18,7 +18,7 @@ from core.config import Config, load_config
 from core.engine.plan import build_plan
 from core.engine.request import RunKind, RunRequest
 from core.registry.api.client import RegistryClient
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.imports.importer import Import
 from core.registry.imports.publish import publish
 from core.registry.local.server import RegistryServer

@@ -14,8 +14,8 @@ from tui.model.draft import Draft
 from tui.model.fields import Field, default_of, picked
 from tui.model.site import problems_of, where_and_what
 from tui.model.value_hints import Found
+from tui.presenters.row import Row
 from tui.terminal.text import STYLES, fit, safe
-from tui.widgets.line_list import Row
 
 LABEL_WIDTH, VALUE_WIDTH = 14, 48
 _UNDER = " " * (LABEL_WIDTH + 3)

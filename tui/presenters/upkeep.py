@@ -16,8 +16,8 @@ from core.errors import AirferryError
 from tui.model.overview import THIS_MACHINE
 from tui.model.site import Site
 from tui.presenters.changing import differs
+from tui.presenters.row import Row
 from tui.terminal.text import STYLES, fit, safe, signed, time_of_day, when
-from tui.widgets.line_list import Row
 
 if TYPE_CHECKING:
     from core.engine.services import RegistryStatus, Tunnels, TunnelStatus

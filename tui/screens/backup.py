@@ -14,9 +14,10 @@ from textual.widgets import Static
 
 from tui.model.backups import PART_BYTES, BackupPlace, since_line
 from tui.model.site import Site
+from tui.presenters.row import Row
 from tui.screens.base import HouseScreen
 from tui.terminal.text import fit, safe
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 _ALL = "all"
 

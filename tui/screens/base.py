@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -14,12 +14,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.model.site import Site
+from tui.screens.shell import Shell
 from tui.terminal.capabilities import MIN_HEIGHT, MIN_WIDTH
 from tui.widgets.frame import KeyLine, Line, TitleLine, Trail
 from tui.widgets.panes import WIDE
-
-if TYPE_CHECKING:
-    from tui.app import AirferryApp
 
 Result = TypeVar("Result")
 TOO_SMALL = (
@@ -54,9 +52,9 @@ class HouseScreen(Screen[Result]):
         self.site = site
 
     @property
-    def ferry(self) -> AirferryApp:
+    def shell(self) -> Shell:
         """The app, by its own type."""
-        return cast("AirferryApp", self.app)
+        return cast("Shell", self.app)
 
     def compose(self) -> ComposeResult:
         yield TitleLine(self.site.path)
@@ -105,9 +103,9 @@ class HouseDialog(ModalScreen[Result]):
     ]
 
     @property
-    def ferry(self) -> AirferryApp:
+    def shell(self) -> Shell:
         """The app, by its own type."""
-        return cast("AirferryApp", self.app)
+        return cast("Shell", self.app)
 
     focused = Reactive[Widget | None](None, repaint=False)
 
@@ -134,7 +132,7 @@ class HouseDialog(ModalScreen[Result]):
 
     def action_help(self) -> None:
         """Show what this box is for: the app's own keys do not reach behind it."""
-        self.ferry.action_help()
+        self.shell.action_help()
 
     def action_back(self) -> None:
         """Close the box without an answer."""

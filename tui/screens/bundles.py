@@ -117,7 +117,7 @@ class BundlesScreen(ShelvesScreen):
 
     def _open(self, entry: Entry, bundle: Bundle) -> None:
         lines = bundle_lines(bundle, self.shelves.in_registry if self.shelves else None)
-        self.ferry.open(ViewScreen(self.site, self.STEP, entry.file.name, lines))
+        self.shell.open(ViewScreen(self.site, self.STEP, entry.file.name, lines))
 
     def action_check(self) -> None:
         """Compare every byte of the bundle under the cursor with what it should be."""
@@ -198,7 +198,7 @@ class BundlesScreen(ShelvesScreen):
                 request = RunRequest(RunKind.TAKE, self.site.path, bundles=paths)
                 self.run_worker(self._take(request), group="take", exclusive=True)
 
-        self.ferry.open(Question(f"Take {what} from the stick?", lines, choices), answered)
+        self.shell.open(Question(f"Take {what} from the stick?", lines, choices), answered)
 
     async def _take(self, request: RunRequest) -> None:
         try:
@@ -211,20 +211,20 @@ class BundlesScreen(ShelvesScreen):
     @on(Begun)
     def _begun(self, message: Begun) -> None:
         if message.error:
-            self.ferry.tell(message.error)
+            self.shell.tell(message.error)
         else:
-            self.ferry.open(TakeScreen(self.site, message.run), lambda _: self.look())
+            self.shell.open(TakeScreen(self.site, message.run), lambda _: self.look())
 
     def action_holdings(self) -> None:
         """Show what the registry holds."""
         from tui.screens.holdings import HoldingsScreen  # imports what speaks to registries
 
-        self.ferry.open(HoldingsScreen(self.site), lambda _: self.look())
+        self.shell.open(HoldingsScreen(self.site), lambda _: self.look())
 
     def action_import(self) -> None:
         """Put the bundles into the registry, and leave the hosts alone."""
         request = RunRequest(RunKind.IMPORT, self.site.path)
-        self.ferry.open(ReviewScreen(self.site, request))
+        self.shell.open(ReviewScreen(self.site, request))
 
     @on(ChoiceBar.Chosen)
     def action_next(self) -> None:
@@ -243,4 +243,4 @@ class BundlesScreen(ShelvesScreen):
 
     @on(Ready)
     def _ready(self, message: Ready) -> None:
-        self.ferry.open(ReviewScreen(self.site, message.request))
+        self.shell.open(ReviewScreen(self.site, message.request))

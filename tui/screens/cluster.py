@@ -20,10 +20,11 @@ from core.engine.cluster import (
 )
 from core.errors import AirferryError
 from tui.model.site import Site
+from tui.presenters.row import Row
 from tui.screens.saving import SavingScreen
 from tui.screens.view import ViewScreen
 from tui.terminal.text import end_of, fit, safe, wrapped
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 PATH_WIDTH = 41
 WIDTH = 76
@@ -63,7 +64,7 @@ class ClusterScreen(SavingScreen[None]):
         try:
             self._files = read_files(directory)
         except AirferryError as error:
-            self.ferry.tell(error)
+            self.shell.tell(error)
         self.query_one("#place", Static).update(Text(f" in {end_of(str(directory), WIDTH - 4)}"))
         files = self.query_one("#files", LineList)
         files.show([Row(path, file_line(path)) for path in self._files])
@@ -72,7 +73,7 @@ class ClusterScreen(SavingScreen[None]):
     @on(LineList.Chosen)
     def _read(self, event: LineList.Chosen) -> None:
         lines = lines_of(event.key, self._files[event.key])
-        self.ferry.open(ViewScreen(self.site, self.STEP, event.key, lines))
+        self.shell.open(ViewScreen(self.site, self.STEP, event.key, lines))
 
     def action_save(self) -> None:
         """Ask where, then copy all of them there."""

@@ -224,7 +224,7 @@ class ConfigScreen(HouseScreen[None]):
     def _refuse(self, error: ConfigError) -> None:
         self.site.draft.undo(self._keys.key)
         self._close()
-        self.ferry.say(f"{error.what}\nChange it as text instead: t.")
+        self.shell.say(f"{error.what}\nChange it as text instead: t.")
 
     async def _look(self, now: Checked) -> None:
         """Look at what the values lead to, once typing pauses."""
@@ -351,14 +351,14 @@ class ConfigScreen(HouseScreen[None]):
         lines = [Text(fit(line, 76).rstrip()) for line in self.site.draft.diff()]
         title = "What saving would change in the config file"
         shown = lines or [Text("Nothing: it is as in the file.")]
-        self.ferry.open(ViewScreen(self.site, self.STEP, title, shown))
+        self.shell.open(ViewScreen(self.site, self.STEP, title, shown))
 
     def action_text(self) -> None:
         """Open the whole text, at the key under the cursor."""
         if not self._is_settled():
             return
         line = self._now.config.lines.get(self._keys.key, 1)
-        self.ferry.open(YamlScreen(self.site, line), self._text_closed)
+        self.shell.open(YamlScreen(self.site, line), self._text_closed)
 
     def _text_closed(self, answer: str | None) -> None:
         if answer == SAVE:
@@ -375,11 +375,11 @@ class ConfigScreen(HouseScreen[None]):
             return
         if self._now.problems:
             wrong = map(where_and_what, self._now.problems)
-            self.ferry.say("\n".join(["Mend this first:", *wrong]))
+            self.shell.say("\n".join(["Mend this first:", *wrong]))
         elif self.site.draft.is_dirty or self.site.is_new:
             choices = [("save", "Save and go on"), ("stay", "Stay here")]
             question = Question("Save these changes?", self.site.draft.diff(), choices)
-            self.ferry.open(question, self._answered)
+            self.shell.open(question, self._answered)
         else:
             self._go_on()
 
@@ -394,7 +394,7 @@ class ConfigScreen(HouseScreen[None]):
         try:
             self.site.save(self.site.draft.text)
         except AirferryError as error:
-            self.ferry.tell(error)
+            self.shell.tell(error)
             return
         self._is_settled()
         if then_go_on:
@@ -403,6 +403,6 @@ class ConfigScreen(HouseScreen[None]):
     def _go_on(self) -> None:
         if self._change:
             request = RunRequest(RunKind.RECONFIGURE, self.site.path)
-            self.ferry.open(ReviewScreen(self.site, request))
+            self.shell.open(ReviewScreen(self.site, request))
         else:
-            self.ferry.open(HostsScreen(self.site))
+            self.shell.open(HostsScreen(self.site))

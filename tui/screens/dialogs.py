@@ -10,10 +10,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
+from tui.presenters.row import Row
 from tui.screens.base import HouseDialog
 from tui.terminal.text import safe, wrapped
 from tui.widgets.choice_bar import ChoiceBar
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 from tui.widgets.text_field import TextField
 
 BOX_WIDTH = 70

@@ -21,12 +21,13 @@ from core.telling import LEFT_OUT, NOTED, PARTICULAR
 from tui.model.logins import asking_hosts
 from tui.model.retry import retry_of, what_again
 from tui.model.site import Site, Snapshot
+from tui.presenters.row import Row
 from tui.presenters.verdict import headline, particular_lines, verdict_lines
 from tui.screens.cluster import ClusterScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.saving import SavingScreen
 from tui.widgets.choice_bar import ChoiceBar
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 
 class DoneScreen(SavingScreen[str]):
@@ -121,7 +122,7 @@ class DoneScreen(SavingScreen[str]):
 
     def action_passwords(self) -> None:
         """Type what hosts ask for, and do again what failed."""
-        ask_passwords(self.ferry, self._asking, lambda _: self.action_retry())
+        ask_passwords(self.shell, self._asking, lambda _: self.action_retry())
 
     def action_leave(self) -> None:
         """Close the screens."""
@@ -137,7 +138,7 @@ class DoneScreen(SavingScreen[str]):
 
     def action_cluster(self) -> None:
         """Show what the cluster side needs to use the images."""
-        self.ferry.open(ClusterScreen(self.site, self.STEP))
+        self.shell.open(ClusterScreen(self.site, self.STEP))
 
     def action_support(self) -> None:
         """Ask where, then write all that somebody elsewhere needs to find out what is wrong."""

@@ -30,6 +30,7 @@ from tui.presenters.holdingview import (
     held_lines,
     question_lines,
 )
+from tui.presenters.row import Row
 from tui.screens.dialogs import Question
 from tui.screens.filtered import FilteredScreen
 from tui.screens.passwords import PASSWORDS
@@ -38,7 +39,7 @@ from tui.screens.review import ReviewScreen
 from tui.screens.view import ViewScreen
 from tui.terminal.text import wrapped
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 from tui.widgets.panes import Panes, SidePane, is_wide
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class HoldingsScreen(FilteredScreen[None]):
 
     def action_passwords(self) -> None:
         """Type the login that the registry asks for, and look again."""
-        ask_registry_login(self.ferry, self.action_look)
+        ask_registry_login(self.shell, self.action_look)
 
     def action_look(self) -> None:
         """Ask the registry again."""
@@ -135,7 +136,7 @@ class HoldingsScreen(FilteredScreen[None]):
     def _looked(self, message: Looked) -> None:
         error = message.error
         if error is not None and self._found:
-            self.ferry.tell(error)
+            self.shell.tell(error)
             return
         self._found = {entry.name: entry for entry in message.found}
         self._asks_for_login = bool(error and secret_asked_for(error.code, error.what, ""))
@@ -198,11 +199,11 @@ class HoldingsScreen(FilteredScreen[None]):
         entry = self._entry()
         if entry:
             lines = held_lines(entry, self.site.config.name_prefix)
-            self.ferry.open(ViewScreen(self.site, self.STEP, entry.name, lines))
+            self.shell.open(ViewScreen(self.site, self.STEP, entry.name, lines))
 
     def action_gc(self) -> None:
         """Review what could be given back."""
-        self.ferry.open(ReviewScreen(self.site, RunRequest(RunKind.GC, self.site.path)))
+        self.shell.open(ReviewScreen(self.site, RunRequest(RunKind.GC, self.site.path)))
 
     def action_delete(self) -> None:
         """Ask, then take the name under the cursor away."""
@@ -216,7 +217,7 @@ class HoldingsScreen(FilteredScreen[None]):
                 self.run_worker(self._delete(entry), group="ask", exclusive=True)
 
         choices = [("no", "No"), ("yes", "Yes, delete")]
-        self.ferry.open(
+        self.shell.open(
             Question("Delete from the registry?", question_lines(entry), choices), answered
         )
 

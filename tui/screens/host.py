@@ -20,13 +20,14 @@ from tui.model.overview import THIS_MACHINE
 from tui.model.retry import failed_so_far
 from tui.model.site import Site, Snapshot
 from tui.presenters.hostview import FACT, fact_lines
+from tui.presenters.row import Row
 from tui.presenters.runview import host_heading, log_rows, step_lines
 from tui.screens.base import HouseScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.view import ViewScreen
 from tui.terminal.text import safe, wrapped
 from tui.widgets.frame import Line
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 
 class HostScreen(HouseScreen[str]):
@@ -91,7 +92,7 @@ class HostScreen(HouseScreen[str]):
 
     async def _follow(self) -> None:
         after = 0
-        async for snapshot in follow(self.site, self._run, self.ferry.pace_s):
+        async for snapshot in follow(self.site, self._run, self.shell.pace_s):
             lines = await asyncio.to_thread(self._read_log, after)
             after = lines[-1].id if lines else after
             target = next(
@@ -150,12 +151,12 @@ class HostScreen(HouseScreen[str]):
 
     def action_passwords(self) -> None:
         """Type what this host asks for, then go back and do it again."""
-        ask_passwords(self.ferry, self._asking, lambda _: self.action_retry())
+        ask_passwords(self.shell, self._asking, lambda _: self.action_retry())
 
     def action_facts(self) -> None:
         """Show what this host said of itself."""
         title = f"{self._target_name}: what it is"
-        self.ferry.open(ViewScreen(self.site, self.STEP, title, fact_lines(self._facts)))
+        self.shell.open(ViewScreen(self.site, self.STEP, title, fact_lines(self._facts)))
 
     def action_whole(self) -> None:
         """Give the log the whole screen, or take it back."""

@@ -61,7 +61,7 @@ class HostEdits(FilteredScreen[None]):
             if entry:
                 self._add(expanded(entry))
 
-        self.ferry.open(form, answered)
+        self.shell.open(form, answered)
 
     def action_paste(self) -> None:
         """Paste many hosts at once."""
@@ -73,7 +73,7 @@ class HostEdits(FilteredScreen[None]):
             if entries:
                 self._add(entries)
 
-        self.ferry.open(dialog, answered)
+        self.shell.open(dialog, answered)
 
     def _add(self, entries: Sequence[HostEntry]) -> None:
         names = tuple(entry.name or entry.address for entry in entries)
@@ -88,12 +88,12 @@ class HostEdits(FilteredScreen[None]):
             try:
                 self._pasted = host_file(path)
             except LocalFilesError as error:
-                self.ferry.tell(error)
+                self.shell.tell(error)
                 return
             self.action_paste()
 
         title = "Which file? CSV, a list of addresses, or an inventory of Ansible"
-        self.ferry.open(Prompt(title, ""), answered)
+        self.shell.open(Prompt(title, ""), answered)
 
     def action_change(self) -> None:
         """Change the host under the cursor."""
@@ -107,7 +107,7 @@ class HostEdits(FilteredScreen[None]):
                 name = typed.name or typed.address
                 self._write(lambda text: change_host(text, index, typed), (name,))
 
-        self.ferry.open(HostForm(f"Change {entry.name}", entry), answered)
+        self.shell.open(HostForm(f"Change {entry.name}", entry), answered)
 
     def action_remove(self) -> None:
         """Ask, then take the host under the cursor out of the config."""
@@ -124,7 +124,7 @@ class HostEdits(FilteredScreen[None]):
             "put there is taken away by 'Clean a host' on Maintenance, before this."
         ]
         choices = [("no", "No"), ("yes", "Remove it")]
-        self.ferry.open(Question(f"Remove {name}?", lines, choices), answered)
+        self.shell.open(Question(f"Remove {name}?", lines, choices), answered)
 
     def _write(self, edit: Callable[[str], str], changed: tuple[str, ...]) -> None:
         """Change the config file, and show and test what it says then."""
@@ -132,10 +132,10 @@ class HostEdits(FilteredScreen[None]):
         try:
             self.site.reload()
             if self.hosts != before and changed == ():
-                self.ferry.say("The config was changed meanwhile: look at the list, then again.")
+                self.shell.say("The config was changed meanwhile: look at the list, then again.")
             else:
                 self.site.save_hosts(edit(self.site.text))
         except AirferryError as error:
-            self.ferry.tell(error)
+            self.shell.tell(error)
             changed = ()
         self.written(changed)

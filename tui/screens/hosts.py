@@ -38,6 +38,7 @@ from tui.presenters.hostview import (
     results_of,
     tally_line,
 )
+from tui.presenters.row import Row
 from tui.screens.bundles import BundlesScreen
 from tui.screens.dialogs import Question
 from tui.screens.host_edits import HostEdits
@@ -46,7 +47,7 @@ from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.view import ViewScreen
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 from tui.widgets.panes import Panes, SidePane, is_wide
 
 NO_HOSTS = "No hosts yet: only this machine's part would be done.  a: add one"
@@ -226,7 +227,7 @@ class HostsScreen(HostEdits):
 
     async def _open_host(self, host: HostConfig, result: HostResult) -> None:
         lines = full_lines(host, result, self.site.config, await self._facts(host.name))
-        self.ferry.open(ViewScreen(self.site, self.STEP, host.name, lines))
+        self.shell.open(ViewScreen(self.site, self.STEP, host.name, lines))
 
     def action_sort(self) -> None:
         """Sort in the next of the orders."""
@@ -270,7 +271,7 @@ class HostsScreen(HostEdits):
         except AirferryError as error:
             self.post_message(self.TestRefused(error))
             return
-        async for snapshot in follow(self.site, run, self.ferry.pace_s):
+        async for snapshot in follow(self.site, run, self.shell.pace_s):
             self.post_message(
                 self.Tested(snapshot, await asyncio.to_thread(_results, self.site, snapshot))
             )
@@ -301,7 +302,7 @@ class HostsScreen(HostEdits):
     def _refused(self, message: TestRefused) -> None:
         self._results.clear()
         self.show_rows()
-        self.ferry.tell(message.error)
+        self.shell.tell(message.error)
 
     def action_accept(self) -> None:
         """Ask whether the key of the host under the cursor is the right one, then accept it."""
@@ -318,7 +319,7 @@ class HostsScreen(HostEdits):
             HOW_TO_COMPARE,
         ]
         choices = [("no", "No"), ("yes", "Accept this key")]
-        self.ferry.open(Question(f"Accept the key of {host.name}?", lines, choices), answered)
+        self.shell.open(Question(f"Accept the key of {host.name}?", lines, choices), answered)
 
     def action_accept_all(self) -> None:
         """Ask whether all new keys that are shown are the right ones, then accept them."""
@@ -329,7 +330,7 @@ class HostsScreen(HostEdits):
                 names = tuple(key.host.name for key in keys)
                 self._test_some(names, tuple(key.key_id for key in keys))
 
-        self.ferry.open(AcceptKeys(keys), answered)
+        self.shell.open(AcceptKeys(keys), answered)
 
     def action_passwords(self) -> None:
         """Type passwords, for all hosts or for the one under the cursor, and test those again."""
@@ -341,7 +342,7 @@ class HostsScreen(HostEdits):
             else:
                 self.action_test()
 
-        ask_passwords(self.ferry, {here: self._result().asks_for} if here else {}, typed)
+        ask_passwords(self.shell, {here: self._result().asks_for} if here else {}, typed)
 
     def written(self, changed: tuple[str, ...]) -> None:
         known = {host.name for host in self.hosts}
@@ -356,7 +357,7 @@ class HostsScreen(HostEdits):
     @on(ChoiceBar.Chosen)
     def action_next(self) -> None:
         """Go on to the bundles."""
-        self.ferry.open(BundlesScreen(self.site))
+        self.shell.open(BundlesScreen(self.site))
 
 
 def _results(site: Site, snapshot: Snapshot) -> dict[str, HostResult]:

@@ -138,9 +138,9 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
             "backup": self._back_up,
             "restore": self._restore,
             "mode": self._mode,
-            "tunnels": lambda: self.ferry.open(TunnelsScreen(self.site)),
+            "tunnels": lambda: self.shell.open(TunnelsScreen(self.site)),
             "registry": self._registry,
-            "held": lambda: self.ferry.open(HoldingsScreen(self.site)),
+            "held": lambda: self.shell.open(HoldingsScreen(self.site)),
             "verify": lambda: self._start(RunRequest(RunKind.VERIFY, self.site.path)),
             "rot": self._check_registry,
             "old": self._clear_old,
@@ -158,17 +158,17 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
             if answer == "change":
                 self._review(RunRequest(RunKind.RECONFIGURE, self.site.path))
             elif answer == "mode":
-                self.ferry.open(ModeScreen(self.site, change=True))
+                self.shell.open(ModeScreen(self.site, change=True))
 
         if not found:
             answered("mode")
             return
         lines = [*found, "", "Review shows first what would be started, stopped and removed."]
         choices = [("no", "No"), ("change", "Review the change"), ("mode", "Another mode")]
-        self.ferry.open(Question("The site differs from its config", lines, choices), answered)
+        self.shell.open(Question("The site differs from its config", lines, choices), answered)
 
     def _review(self, request: RunRequest) -> None:
-        self.ferry.open(ReviewScreen(self.site, request))
+        self.shell.open(ReviewScreen(self.site, request))
 
     def _start(self, request: RunRequest) -> None:
         """Start a run that changes nothing, and show it."""
@@ -185,13 +185,13 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
     @on(Begun)
     def _begun(self, message: Begun) -> None:
         if message.error:
-            self.ferry.tell(message.error)
+            self.shell.tell(message.error)
         else:
-            self.ferry.open(RunScreen(self.site, message.run))
+            self.shell.open(RunScreen(self.site, message.run))
 
     def _has_registry(self) -> bool:
         if self.site.config.mode is Mode.NONE:
-            self.ferry.say(_NO_REGISTRY)
+            self.shell.say(_NO_REGISTRY)
         return self.site.config.mode is not Mode.NONE
 
     def _back_up(self) -> None:
@@ -202,7 +202,7 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
 
         if self._has_registry():
             title = "Which directory does the backup go to? (a stick, or another disk)"
-            self.ferry.open(Prompt(title, str(place_for_files(self.site.media))), answered)
+            self.shell.open(Prompt(title, str(place_for_files(self.site.media))), answered)
 
     async def _look_at(self, directory: Path) -> None:
         self.post_message(
@@ -225,7 +225,7 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
                     )
                 )
 
-        self.ferry.open(BackupScreen(self.site, message.place), answered)
+        self.shell.open(BackupScreen(self.site, message.place), answered)
 
     def _restore(self) -> None:
         if self._has_registry():
@@ -257,7 +257,7 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
             if picked:
                 self._backup_picked(picked, found)
 
-        self.ferry.open(PickScreen(self.site, self.STEP, menu), answered)
+        self.shell.open(PickScreen(self.site, self.STEP, menu), answered)
 
     def _backup_picked(self, picked: Picked, found: list[FoundBackup]) -> None:
         paths = with_needed([Path(key) for key in picked.keys if key != _OTHER], found)
@@ -270,14 +270,14 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
                 path = Path(typed).expanduser().absolute()
                 self._review_restore((*paths, path), prune=picked.option)
 
-        self.ferry.open(Prompt("The path of the backup", ""), answered)
+        self.shell.open(Prompt("The path of the backup", ""), answered)
 
     def _review_restore(self, paths: tuple[Path, ...], *, prune: bool) -> None:
         self._review(RunRequest(RunKind.RESTORE, self.site.path, bundles=paths, prune=prune))
 
     def _check_registry(self) -> None:
         if self.site.config.mode is Mode.NONE:
-            self.ferry.say(_NONE_STORED)
+            self.shell.say(_NONE_STORED)
         else:
             self._start(RunRequest(RunKind.REGISTRY_VERIFY, self.site.path))
 
@@ -285,20 +285,20 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
         config = self.site.config
         if config.mode is not Mode.DU:
             custom = f"{_NOT_OURS}\n{config.registry_base}"
-            self.ferry.say(custom if config.mode is Mode.CUSTOM else _NONE_STORED)
+            self.shell.say(custom if config.mode is Mode.CUSTOM else _NONE_STORED)
             return
 
         def answered(typed: str | None) -> None:
             if not typed:
                 return
             if not typed.isascii() or not typed.isdigit() or int(typed) < 1:
-                self.ferry.say(f"{safe(typed, 20)} is no number of generations: 1 or more stay.")
+                self.shell.say(f"{safe(typed, 20)} is no number of generations: 1 or more stay.")
                 return
             request = RunRequest(RunKind.KEEP, self.site.path, generations=int(typed))
             self._review(request)
 
         title = "How many generations (releases) of bundles stay? Images of older go."
-        self.ferry.open(Prompt(title, "2"), answered)
+        self.shell.open(Prompt(title, "2"), answered)
 
     def _clean(self) -> None:
         hosts = self.site.config.hosts
@@ -325,14 +325,14 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
                     )
                 )
 
-        self.ferry.open(PickScreen(self.site, self.STEP, menu), answered)
+        self.shell.open(PickScreen(self.site, self.STEP, menu), answered)
 
     def _registry(self) -> None:
         config = self.site.config
         status = self._upkeep.registry if self._upkeep else None
         if status is None:
             where = config.registry_base if config.mode is Mode.CUSTOM else "asking it.."
-            self.ferry.say(f"The registry is not Airferry's: look after it where it runs.\n{where}")
+            self.shell.say(f"The registry is not Airferry's: look after it where it runs.\n{where}")
         elif status.ours:
             lines = [
                 f"It runs at {status.address} and stores in {status.directory}.",
@@ -341,7 +341,7 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
             ]
             self.ask_service("Stop the registry?", lines, "Stop it", _stop_registry)
         elif config.mode is not Mode.DU:
-            self.ferry.say("Mode none has a registry during runs only: there is nothing to start.")
+            self.shell.say("Mode none has a registry during runs only: there is nothing to start.")
         else:
             lines = [f"At {status.address}, storing in {status.directory}."]
             self.ask_service("Start the registry?", lines, "Start it", _start_registry)

@@ -50,7 +50,7 @@ class Meanwhile:
                 return False
             theirs = self._site.their_text()
         except AirferryError as error:
-            self._screen.ferry.tell(error)
+            self._screen.shell.tell(error)
             return True
         if not self._site.draft.is_dirty:
             self._site.take_theirs()
@@ -73,7 +73,7 @@ class Meanwhile:
             ("theirs", "Take theirs"),
         ]
         self._asking = True
-        self._screen.ferry.open(
+        self._screen.shell.open(
             Question(TITLE, lines, choices), lambda answer: self._answered(answer, theirs, then)
         )
 
@@ -104,7 +104,7 @@ class Meanwhile:
             *mine,
         ]
         view = ViewScreen(self._site, self._screen.STEP, TITLE, lines)
-        self._screen.ferry.open(view, lambda _: self._ask(theirs, then))
+        self._screen.shell.open(view, lambda _: self._ask(theirs, then))
 
 
 def difference(before: str, after: str, name: str, other: str) -> list[Text]:

@@ -16,9 +16,10 @@ from core.config import Mode
 from core.errors import ConfigError
 from tui.model.site import Site
 from tui.presenters.modeview import WORDS, SiteNow, look_at_site, mode_lines
+from tui.presenters.row import Row
 from tui.screens.base import HouseScreen
 from tui.screens.config import ConfigScreen
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 
 class ModeScreen(HouseScreen[None]):
@@ -101,8 +102,8 @@ class ModeScreen(HouseScreen[None]):
             try:
                 self.site.draft.set("privateRegistryType", chosen)
             except ConfigError as error:
-                self.ferry.say(f"{error.what}\nMend the text first: t on the next screen.")
-        self.ferry.open(ConfigScreen(self.site, change=self._change))
+                self.shell.say(f"{error.what}\nMend the text first: t on the next screen.")
+        self.shell.open(ConfigScreen(self.site, change=self._change))
 
 
 def _looked(site: Site) -> SiteNow:

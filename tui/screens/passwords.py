@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events, on
@@ -19,12 +19,10 @@ from tui.model.logins import PASSPHRASE, PASSWORD, REGISTRY, SUDO
 from tui.model.site import Site
 from tui.screens.base import HouseDialog
 from tui.screens.registry_login import ask_registry_login
+from tui.screens.shell import Shell
 from tui.terminal.text import names, sendable
 from tui.widgets.pick_line import PickLine
 from tui.widgets.secret_field import SecretField
-
-if TYPE_CHECKING:
-    from tui.app import AirferryApp
 
 PASSWORDS = Binding("w", "passwords", "password", key_display="w")
 """The key that opens the box, the same on every screen."""
@@ -153,24 +151,24 @@ class Passwords(HouseDialog[Typed]):
 
 
 def ask_passwords(
-    ferry: AirferryApp, asking: Mapping[str, str], then: Callable[[tuple[str, ...]], None]
+    shell: Shell, asking: Mapping[str, str], then: Callable[[tuple[str, ...]], None]
 ) -> None:
     """Ask for passwords and keep them.
 
     Args:
-        ferry: The app.
+        shell: The app.
         asking: The hosts that are offered beside all of them, each with the secret it asks for.
             Where the site's registry is among those who ask, its login is asked for first.
         then: Called when something was typed, with the hosts that it is for; none means all.
     """
     if REGISTRY in asking.values():
-        ask_registry_login(ferry, lambda: then(()))
+        ask_registry_login(shell, lambda: then(()))
         return
 
     def answered(typed: Typed | None) -> None:
         if typed:
-            ferry.site.keep(typed.login, typed.hosts)
+            shell.site.keep(typed.login, typed.hosts)
             then(typed.hosts)
 
     first = next(iter(asking.values()), "") or PASSWORD
-    ferry.open(Passwords(ferry.site, tuple(asking), first), answered)
+    shell.open(Passwords(shell.site, tuple(asking), first), answered)

@@ -15,11 +15,12 @@ from textual.widgets import Static
 from tui.model.site import Site
 from tui.presenters.filtering import HELP as FILTER_HELP
 from tui.presenters.filtering import matches
+from tui.presenters.row import Row
 from tui.screens.filtered import FilteredScreen
 from tui.terminal.text import fit, safe
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from tui.model.site import Site, Snapshot
 from tui.presenters.filtering import HELP as FILTER_HELP
 from tui.presenters.filtering import matches
 from tui.presenters.planview import TABLE_HEADING, detail_lines, table_line
+from tui.presenters.row import Row
 from tui.presenters.runview import name_of
 from tui.screens.filtered import FilteredScreen
 from tui.screens.view import ViewScreen
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 from tui.widgets.panes import Panes, SidePane, is_wide
 
 
@@ -77,7 +78,7 @@ class PlanTableScreen(FilteredScreen[None]):
     def _chosen(self, event: LineList.Chosen) -> None:
         target = self._targets[event.key]
         title = "What is missing there"
-        self.ferry.open(ViewScreen(self.site, self.STEP, title, detail_lines(target)))
+        self.shell.open(ViewScreen(self.site, self.STEP, title, detail_lines(target)))
 
 
 def _words(target: Target) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events, on
@@ -15,12 +15,10 @@ from textual.widgets import Input, Static
 from core.secrets import TYPED, RegistryLogin
 from tui.model.site import Site
 from tui.screens.base import HouseDialog
+from tui.screens.shell import Shell
 from tui.terminal.text import fit, sendable
 from tui.widgets.secret_field import SecretField
 from tui.widgets.text_field import TextField
-
-if TYPE_CHECKING:
-    from tui.app import AirferryApp
 
 _USER, _PASSWORD = "registry-user", "registry-password"
 _FIELDS = {
@@ -123,17 +121,17 @@ class RegistryLoginBox(HouseDialog[RegistryLogin]):
         self._note()
 
 
-def ask_registry_login(ferry: AirferryApp, then: Callable[[], None]) -> None:
+def ask_registry_login(shell: Shell, then: Callable[[], None]) -> None:
     """Ask for the login to the site's registry and keep it.
 
     Args:
-        ferry: The app.
+        shell: The app.
         then: Called when it was typed.
     """
 
     def answered(login: RegistryLogin | None) -> None:
         if login:
-            ferry.site.keep_registry(login)
+            shell.site.keep_registry(login)
             then()
 
-    ferry.open(RegistryLoginBox(ferry.site), answered)
+    shell.open(RegistryLoginBox(shell.site), answered)

@@ -26,6 +26,7 @@ from tui.model.site import Site, Snapshot
 from tui.presenters.changing import change_lines, leaves_registry, option_line
 from tui.presenters.costview import Cost, cost_of
 from tui.presenters.planview import has_bad_bundle, keep_going_lines, nothing_to_do, plan_lines
+from tui.presenters.row import Row
 from tui.presenters.verdict import particular_lines
 from tui.screens.base import HouseScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
@@ -33,7 +34,7 @@ from tui.screens.plan_table import PlanTableScreen
 from tui.screens.run import RunScreen
 from tui.terminal.text import wrapped
 from tui.widgets.choice_bar import ChoiceBar
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 
 class ReviewScreen(HouseScreen[None]):
@@ -127,7 +128,7 @@ class ReviewScreen(HouseScreen[None]):
 
     def action_passwords(self) -> None:
         """Type what the hosts ask for, and look again."""
-        ask_passwords(self.ferry, self._asking(), lambda _: self.action_ask())
+        ask_passwords(self.shell, self._asking(), lambda _: self.action_ask())
 
     def action_option(self) -> None:
         """Have the registry's content removed as well, or not; and look again."""
@@ -157,7 +158,7 @@ class ReviewScreen(HouseScreen[None]):
         except AirferryError as error:
             self.post_message(self.Refused(error))
             return
-        async for snapshot in follow(self.site, run, self.ferry.pace_s):
+        async for snapshot in follow(self.site, run, self.shell.pace_s):
             warnings = await asyncio.to_thread(self.site.reader.log, run, level="warning")
             told = await asyncio.to_thread(self.site.reader.log, run, level=PARTICULAR)
             facts, cost = [], None
@@ -250,11 +251,11 @@ class ReviewScreen(HouseScreen[None]):
 
     @on(Started)
     def _started(self, message: Started) -> None:
-        ferry, site = self.ferry, self.site
-        ferry.home()
-        ferry.open(RunScreen(site, message.run))
+        shell, site = self.shell, self.site
+        shell.home()
+        shell.open(RunScreen(site, message.run))
 
     def action_details(self) -> None:
         """Show what every target lacks."""
         if self._snapshot:
-            self.ferry.open(PlanTableScreen(self.site, self._snapshot))
+            self.shell.open(PlanTableScreen(self.site, self._snapshot))

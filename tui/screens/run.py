@@ -21,6 +21,7 @@ from tui.model.site import Site
 from tui.presenters.filtering import HELP as FILTER_HELP
 from tui.presenters.filtering import next_sort
 from tui.presenters.hosttable import ORDERS, RunView, arranged, pinned, view_of
+from tui.presenters.row import Row
 from tui.presenters.runview import (
     bar_line,
     beside_lines,
@@ -34,7 +35,7 @@ from tui.screens.done import DoneScreen
 from tui.screens.host import HostScreen
 from tui.screens.run_controls import RunControls
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 from tui.widgets.panes import Panes, SidePane, is_wide
 
 SORT_EVERY_S = 5.0
@@ -123,7 +124,7 @@ class RunScreen(RunControls):
 
     async def _follow(self, run: int) -> None:
         planned = await asyncio.to_thread(planned_bytes, self.site, run)
-        async for snapshot in follow(self.site, run, self.ferry.pace_s):
+        async for snapshot in follow(self.site, run, self.shell.pace_s):
             self.post_message(self.Looked(await asyncio.to_thread(view_of, snapshot, planned)))
 
     async def _look_at_services(self) -> None:
@@ -169,7 +170,7 @@ class RunScreen(RunControls):
         view = self._view
         if view is None:
             return
-        rates = () if self.ferry.is_plain else tuple(self._rates)
+        rates = () if self.shell.is_plain else tuple(self._rates)
         self._say("#top", top_line(view.snapshot, view.progress), "bold")
         self._say("#bar", bar_line(view.snapshot, view.progress, rates))
         self._say("#tally", tally_line(view.snapshot, self._services))
@@ -213,7 +214,7 @@ class RunScreen(RunControls):
     @on(LineList.Chosen)
     def _open(self, event: LineList.Chosen) -> None:
         screen = HostScreen(self.site, self._run, event.key)
-        self.ferry.open(screen, self._host_closed)
+        self.shell.open(screen, self._host_closed)
 
     def _host_closed(self, answer: str | None) -> None:
         if answer == "retry":
@@ -222,7 +223,7 @@ class RunScreen(RunControls):
     def action_outcome(self) -> None:
         """Show how it ended, in plain words."""
         if self.snapshot:
-            self.ferry.open(DoneScreen(self.site, self.snapshot), self._outcome_closed)
+            self.shell.open(DoneScreen(self.site, self.snapshot), self._outcome_closed)
 
     def _outcome_closed(self, answer: str | None) -> None:
         if answer == "retry":
@@ -232,4 +233,4 @@ class RunScreen(RunControls):
 
     def action_back(self) -> None:
         """Go to the first screen; the run goes on."""
-        self.ferry.home()
+        self.shell.home()

@@ -113,9 +113,9 @@ class RunControls(FilteredScreen[None]):
         def first(answer: str | None) -> None:
             if answer == "yes":
                 more = ["Hosts at work are left as they are now: some images there, some not yet."]
-                self.ferry.open(Question("Really cancel?", more, choices), sure)
+                self.shell.open(Question("Really cancel?", more, choices), sure)
 
-        self.ferry.open(Question(f"Cancel run {self.snapshot.run.id}?", lines, choices), first)
+        self.shell.open(Question(f"Cancel run {self.snapshot.run.id}?", lines, choices), first)
 
     def _again(self, host: str = "") -> RunRequest | None:
         """Return the run that does again what failed in one that has ended."""
@@ -152,7 +152,7 @@ class RunControls(FilteredScreen[None]):
             else:
                 self.action_retry()
 
-        ask_passwords(self.ferry, asking, typed)
+        ask_passwords(self.shell, asking, typed)
 
     def action_retry(self) -> None:
         """Do again what failed."""
@@ -167,9 +167,7 @@ class RunControls(FilteredScreen[None]):
     def _retry(self, request: RunRequest | None, hosts: tuple[str, ...]) -> None:
         """Start a run of its own where the last one has ended; else ask the one at work."""
         if request and request.kind is RunKind.REPAIR:
-            from tui.screens.review import ReviewScreen  # which leads to runs itself
-
-            self.ferry.open(ReviewScreen(self.site, request))
+            self.shell.review(request)
         elif request:
             self.run_worker(self._begin(request), group="begin", exclusive=True)
         elif self.snapshot and hosts:
@@ -193,6 +191,6 @@ class RunControls(FilteredScreen[None]):
     @on(Begun)
     def _begun(self, message: Begun) -> None:
         if message.error:
-            self.ferry.tell(message.error)
+            self.shell.tell(message.error)
         else:
             self.watch_run(message.run)

@@ -65,7 +65,7 @@ class SavingScreen(HouseScreen[Result]):
                 place = Path(typed).expanduser()
                 self.run_worker(self._save(place, write), group="save", exclusive=True)
 
-        self.ferry.open(Prompt(f"Save {what}: in which directory?", offered), answered)
+        self.shell.open(Prompt(f"Save {what}: in which directory?", offered), answered)
 
     async def _save(self, place: Path, write: Write) -> None:
         try:
@@ -77,4 +77,4 @@ class SavingScreen(HouseScreen[Result]):
 
     @on(Saved)
     def _saved(self, message: Saved) -> None:
-        self.ferry.say(message.words)
+        self.shell.say(message.words)

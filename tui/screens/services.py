@@ -44,7 +44,7 @@ class ServiceScreen(HouseScreen[Result]):
             if answer == "yes":
                 self.run_worker(self._serve(work), group="service", exclusive=True)
 
-        self.ferry.open(Question(title, lines, [("no", "No"), ("yes", yes)]), answered)
+        self.shell.open(Question(title, lines, [("no", "No"), ("yes", yes)]), answered)
 
     async def _serve(self, work: Callable[[Config], object]) -> None:
         try:
@@ -57,5 +57,5 @@ class ServiceScreen(HouseScreen[Result]):
     @on(Served)
     def _served(self, message: Served) -> None:
         if message.error:
-            self.ferry.tell(message.error)
+            self.shell.tell(message.error)
         self.look_again()

@@ -40,11 +40,12 @@ from tui.presenters.bundleview import (
     stick_line,
 )
 from tui.presenters.filtering import matches
+from tui.presenters.row import Row
 from tui.screens.filtered import FilteredScreen
 from tui.terminal.text import wrapped
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 from tui.widgets.panes import Panes, SidePane, is_wide
 
 
@@ -93,7 +94,7 @@ class ShelvesScreen(FilteredScreen[None]):
     def on_mount(self) -> None:
         self.query_one("#below", Static).display = False
         self.query_one("#room", Static).display = False
-        self.set_interval(self.ferry.pace_s(), self._tick)
+        self.set_interval(self.shell.pace_s(), self._tick)
         self.set_interval(EVERY_S, self._ask_for_sticks)
         self.look()
 

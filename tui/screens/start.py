@@ -20,6 +20,7 @@ from tui.model.overview import Finding, Findings, gather
 from tui.model.site import Site
 from tui.model.stick_watch import EVERY_S, StickWatch
 from tui.presenters.changing import differs
+from tui.presenters.row import Row
 from tui.screens.base import HouseScreen
 from tui.screens.bundles import BundlesScreen
 from tui.screens.config import ConfigScreen
@@ -28,7 +29,7 @@ from tui.screens.mode import ModeScreen
 from tui.screens.review import ReviewScreen
 from tui.screens.run import RunScreen
 from tui.terminal.text import end_of, fit, names, signed, when
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 QUICK_S = 0.5
 """How long the first look waits for a stick, in seconds."""
@@ -88,7 +89,7 @@ class StartScreen(HouseScreen[None]):
         try:
             self.site.reload()
         except AirferryError as error:
-            self.ferry.tell(error)
+            self.shell.tell(error)
         found = await asyncio.to_thread(gather, self.site, QUICK_S)
         self.post_message(self.Found(replace(found, differs=self._differed)))
         self._differed = await asyncio.to_thread(differs, self.site)
@@ -115,7 +116,7 @@ class StartScreen(HouseScreen[None]):
         menu.show(rows, cursor=rows[0].key if untouched and not same else menu.key)
         self._placed, self._findings = menu.key, findings
         self._arrived = untouched and not message.settled
-        self.ferry.first_paint()
+        self.shell.first_paint()
 
     def _at_work_rows(self, findings: Findings) -> list[Row]:
         run = findings.at_work
@@ -167,20 +168,20 @@ class StartScreen(HouseScreen[None]):
     def _chosen(self, event: LineList.Chosen) -> None:
         word, _, rest = event.key.partition(":")
         if word == "watch":
-            self.ferry.open(RunScreen(self.site, int(rest)))
+            self.shell.open(RunScreen(self.site, int(rest)))
         elif word == "retry":
             self._retry()
         elif word == "change":
             request = RunRequest(RunKind.RECONFIGURE, self.site.path)
-            self.ferry.open(ReviewScreen(self.site, request))
+            self.shell.open(ReviewScreen(self.site, request))
         elif word == "setup":
-            self.ferry.open(ModeScreen(self.site))
+            self.shell.open(ModeScreen(self.site))
         elif word == "mend":
-            self.ferry.open(ConfigScreen(self.site))
+            self.shell.open(ConfigScreen(self.site))
         elif word == "upkeep":
-            self.ferry.open(MaintenanceScreen(self.site))
+            self.shell.open(MaintenanceScreen(self.site))
         elif word == "take":
-            self.ferry.open(BundlesScreen(self.site, take=True))
+            self.shell.open(BundlesScreen(self.site, take=True))
         elif word == "verify":
             self.run_worker(self._verify(), exclusive=True)
         else:
@@ -189,16 +190,16 @@ class StartScreen(HouseScreen[None]):
     def _retry(self) -> None:
         hosts = self._findings.failed_hosts if self._findings else ()
         request = RunRequest(RunKind.CONFIGURE_HOSTS, self.site.path, hosts=hosts)
-        self.ferry.open(ReviewScreen(self.site, request))
+        self.shell.open(ReviewScreen(self.site, request))
 
     async def _verify(self) -> None:
         request = RunRequest(RunKind.VERIFY, self.site.path)
         try:
             run = await asyncio.to_thread(self.site.start, request)
         except AirferryError as error:
-            self.ferry.tell(error)
+            self.shell.tell(error)
             return
-        self.ferry.open(RunScreen(self.site, run))
+        self.shell.open(RunScreen(self.site, run))
 
     def action_back(self) -> None:
         """Stay: who presses Esc once too often does not want to leave."""
@@ -206,7 +207,7 @@ class StartScreen(HouseScreen[None]):
     def action_leave(self) -> None:
         """Close the screens; unsaved typing is asked about first."""
         if self.site.draft.is_dirty:
-            self.ferry.action_ask_leave()
+            self.shell.action_ask_leave()
         else:
             self.app.exit()
 

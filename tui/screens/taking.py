@@ -34,4 +34,4 @@ class TakeScreen(RunScreen):
     def action_outcome(self) -> None:
         """Show how it ended, in plain words."""
         if self.snapshot:
-            self.ferry.open(TakenScreen(self.site, self.snapshot), self._outcome_closed)
+            self.shell.open(TakenScreen(self.site, self.snapshot), self._outcome_closed)

@@ -16,13 +16,14 @@ from core.config import Config
 from tui.model.site import Site
 from tui.presenters.filtering import HELP as FILTER_HELP
 from tui.presenters.filtering import matches
+from tui.presenters.row import Row
 from tui.presenters.upkeep import TUNNEL_HEADING, tunnel_heading, tunnel_line
 from tui.screens.filtered import FilteredScreen
 from tui.screens.services import ServiceScreen
 from tui.screens.view import ViewScreen
 from tui.terminal.text import wrapped
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 if TYPE_CHECKING:
     from core.engine.services import Tunnels, TunnelStatus
@@ -85,7 +86,7 @@ class TunnelsScreen(ServiceScreen[None], FilteredScreen[None]):
     async def _look(self) -> None:
         while True:
             self.post_message(self.Looked(await asyncio.to_thread(_now, self.site.config)))
-            await asyncio.sleep(max(LOOK_EVERY_S, self.ferry.pace_s()))
+            await asyncio.sleep(max(LOOK_EVERY_S, self.shell.pace_s()))
 
     @on(Looked)
     def _looked(self, message: Looked) -> None:
@@ -109,7 +110,7 @@ class TunnelsScreen(ServiceScreen[None], FilteredScreen[None]):
             if each.name == event.key:
                 lines = [tunnel_line(each), Text()]
                 lines += [Text(part) for part in wrapped(each.last_error or "no error so far", 74)]
-                self.ferry.open(ViewScreen(self.site, self.STEP, f"Tunnel of {each.name}", lines))
+                self.shell.open(ViewScreen(self.site, self.STEP, f"Tunnel of {each.name}", lines))
 
     def action_begin(self) -> None:
         """Ask, then start the service."""

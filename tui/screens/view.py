@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from tui.model.site import Site
+from tui.presenters.row import Row
 from tui.screens.base import HouseScreen
 from tui.terminal.text import safe
-from tui.widgets.line_list import LineList, Row
+from tui.widgets.line_list import LineList
 
 
 class ViewScreen(HouseScreen[None]):

@@ -7,12 +7,11 @@ it, so that braille and speech read the right line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset, Size
@@ -21,33 +20,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.presenters.row import Row
+
 _REVERSE = Style(reverse=True)
-
-
-class Row:
-    """One line.
-
-    Args:
-        key: What it stands for; empty for a line that cannot be chosen.
-        text: What it says; of hundreds of lines, how to find that out once it comes into view.
-    """
-
-    def __init__(self, key: str, text: Text | Callable[[], Text]) -> None:
-        self.key = key
-        self._text = text
-
-    @property
-    def text(self) -> Text:
-        """What it says."""
-        if not isinstance(self._text, Text):
-            self._text = self._text()
-        return self._text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Row) and (self.key, self.text) == (other.key, other.text)
-
-    def __hash__(self) -> int:
-        return hash(self.key)
 
 
 class LineList(ScrollView, can_focus=True):

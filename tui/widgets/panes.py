@@ -8,7 +8,8 @@ from rich.text import Text
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from tui.widgets.line_list import LineList, Row
+from tui.presenters.row import Row
+from tui.widgets.line_list import LineList
 
 WIDE = 120
 """Columns from which there is room for both."""

@@ -13,7 +13,7 @@ from core.errors import RegistryError, RegistryStalled, RegistryUnreachable
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import Name, asked
 from core.registry.api.parsing import is_digest, is_size
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 
 MAX_CONFIG_BYTES = 4 << 20
 UNKNOWN = "unknown/unknown"

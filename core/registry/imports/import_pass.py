@@ -34,11 +34,11 @@ from core.bundle.tarstream import Member
 from core.errors import BundleCorrupt, BundleError, Cancelled, RegistryFull
 from core.pause import PAUSED, Pause
 from core.registry.api.client import RegistryClient
+from core.registry.content.staging import STAGE
 from core.registry.imports import parallel_gzip as pack
 from core.registry.imports.chunk_queue import Conveyor
 from core.words import count
 
-STAGE = "airferry/stage"
 MAX_MISLEADING = 3
 # Docker loads layers packed so, and pulls none.
 _IN_NO_REGISTRY = ("xz", "bzip2")

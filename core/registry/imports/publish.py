@@ -16,11 +16,11 @@ from core.bundle.reference import Reference, digest_tag
 from core.errors import Cancelled
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import Name, asked
-from core.registry.api.referrers import is_of_referrers, lacks_of_referrers, put_referrers
+from core.registry.content.missing import Lack
+from core.registry.content.referrers import is_of_referrers, lacks_of_referrers, put_referrers
 from core.registry.content.snapshot import Document
+from core.registry.content.staging import STAGE
 from core.registry.imports.equivalence import is_as_good
-from core.registry.imports.import_pass import STAGE
-from core.registry.imports.missing import Lack
 
 
 def lacks_of_stage(bundle: Bundle, client: RegistryClient) -> list[Lack]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from core.errors import RegistryDamaged
 from core.registry.api.parallel import Name
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.integrity.scan import PURGED_AFTER_S
 from core.registry.local.storage import Leads, Reach, Storage, reach_of
 

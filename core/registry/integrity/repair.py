@@ -20,7 +20,8 @@ from core.errors import BundleCorrupt, BundleError, Cancelled
 from core.pause import Pause
 from core.registry.api.client import RegistryClient
 from core.registry.backup.archive import Saved
-from core.registry.imports.import_pass import STAGE, IngestOptions
+from core.registry.content.staging import STAGE
+from core.registry.imports.import_pass import IngestOptions
 from core.registry.imports.importer import Import
 from core.registry.imports.publish import publish
 from core.registry.integrity.repair_sources import Sources, parts_of, tag_digest

@@ -20,7 +20,7 @@ from core.errors import BundleCorrupt
 from core.files import write_atomically
 from core.registry.api.parallel import Name
 from core.registry.content.snapshot import MAX_DEPTH, Document
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 
 MAX_MANIFEST_BYTES = 8 << 20
 ASIDE = "airferry-damaged"

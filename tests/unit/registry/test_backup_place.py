@@ -9,8 +9,8 @@ import pytest
 
 from core.errors import BackupPlaceUnfit, LocalFilesError
 from core.files import file_system_type
-from core.registry.backup.target import FAT_LARGEST_BYTES, errors_of, require_place
 from core.registry.backup import target as backup_place
+from core.registry.backup.target import FAT_LARGEST_BYTES, errors_of, require_place
 
 MOUNTS = """\
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw

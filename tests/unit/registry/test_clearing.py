@@ -15,7 +15,7 @@ from core.engine.holdings import delete_held
 from core.engine.request import RunKind
 from core.errors import RegistryDamaged, RegistryError
 from core.registry.content.snapshot import read_snapshot
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.integrity.scan import PURGED_AFTER_S
 from core.registry.local.server import RegistryServer
 from core.registry.local.storage import Leads

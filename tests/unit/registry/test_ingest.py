@@ -25,7 +25,7 @@ from core.errors import (
     RegistryUnreachable,
 )
 from core.registry.api.client import RegistryClient
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.imports.publish import publish
 from tests.support.archives import (
     ImageSpec,

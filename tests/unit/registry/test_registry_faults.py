@@ -28,7 +28,7 @@ from core.registry.api import transport as channel
 from core.registry.api.client import RegistryClient
 from core.registry.api.http_errors import Where
 from core.registry.api.registry_errors import Refused
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.imports.importer import Import
 from core.registry.imports.publish import publish
 from tests.support.archives import (

@@ -17,7 +17,7 @@ from core.engine.journal import Journal, JournalReader, State, TaskRow
 from core.engine.runner import Runner
 from core.errors import RegistryBusy
 from core.registry.api import pacing as pace
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.steps.bundles import BundleImport
 from core.steps.du import RegistryVerify
 from core.steps.work import Work

@@ -9,7 +9,7 @@ import pytest
 
 from core.engine.journal import State
 from core.engine.request import RunKind, RunRequest
-from core.registry.imports.import_pass import STAGE
+from core.registry.content.staging import STAGE
 from core.registry.local.server import RegistryServer
 from tests.support.upkeep import Upkeep, upkeep_site
 from tests.unit.steps.test_backup_killed import engine_ended, some_moment

@@ -18,8 +18,8 @@ from core.bundle.reference import digest_tag
 from core.errors import BundleCorrupt
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import Name, asked
+from core.registry.content.missing import Lack
 from core.registry.content.snapshot import Document
-from core.registry.imports.missing import Lack
 
 _TAG = re.compile(r"sha256-[0-9a-f]{64}")
 Descriptor = Mapping[str, Any]
