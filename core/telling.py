@@ -56,7 +56,7 @@ def rooms_in(text: str) -> list[tuple[str, int]]:
 
 
 @dataclass(frozen=True)
-class Particular:
+class Detail:
     """One of many things that a step found, or would do, with no room for it in a sentence.
 
     Args:
@@ -75,15 +75,15 @@ class Particular:
     note: str = ""
 
 
-def particulars_text(found: Iterable[Particular]) -> str:
+def particulars_text(found: Iterable[Detail]) -> str:
     """Return particulars as an entry of the log."""
     return "\n".join(json.dumps(asdict(one)) for one in found)
 
 
-def particulars_in(text: str) -> list[Particular]:
+def particulars_in(text: str) -> list[Detail]:
     """Read an entry of the log back."""
     found = (json.loads(line) for line in text.splitlines())
-    return [Particular(**{**values, "names": tuple(values["names"])}) for values in found]
+    return [Detail(**{**values, "names": tuple(values["names"])}) for values in found]
 
 
 def stays_fact(what: str) -> tuple[str, str]:

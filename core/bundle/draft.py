@@ -26,7 +26,7 @@ _POLL_S = 0.2
 _DRAFT = re.compile(r"\.(?P<stem>.+\.tar)(?P<part>\.\d{2,3})?\.partial")
 
 
-class Draft:
+class ArchiveDraft:
     """A file, or parts of a file, that is being written.
 
     Args:

@@ -12,7 +12,7 @@ from core.engine.journal import JournalReader, RunRow, State
 from core.engine.launcher import true_state
 from core.engine.report import count
 from core.engine.request import HOST_JOBS, RunKind
-from core.hosts.tunnel.store import TunnelBook
+from core.hosts.tunnel.store import TunnelStore
 from core.registry.local.relocate import noted_move
 from core.registry.local.server import RegistryServer
 
@@ -71,7 +71,7 @@ def _registry(config: Config) -> Iterator[str]:
 
 
 def _tunnels(config: Config) -> Iterator[str]:
-    wanted = TunnelBook(config.state_dir).wanted()
+    wanted = TunnelStore(config.state_dir).wanted()
     if config.mode is not Mode.DU:
         if wanted:
             yield f"{count(len(wanted), 'tunnel')} of mode du kept"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Held:
+class DockerOffer:
     """One thing that dockerRepo holds; as `core.hosts.docker_install.inventory` says it."""
 
     source: str
@@ -16,7 +16,7 @@ class Held:
     usable: bool
 
 
-def docker_in(paths: tuple[Path, ...]) -> list[Held]:
+def docker_in(paths: tuple[Path, ...]) -> list[DockerOffer]:
     """Return what is in dockerRepo; files are read, so call it in a thread.
 
     Args:
@@ -26,4 +26,4 @@ def docker_in(paths: tuple[Path, ...]) -> list[Held]:
         held_in,  # SSH takes 0.3 s to import: not for the first paint
     )
 
-    return [Held(h.source, h.words, h.size_bytes, h.usable) for h in held_in(paths)]
+    return [DockerOffer(h.source, h.words, h.size_bytes, h.usable) for h in held_in(paths)]

@@ -14,7 +14,7 @@ from core.config import Config, Mode, ensure_state_dir
 from core.engine.lock import engine_lock, note_work
 from core.errors import BundleError, RegistryError, UnsafeBundle, UsageError
 from core.registry.api.client import RegistryClient
-from core.registry.content.inventory import Holding, delete_names, read_holdings
+from core.registry.content.inventory import TagEntry, delete_names, read_holdings
 from core.registry.local.server import RegistryServer, registry_client
 from core.secrets import NO_REGISTRY_LOGIN, RegistryLogin
 
@@ -155,7 +155,7 @@ def _client_of(
         client.close()
 
 
-def _with_origin(config: Config, holdings: Iterable[Holding]) -> list[Held]:
+def _with_origin(config: Config, holdings: Iterable[TagEntry]) -> list[Held]:
     catalogue = Catalogue(config.state_dir)
     brought = _brought_by(catalogue.all())
     returning = {name: bundle for (name, _), bundle in _brought_by(_here(config)).items()}

@@ -17,7 +17,7 @@ from core.config import ensure_state_dir, load_config
 from core.engine.journal import JournalReader, RunRow, State
 from core.engine.lock import lock_is_held
 from core.engine.request import CHANGING, RunRequest
-from core.engine.retry_requests import Asked
+from core.engine.retry_requests import RetryRequests
 from core.errors import AirferryError, InternalError, kinds_by_code, of_local_files
 from core.secrets import NO_SECRETS, Secrets, without_secrets
 from core.service import let_go, start_time_of
@@ -121,7 +121,7 @@ def try_again(run: RunRow, state_dir: Path, hosts: Iterable[str]) -> bool:
     if true_state(run, state_dir) is not State.RUNNING:
         return False
     try:
-        return Asked(state_dir, run.id).ask(hosts)
+        return RetryRequests(state_dir, run.id).ask(hosts)
     except OSError as error:
         raise of_local_files(error, "the request") from error
 

@@ -39,7 +39,7 @@ from core.engine.request import (
     RunKind,
     RunRequest,
 )
-from core.engine.retry_requests import Asked
+from core.engine.retry_requests import RetryRequests
 from core.engine.runner import Runner
 from core.errors import (
     AirferryError,
@@ -118,7 +118,7 @@ def _serve(request: RunRequest, secrets: Secrets) -> int:
         run = journal.begin(request.kind, config.mode, str(config.path), options, os.getpid())
         if request.kind.changes_things:
             note_holder(state_dir, run)
-        asked = Asked(state_dir, run) if request.kind.changes_things else None
+        asked = RetryRequests(state_dir, run) if request.kind.changes_things else None
         if asked:
             asked.open()
             stack.callback(asked.close)

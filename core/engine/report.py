@@ -9,7 +9,7 @@ from textwrap import wrap
 
 from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
 from core.engine.request import CLEANS, GCS, HOST_JOBS, KEEPS, REPAIRS, RunKind
-from core.telling import LEFT_OUT, PARTICULAR, Particular, particulars_in
+from core.telling import LEFT_OUT, PARTICULAR, Detail, particulars_in
 from core.telling import size as size
 from core.words import count as count
 
@@ -113,7 +113,7 @@ def is_paused(run: RunRow, state: State) -> bool:
     return run.paused is not None and state is State.RUNNING
 
 
-def particulars_of(lines: Iterable[LogLine]) -> list[Particular]:
+def particulars_of(lines: Iterable[LogLine]) -> list[Detail]:
     """Return what the steps of a run last told one by one.
 
     Args:
@@ -124,7 +124,7 @@ def particulars_of(lines: Iterable[LogLine]) -> list[Particular]:
     return list(dict.fromkeys(one for text in newest.values() for one in particulars_in(text)))
 
 
-def particular_text(one: Particular) -> str:
+def particular_text(one: Detail) -> str:
     """Return a particular as a line."""
     sized = f"  {size(one.size_bytes)}" if one.size_bytes else ""
     names = f"  in {', '.join(one.names)}" if one.names and one.subject not in one.names else ""
@@ -132,7 +132,7 @@ def particular_text(one: Particular) -> str:
 
 
 def report_record(
-    run: RunRow, state: State, tasks: Iterable[TaskRow], particulars: Iterable[Particular] = ()
+    run: RunRow, state: State, tasks: Iterable[TaskRow], particulars: Iterable[Detail] = ()
 ) -> dict[str, object]:
     """Return the report as JSON data."""
     tasks = list(tasks)
@@ -177,7 +177,7 @@ def _step_record(task: TaskRow) -> dict[str, object]:
 
 
 def report_text(
-    run: RunRow, state: State, tasks: Iterable[TaskRow], particulars: Iterable[Particular] = ()
+    run: RunRow, state: State, tasks: Iterable[TaskRow], particulars: Iterable[Detail] = ()
 ) -> str:
     """Return the report in plain words (readable as Markdown)."""
     tasks = list(tasks)

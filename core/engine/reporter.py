@@ -9,18 +9,18 @@ from itertools import islice
 
 from core.engine.journal import LogLine, State, TaskRow
 from core.errors import AirferryError
-from core.telling import LEFT_OUT, MOST_PARTICULARS, PARTICULAR, Particular, particulars_text
+from core.telling import LEFT_OUT, MOST_PARTICULARS, PARTICULAR, Detail, particulars_text
 
 RATE_WINDOW_S = 5.0
 
 
-class TaskTeller:
+class TaskReporter:
     """What a step tells, kept until the next flush. Called from any thread."""
 
     def __init__(self, row: TaskRow, lines: deque[LogLine]) -> None:
         self.row = row
         self.changed = False
-        self.left_out: frozenset[Particular] = frozenset()
+        self.left_out: frozenset[Detail] = frozenset()
         self._lines = lines
         self._fact = ""
         self._samples: deque[tuple[float, int]] = deque(maxlen=64)
@@ -48,7 +48,7 @@ class TaskTeller:
         """Add what is so of the target to the log, as one entry: there may be hundreds of hosts."""
         self._add("fact", "\n".join(f"{name}: {value}" for name, value in known))
 
-    def particulars(self, found: Iterable[Particular]) -> None:
+    def particulars(self, found: Iterable[Detail]) -> None:
         """Add what was found one by one to the log, as one entry; of very many the first ones."""
         told = list(found)
         self.left_out = frozenset(one for one in told if one.what == LEFT_OUT)

@@ -14,7 +14,7 @@ LONGEST_PAUSE_S = 15.0
 LONGEST_REST_S = 600.0
 
 
-class Patience:
+class RetryPolicy:
     """The tries of one step.
 
     A try that got further than all before it makes a new beginning: a long job over a bad line

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 PREFIX = "asked-"
 
 
-class Asked:
+class RetryRequests:
     """The requests to one run.
 
     Args:

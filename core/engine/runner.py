@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from core.engine.journal import ENDED_WELL, Journal, LogLine, State, TaskRow
-from core.engine.reporter import TaskTeller
-from core.engine.retry_policy import Patience
+from core.engine.reporter import TaskReporter
+from core.engine.retry_policy import RetryPolicy
 from core.errors import (
     AirferryError,
     Cancelled,
@@ -34,7 +34,7 @@ from core.errors import (
 )
 from core.pause import Pause
 from core.steps.base import DU, Need, Step, VerifyStep
-from core.telling import RUN_PAUSED, RUN_RESUMED, Particular
+from core.telling import RUN_PAUSED, RUN_RESUMED, Detail
 
 FLUSH_S = 0.5
 FRESH_S = 1.0  # so long nobody asks again what another has just asked
@@ -43,7 +43,7 @@ FRESH_S = 1.0  # so long nobody asks again what another has just asked
 @dataclass
 class _Task:
     step: Step
-    teller: TaskTeller
+    teller: TaskReporter
     applied: bool = False
     failed_with: AirferryError | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,7 +100,7 @@ class Runner:
         self._tasks: dict[tuple[str, str], _Task] = {}
         for step in steps:
             row = TaskRow(step.target, step.id, step.title)
-            self._tasks[step.target, step.id] = _Task(step, TaskTeller(row, self._lines))
+            self._tasks[step.target, step.id] = _Task(step, TaskReporter(row, self._lines))
         journal.add_tasks(run, [task.teller.row for task in self._tasks.values()])
 
     async def run(self) -> State:
@@ -138,7 +138,7 @@ class Runner:
         return State.PARTIAL if self.left_out else State.DONE
 
     @property
-    def left_out(self) -> frozenset[Particular]:
+    def left_out(self) -> frozenset[Detail]:
         """What of the bundles could not be used, though all else was done."""
         return frozenset().union(*(task.teller.left_out for task in self._tasks.values()))
 
@@ -202,7 +202,7 @@ class Runner:
 
     async def _run_task(self, task: _Task) -> None:
         teller, row = task.teller, task.teller.row
-        patience = Patience(0 if self._dry else task.step.patience_s, self._pause.clock)
+        patience = RetryPolicy(0 if self._dry else task.step.patience_s, self._pause.clock)
         while True:
             await self._held(task)
             try:

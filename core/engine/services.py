@@ -12,7 +12,7 @@ from core.config import Config, Mode
 from core.engine.drift import differences
 from core.errors import UsageError
 from core.hosts.tunnel import control as tunnel_control
-from core.hosts.tunnel.store import TunnelBook, TunnelStatus
+from core.hosts.tunnel.store import TunnelStatus, TunnelStore
 from core.registry.local.server import RegistryServer, RegistryStatus
 
 __all__ = [
@@ -55,7 +55,7 @@ class Tunnels:
 
 def tunnels_now(config: Config) -> Tunnels:
     """Return what the tunnel service last said."""
-    book, runs = TunnelBook(config.state_dir), tunnel_control.is_running(config.state_dir)
+    book, runs = TunnelStore(config.state_dir), tunnel_control.is_running(config.state_dir)
     known = book.statuses() if runs else {}
     found = (known.get(name, TunnelStatus(name)) for name in sorted(book.wanted()))
     return Tunnels(runs, tuple(found))
@@ -68,7 +68,7 @@ def start_tunnels(config: Config) -> None:
         UsageError: no tunnel is wanted.
         ServiceFailed: it does not start.
     """
-    if not TunnelBook(config.state_dir).wanted():
+    if not TunnelStore(config.state_dir).wanted():
         raise UsageError(
             "no tunnel is wanted: this site has none",
             remedy="Mode du opens them: set up the site (Review, then Yes).",

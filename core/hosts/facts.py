@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.errors import HostCommandFailed
 
 if TYPE_CHECKING:
-    from core.hosts.ssh.connection import HostLink
+    from core.hosts.ssh.connection import HostConnection
 
 SCRIPT = (Path(__file__).parent / "facts.sh").read_text(encoding="utf-8")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le"}
@@ -124,7 +124,7 @@ class Facts:
         return f"{self.docker.version}, {self.docker.driver}, {store}{rootless}"
 
 
-async def gather_facts(link: HostLink, port: int, *, as_root: bool = False) -> Facts:
+async def gather_facts(link: HostConnection, port: int, *, as_root: bool = False) -> Facts:
     """Ask a host for its facts in one round trip.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.hosts.ssh.connection import HostLink
+from core.hosts.ssh.connection import HostConnection
 
 DIRECTORY = "/var/lib/airferry-host"
 _NOTES = f"{DIRECTORY}/images"
@@ -23,7 +23,7 @@ mv {_NOTES}.new {_NOTES}
 _AT_ONCE = 500  # names in one command line
 
 
-async def note_brought(link: HostLink, names: Iterable[tuple[str, str]]) -> None:
+async def note_brought(link: HostConnection, names: Iterable[tuple[str, str]]) -> None:
     """Note names that are about to be given to images on a host.
 
     Args:
@@ -38,17 +38,17 @@ async def note_brought(link: HostLink, names: Iterable[tuple[str, str]]) -> None
         await link.run_root(_NOTE, *lines[start : start + _AT_ONCE])
 
 
-async def noted(link: HostLink, path: str) -> str:
+async def noted(link: HostConnection, path: str) -> str:
     """Return the text of a file that only root may read; empty where there is none."""
     return (await link.run_root(f"cat {path} 2>/dev/null || true")).out
 
 
-async def brought(link: HostLink) -> list[tuple[str, str]]:
+async def brought(link: HostConnection) -> list[tuple[str, str]]:
     """Return the names that were given to images on a host, each with the image's ID then."""
     lines = (line.partition(" ") for line in (await noted(link, _NOTES)).splitlines())
     return [(name, image_id) for image_id, _, name in lines if name]
 
 
-async def forget_brought(link: HostLink) -> None:
+async def forget_brought(link: HostConnection) -> None:
     """Remove the notes, and their directory if nothing else is in it."""
     await link.run_root(f"rm -f {_NOTES}; rmdir {DIRECTORY} 2>/dev/null || true")

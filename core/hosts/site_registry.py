@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import HostRegistryGone, HostRegistryTlsWrong
-from core.hosts.ssh.connection import HostLink, PortStreams
+from core.hosts.ssh.connection import HostConnection, PortStreams
 from core.tls import WANTS_TLS_REMEDY, tls_context, tls_problem
 
 ANSWER_TIMEOUT_S = 20.0
@@ -46,7 +46,7 @@ class Server:
         return self.address.strip("[]"), 443 if self.tls else 80
 
 
-async def ask_registry_from(link: HostLink, registry: Server) -> list[str]:
+async def ask_registry_from(link: HostConnection, registry: Server) -> list[str]:
     """See that a registry answers when it is asked from a host, and that its certificate holds.
 
     Returns:
@@ -73,7 +73,7 @@ async def ask_registry_from(link: HostLink, registry: Server) -> list[str]:
     return [value for name, value in headers if name == "www-authenticate"]
 
 
-async def ask_server_from(link: HostLink, server: Server, path: str) -> None:
+async def ask_server_from(link: HostConnection, server: Server, path: str) -> None:
     """See that a server answers at all when it is asked from a host, and its certificate holds.
 
     Raises:
@@ -82,7 +82,7 @@ async def ask_server_from(link: HostLink, server: Server, path: str) -> None:
     await _answer_from(link, server, path)
 
 
-async def _answer_from(link: HostLink, server: Server, path: str) -> bytes:
+async def _answer_from(link: HostConnection, server: Server, path: str) -> bytes:
     name, port = server.place
     where = f"{link.host.name}: {server.what} {server.address}"
     lines = (f"GET {path} HTTP/1.1", f"Host: {server.address}", "Connection: close", "", "")

@@ -12,12 +12,12 @@ from core.config import Mode, public_text
 from core.errors import RegistryFull, RegistryUnreachable, UsageError
 from core.files import nearest_directory
 from core.registry.api.client import RegistryClient
-from core.registry.backup.archive import Saved, open_saved
-from core.registry.backup.restore import Lacks, Restore
+from core.registry.backup.archive import BackupArchive, open_saved
+from core.registry.backup.restore import Restore, RestoreDiff
 from core.registry.backup.writer import Backup, BackupWanted
-from core.registry.content.snapshot import Snapshot, read_snapshot
+from core.registry.content.snapshot import RegistrySnapshot, read_snapshot
 from core.registry.local.blob_files import BlobFiles
-from core.steps.base import Missing, Teller, some_of
+from core.steps.base import Missing, Reporter, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work
 from core.telling import room_fact, size
@@ -38,7 +38,7 @@ class RegistryBackup(DuStep):
         self._backup: Backup | None = None
         self._files: list[Path] = []
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         if self._files and all(path.is_file() for path in self._files):
             tell.found(f"{self._files[0]}: {self._words()}, read back and compared")
             return None
@@ -55,7 +55,7 @@ class RegistryBackup(DuStep):
             tell.facts([room_fact(left, place)])
         return Missing(f"{self._words()}, to {place}", self._backup.size_bytes)
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         backup, total = self._backup, missing.size_bytes
         if backup is None:
             return
@@ -66,7 +66,7 @@ class RegistryBackup(DuStep):
         for path in self._files:
             tell.log(f"{path}: {path.stat().st_size} bytes, {path.name}.sha256 beside it")
 
-    def _planned(self, client: RegistryClient, tell: Teller) -> Backup:
+    def _planned(self, client: RegistryClient, tell: Reporter) -> Backup:
         work, saving = self._work, self._work.saving
         if saving.outdir is None:
             raise UsageError("a backup needs a directory", remedy="Name one: --outdir DIR")
@@ -112,11 +112,11 @@ class RegistryRestore(DuStep):
     def __init__(self, work: Work) -> None:
         super().__init__(work)
         self._restore: Restore | None = None
-        self._lacks = Lacks()
+        self._lacks = RestoreDiff()
         self._total_bytes = 0
         self._is_applied = False
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         work = self._work
         if self._restore is None:
             tell.say("looking into the backup")
@@ -140,7 +140,7 @@ class RegistryRestore(DuStep):
         self._require_room(tell)
         return Missing(self._words(restore), self._lacks.size_bytes)
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         restore, lacks = self._restore, self._lacks
         if restore is None:
             return
@@ -168,7 +168,7 @@ class RegistryRestore(DuStep):
             pause=work.pause,
         )
 
-    def _require_room(self, tell: Teller) -> None:
+    def _require_room(self, tell: Reporter) -> None:
         """Refuse to begin what cannot fit.
 
         Raises:
@@ -197,7 +197,7 @@ class RegistryRestore(DuStep):
         return words
 
 
-def _later_than(earlier: Sequence[Saved]) -> datetime:
+def _later_than(earlier: Sequence[BackupArchive]) -> datetime:
     """Return the time, or at least a second after backups that this one builds on.
 
     The newest of those given says what a restore makes: a clock that was set back meanwhile must
@@ -216,7 +216,7 @@ def _blob_files(work: Work) -> BlobFiles | None:
     return BlobFiles(work.config.registry_dir) if work.config.mode is Mode.DU else None
 
 
-def _images(content: Snapshot) -> str:
+def _images(content: RegistrySnapshot) -> str:
     """Return how many images there are, and how many names where those are more."""
     images, names = len(set(content.tags.values())), len(content.tags)
     words = count(images, "image")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from core.errors import AirferryError, StillMissing
-from core.telling import Particular
+from core.telling import Detail
 from core.words import some_of as some_of
 
 DU = "du"
@@ -34,7 +34,7 @@ class Missing:
     remedy: str = ""
 
 
-class Teller(Protocol):
+class Reporter(Protocol):
     """Where a step tells how it fares; may be called from any thread."""
 
     def bytes(self, done: int, total: int) -> None:
@@ -52,7 +52,7 @@ class Teller(Protocol):
     def facts(self, known: Iterable[tuple[str, str]]) -> None:
         """Tell what is so of the target, by name, for whoever looks at it in full."""
 
-    def particulars(self, found: Iterable[Particular]) -> None:
+    def particulars(self, found: Iterable[Detail]) -> None:
         """Tell one by one what was found, for whoever looks at it in full."""
 
     def warn(self, text: str) -> None:
@@ -90,7 +90,7 @@ class Step(ABC):
         """Whether the way to the target is open."""
         return True
 
-    async def reach(self, tell: Teller) -> None:  # noqa: B027 - most need nothing
+    async def reach(self, tell: Reporter) -> None:  # noqa: B027 - most need nothing
         """Open the way to the target; asked before this step takes one of the run's places."""
 
     async def explained(self, error: AirferryError) -> AirferryError:
@@ -98,16 +98,16 @@ class Step(ABC):
         return error
 
     @abstractmethod
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         """Ask the target what is missing; None if nothing is. Changes nothing."""
 
     @abstractmethod
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         """Supply what is missing."""
 
 
 class VerifyStep(Step):
     """A step that only looks: what it finds missing is a failure."""
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         raise StillMissing(missing.what, remedy=missing.remedy)

@@ -24,10 +24,10 @@ from core.files import nearest_directory
 from core.registry.imports.import_pass import Ingested
 from core.registry.imports.importer import Import
 from core.registry.imports.publish import lacks_of_names, lacks_of_stage, publish
-from core.steps.base import DU, Missing, Step, Teller, some_of
+from core.steps.base import DU, Missing, Reporter, Step, some_of
 from core.steps.disk_space import registry_bytes
 from core.steps.work import Work
-from core.telling import NOTED, Particular
+from core.telling import NOTED, Detail
 from core.threads import in_thread
 from core.words import count
 
@@ -70,12 +70,12 @@ class BundleStep(Step):
         if clashes:
             raise collision(clashes)
 
-    def _tell_of(self, tell: Teller) -> int:
+    def _tell_of(self, tell: Reporter) -> int:
         """Tell what is left out of the bundle, and what there is to note; return how much is."""
         file, known = self._file, self._work.known(self._file)
         left = self._work.left_out_of(file)
         notes = known.remarks if known else ()
-        tell.particulars([*left, *(Particular(NOTED, file.name, note=note) for note in notes)])
+        tell.particulars([*left, *(Detail(NOTED, file.name, note=note) for note in notes)])
         return len(left)
 
 
@@ -91,7 +91,7 @@ class BundleImport(BundleStep):
         self._import: Import | None = None
         self._given_up = False
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         file, work = self._file, self._work
         tell.say(f"asking the registry about {file.name}")
         if work.dry and (not file.is_pipe or file in work.unopened):
@@ -136,7 +136,7 @@ class BundleImport(BundleStep):
             return False
         return known.imported and not self._is_to_be_recompressed(known)
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         file, work = self._file, self._work
         known = work.known(file)
         if known and await self._is_staged(known):
@@ -149,7 +149,7 @@ class BundleImport(BundleStep):
         await work.pause.over(tell.say)
         await self._publish(tell)
 
-    async def _read(self, tell: Teller) -> bool:
+    async def _read(self, tell: Reporter) -> bool:
         """Bring what the bundle holds to the registry, and note it; False if nothing is taken.
 
         Raises:
@@ -215,7 +215,7 @@ class BundleImport(BundleStep):
                 f"about {needed / 1e9:.1f} GB"
             )
 
-    def _ingest(self, tell: Teller) -> Ingested:
+    def _ingest(self, tell: Reporter) -> Ingested:
         work, total = self._work, self._file.size_bytes
         if self._import is None:
             self._import = Import(
@@ -229,12 +229,12 @@ class BundleImport(BundleStep):
             )
         return self._import.run(lambda done: tell.bytes(done, total), tell.say)
 
-    def _tell_outcome(self, done: Ingested, tell: Teller) -> None:
+    def _tell_outcome(self, done: Ingested, tell: Reporter) -> None:
         sent = count(done.sent_layers, "layer")
         self._outcome = f"; {sent} sent, {done.kept_layers} were there already"
         tell.log(f"{self._file.name}: {done.sent_bytes} bytes sent{self._outcome}")
 
-    async def _publish(self, tell: Teller) -> None:
+    async def _publish(self, tell: Reporter) -> None:
         file, work = self._file, self._work
         bundle = work.known_bundles()[file]
         known = work.known(file) or bundle
@@ -251,7 +251,7 @@ class BundleImport(BundleStep):
             tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)
         tell.log(f"{file.name}: {count(tags, 'tag')} put")
 
-    def _as_oci(self, tell: Teller) -> Bundle:
+    def _as_oci(self, tell: Reporter) -> Bundle:
         """Note the bundle with OCI's manifests only, tell their digests, and return it."""
         file, work = self._file, self._work
         made = as_oci(work.known(file) or work.known_bundles()[file])
@@ -272,7 +272,7 @@ class BundleRead(BundleStep):
         super().__init__(work, file)
         self._was_read = False
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         file, work = self._file, self._work
         if work.examines:
             await work.bundle(file, tell.say)
@@ -284,7 +284,7 @@ class BundleRead(BundleStep):
         self._tell_of(tell)
         return None
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         tell.say(f"reading {self._file.name}")
         bundle = await self._work.bundle(self._file, tell.say, whole=True)
         self._was_read = True
@@ -299,13 +299,13 @@ class BundleTake(BundleStep):
     verb = "bundle.take"
     title = "take bundle"
 
-    async def check(self, tell: Teller) -> Missing | None:  # noqa: ARG002
+    async def check(self, tell: Reporter) -> Missing | None:  # noqa: ARG002
         directory = self._work.config.images_dir
         if await in_thread(lambda: is_taken(self._file, directory)):
             return None
         return Missing(f"{self._file.name} is not in {directory}", self._file.size_bytes)
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         file, directory = self._file, self._work.config.images_dir
 
         def go_on() -> None:

@@ -9,10 +9,10 @@ from core.hosts.docker.engine import HostEngine, host_engine
 from core.hosts.docker.registry_login import given_logins, withdraw_logins
 from core.hosts.docker_install.install import docker_answers, docker_is_ours, remove_docker
 from core.hosts.managed_state import brought, forget_brought
-from core.hosts.ssh.connection import HostLink
+from core.hosts.ssh.connection import HostConnection
 from core.hosts.tunnel.keys import JUMP_MARK, has_key, withdraw_key
-from core.hosts.tunnel.store import TunnelBook
-from core.steps.base import Missing, Teller, some_of
+from core.hosts.tunnel.store import TunnelStore
+from core.steps.base import Missing, Reporter, some_of
 from core.steps.targets import HostStep
 from core.steps.work import Work
 from core.words import count
@@ -28,7 +28,7 @@ class TunnelClose(HostStep):
         super().__init__(work, host)
         self._book = work.tunnels
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("looking for a tunnel")
         if self._host.name in self._book.wanted():
             return Missing(f"the tunnel to {self._host.name} is to be closed")
@@ -36,13 +36,13 @@ class TunnelClose(HostStep):
             return Missing("the tunnel service's key is to be withdrawn")
         return None
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("closing the tunnel")
         self._book.forget(self._host.name)
         await withdraw_keys(self._link, self._book)
 
 
-async def withdraw_keys(link: HostLink, book: TunnelBook) -> None:
+async def withdraw_keys(link: HostConnection, book: TunnelStore) -> None:
     """Take the tunnel service's keys from a host, and from jump hosts that no other tunnel passes.
 
     Raises:
@@ -62,7 +62,7 @@ class ImagesRemove(HostStep):
     step_id = "images.remove"
     title = "remove images"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("asking for the images that were brought")
         if not await docker_answers(self._link):
             return None
@@ -74,7 +74,7 @@ class ImagesRemove(HostStep):
             else None
         )
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("removing images")
         async with host_engine(self._link) as engine:
             for name in await self._still_there(engine):
@@ -95,7 +95,7 @@ class DockerRestore(HostStep):
     step_id = "docker.restore"
     title = "restore Docker's settings"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("comparing Docker's settings")
         changed = await restore_daemon_json(self._link, dry=True)
         if changed or await trusted(self._link):
@@ -104,7 +104,7 @@ class DockerRestore(HostStep):
             return Missing("the registry's login is to be taken away")
         return None
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         await restore_daemon_json(self._link)
         await distrust(self._link, await trusted(self._link))
         logins = await given_logins(self._link)
@@ -118,13 +118,13 @@ class DockerRemove(HostStep):
     step_id = "docker.remove"
     title = "remove Docker"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("asking whose Docker it is")
         if await docker_is_ours(self._link):
             return Missing("Docker is to be removed; what it stores stays in /var/lib/docker")
         tell.found("no Docker that Airferry installed")
         return None
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("removing Docker")
         await remove_docker(self._link)

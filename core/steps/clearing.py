@@ -11,17 +11,17 @@ from core.bundle.model import BundleFile
 from core.errors import BundleError, RegistryUnreachable
 from core.registry.api.client import RegistryClient
 from core.registry.content.inventory import (
-    Holding,
+    TagEntry,
     delete_names,
     read_holdings,
     with_what_is_about_them,
 )
-from core.registry.integrity.gc import Sweep, carry_out, plan_sweep
+from core.registry.integrity.gc import GcPlan, carry_out, plan_sweep
 from core.registry.local.storage import Storage
-from core.steps.base import Missing, Teller, some_of
+from core.steps.base import Missing, Reporter, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work
-from core.telling import Particular, size
+from core.telling import Detail, size
 from core.threads import in_thread
 from core.words import count
 
@@ -40,10 +40,10 @@ class RegistryKeep(DuStep):
 
     def __init__(self, work: Work) -> None:
         super().__init__(work)
-        self._holdings: list[Holding] = []
+        self._holdings: list[TagEntry] = []
         self._deleted = 0
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         work = self._work
         tell.say("asking the registry what it holds")
         try:
@@ -61,7 +61,7 @@ class RegistryKeep(DuStep):
         number = count(len(going), "name")
         return Missing(f"{number} of {some_of(titles)}: {some_of([h.name for h in going])}")
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         work, going = self._work, self._work.going
         tell.say("deleting names")
         await work.ask_registry(lambda client: self._delete(client, going))
@@ -72,15 +72,15 @@ class RegistryKeep(DuStep):
     def _delete(self, client: RegistryClient, going: frozenset[tuple[str, str]]) -> None:
         delete_names(client, self._holdings, going)
 
-    def _going(self, tell: Teller) -> tuple[list[Holding], list[str]]:
+    def _going(self, tell: Reporter) -> tuple[list[TagEntry], list[str]]:
         """Return the names that are to go, and the generations that brought them."""
         work = self._work
         dated = [one for one in work.catalogue.dated() if one.bundle.imported]
         kept, old = kept_and_old(generations_of(dated), work.generations)
         kept_names, old_names = names_in(kept), names_in(old)
         returning = dict(self._returning())
-        going: list[Holding] = []
-        told: dict[str, Particular] = {}
+        going: list[TagEntry] = []
+        told: dict[str, Detail] = {}
         titles: dict[str, None] = {}
         for holding in self._holdings:
             if holding.name in kept_names:
@@ -90,19 +90,17 @@ class RegistryKeep(DuStep):
             title = next((origins[i] for i in known_by if i in origins), "")
             if not title:
                 note = "no bundle that this site knows brought it"
-                told[holding.name] = Particular(
-                    "stays", holding.name, holding.size_bytes, note=note
-                )
+                told[holding.name] = Detail("stays", holding.name, holding.size_bytes, note=note)
                 continue
             going.append(holding)
             titles[title] = None
             file = returning.get(holding.name)
             what, note = ("comes back", f"with {file.name}") if file else ("goes", title)
-            told[holding.name] = Particular(what, holding.name, holding.size_bytes, note=note)
+            told[holding.name] = Detail(what, holding.name, holding.size_bytes, note=note)
         for holding in self._about(going):
             going.append(holding)
             note = "it speaks of an image that goes"
-            told[holding.name] = Particular("goes", holding.name, holding.size_bytes, note=note)
+            told[holding.name] = Detail("goes", holding.name, holding.size_bytes, note=note)
         tell.particulars(told.values())
         back = {file.name for h in going if (file := returning.get(h.name))}
         if back and not self._deleted:
@@ -112,7 +110,7 @@ class RegistryKeep(DuStep):
             )
         return going, list(titles)
 
-    def _about(self, going: list[Holding]) -> list[Holding]:
+    def _about(self, going: list[TagEntry]) -> list[TagEntry]:
         """Return the lists of signatures and the like of what goes."""
         names = frozenset((h.repository, h.tag) for h in going)
         more = with_what_is_about_them(self._holdings, names) - names
@@ -140,7 +138,7 @@ class RegistryGc(DuStep):
         self._storage = Storage(work.config.registry_dir)
         self._freed_bytes = 0
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         work = self._work
         tell.say("looking for what no name needs")
         sweep = await in_thread(lambda: self._planned(work.going), work.stop)
@@ -163,7 +161,7 @@ class RegistryGc(DuStep):
         )
         return Missing(words, sweep.size_bytes)
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         work, total = self._work, missing.size_bytes
 
         def told(done: int) -> None:
@@ -181,5 +179,5 @@ class RegistryGc(DuStep):
         finally:
             await in_thread(work.server.start)
 
-    def _planned(self, without: frozenset[tuple[str, str]] = frozenset()) -> Sweep:
+    def _planned(self, without: frozenset[tuple[str, str]] = frozenset()) -> GcPlan:
         return plan_sweep(self._storage, without if self._work.dry else frozenset())

@@ -15,7 +15,7 @@ from core.errors import BundleError, RegistryError, of_local_files
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import asked
 from core.registry.imports.equivalence import filed_otherwise
-from core.steps.base import Missing, Teller, some_of
+from core.steps.base import Missing, Reporter, some_of
 from core.steps.targets import DuStep
 from core.threads import in_thread
 
@@ -26,7 +26,7 @@ class ClusterFiles(DuStep):
     step_id = "cluster.files"
     title = "cluster files"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         directory = cluster_directory(self._work.config)
         tell.say(f"comparing what is in {directory}")
         files = await self._files()
@@ -36,7 +36,7 @@ class ClusterFiles(DuStep):
         tell.found(f"in {directory}")
         return None
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         directory = cluster_directory(self._work.config)
         tell.say(f"writing to {directory}")
         files = await self._files()

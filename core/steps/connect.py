@@ -20,7 +20,7 @@ from core.hosts.facts import Facts, gather_facts
 from core.hosts.preflight import INSTALLED_RATIO, Finding, Needs, preflight
 from core.hosts.tunnel.store import registry_behind
 from core.registry.api.client import SITE_HEADER
-from core.steps.base import Missing, Teller, VerifyStep
+from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.desired_images import host_lacks, unfit_names, wanted_images
 from core.steps.disk_space import store_bytes
 from core.steps.targets import HostStep
@@ -36,7 +36,7 @@ class Connect(HostStep, VerifyStep):
     title = "connect"
     patience_s = 30.0  # a host that never answered is rather a wrong address than a lost line
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"connecting to {self._host.address}")
         facts = await gather_facts(self._link, self._work.config.host_registry_port)
         self._work.facts[self._host.name] = facts
@@ -75,7 +75,7 @@ class Preflight(HostStep, VerifyStep):
         self._images = images
         self._read_bundles = read_bundles
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         findings = await self._root_findings()
         facts = self._work.facts[self._host.name]
         tell.facts(facts.lines())

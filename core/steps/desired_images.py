@@ -31,7 +31,7 @@ class WantedName:
 
 
 @dataclass(frozen=True)
-class Lacks:
+class ImageDiff:
     """What is not as it should be in a host's cache.
 
     Args:
@@ -132,7 +132,7 @@ def _image_for(arch: str, images: tuple[Image, ...]) -> Image | None:
     return max(fitting, key=lambda image: image.platform, default=None)
 
 
-async def lacking_on(work: Work, wanted: list[WantedName], engine: HostEngine) -> Lacks:
+async def lacking_on(work: Work, wanted: list[WantedName], engine: HostEngine) -> ImageDiff:
     """Return the names that are missing on a host, or that stand for another image there."""
     there = await engine.images()
     present = {name: image.image_id for image in there for name in image.names}
@@ -145,7 +145,7 @@ async def lacking_on(work: Work, wanted: list[WantedName], engine: HostEngine) -
             if want.name not in present or await engine.diff_ids(want.name) != want.image.diff_ids
         ]
     size_bytes = _size_to_send(wanted, names, {image.image_id for image in there})
-    return Lacks(names, size_bytes, _leftovers(work, wanted, there))
+    return ImageDiff(names, size_bytes, _leftovers(work, wanted, there))
 
 
 def _leftovers(work: Work, wanted: list[WantedName], there: list[EngineImage]) -> tuple[str, ...]:
@@ -163,11 +163,11 @@ def _leftovers(work: Work, wanted: list[WantedName], there: list[EngineImage]) -
     return tuple(m[0] for m in found if m and m["rest"] in ours and m["port"] != lasting)
 
 
-async def host_lacks(work: Work, host: HostConfig) -> Lacks:
+async def host_lacks(work: Work, host: HostConfig) -> ImageDiff:
     """Return what a host's cache lacks, and the bytes that would be sent to it."""
     link, wanted = work.link(host), await wanted_names(work, host)
     if work.dry and not await docker_serves(link):
-        return Lacks(wanted, _size_to_send(wanted, wanted, set()))
+        return ImageDiff(wanted, _size_to_send(wanted, wanted, set()))
     async with host_engine(link) as engine:
         return await lacking_on(work, wanted, engine)
 
@@ -209,7 +209,7 @@ async def layers_there(wanted: list[WantedName], engine: HostEngine) -> dict[str
     }
 
 
-def missing_of(lacks: Lacks) -> Missing | None:
+def missing_of(lacks: ImageDiff) -> Missing | None:
     """Return what lacks in words; None if nothing does."""
     if lacks.names:
         images = {want.image.image_id for want in lacks.names}

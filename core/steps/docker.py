@@ -19,7 +19,7 @@ from core.hosts.docker_install.install import (
 )
 from core.hosts.docker_install.release import System
 from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
-from core.steps.base import Missing, Teller
+from core.steps.base import Missing, Reporter
 from core.steps.targets import HostStep, comes_true
 from core.telling import CONTAINERS_GO_ON, CONTAINERS_STOP
 from core.threads import in_thread
@@ -34,7 +34,7 @@ class DockerInstall(HostStep):
     title = "docker"
     heals = True
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         version = await docker_answers(self._link)
         if version and not is_too_old(version):
             tell.found(f"Docker {version}")
@@ -51,7 +51,7 @@ class DockerInstall(HostStep):
             )
         return Missing(f"{what} in place of {version}; {CONTAINERS_STOP}", repo.size_bytes)
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         if not missing.size_bytes:
             tell.say("starting Docker")
             await start_docker(self._link)
@@ -60,7 +60,7 @@ class DockerInstall(HostStep):
             await self._install(await docker_answers(self._link), tell)
             await self._wait_for_answer()
 
-    async def _install(self, too_old: str, tell: Teller) -> None:
+    async def _install(self, too_old: str, tell: Reporter) -> None:
         repo = await self._repo()
         tell.say(f"installing Docker from {repo.source.name}")
         total = repo.size_bytes
@@ -90,7 +90,7 @@ class DockerConfigure(HostStep):
     title = "docker config"
     heals = True
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("asking Docker for its settings")
         config = self._work.config
         if self._work.dry and not await docker_serves(self._link):
@@ -109,7 +109,7 @@ class DockerConfigure(HostStep):
             return Missing(f"Docker does not have the CA of {self._registry}")
         return None
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         tell.say("writing Docker's settings")
         tell.log(f"Docker's settings are extended: {missing.what}")
         if self._ca:

@@ -17,7 +17,7 @@ from core.registry.content.staging import STAGE
 from core.registry.imports.publish import lacks_of_names
 from core.secrets import RegistryLogin
 from core.service import ServiceFailed
-from core.steps.base import Missing, Teller, VerifyStep, some_of
+from core.steps.base import Missing, Reporter, VerifyStep, some_of
 from core.steps.disk_space import registry_bytes
 from core.steps.targets import DuStep, comes_true
 from core.steps.work import Work
@@ -36,7 +36,7 @@ class DuPreflight(DuStep, VerifyStep):
     step_id = "preflight"
     title = "this machine"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("looking at this machine")
         problems = [*self._registry_problems(), *self._room_problems(tell), *self._releases(tell)]
         if len(problems) == 1:
@@ -74,7 +74,7 @@ class DuPreflight(DuStep, VerifyStep):
                 "with its own config: airferry tunnels stop, airferry registry stop.",
             )
 
-    def _room_problems(self, tell: Teller) -> Iterator[AirferryError]:
+    def _room_problems(self, tell: Reporter) -> Iterator[AirferryError]:
         """Yield what there is to say of the room for those bundles that were never imported."""
         work = self._work
         if work.config.mode is Mode.CUSTOM:
@@ -93,7 +93,7 @@ class DuPreflight(DuStep, VerifyStep):
                 f"{needed / 1e9:.1f} GB"
             )
 
-    def _releases(self, tell: Teller) -> Iterator[AirferryError]:
+    def _releases(self, tell: Reporter) -> Iterator[AirferryError]:
         """Yield an error for a site that is too old for a registry (modes du and custom)."""
         config = self._work.config
         if config.mode is Mode.NONE:
@@ -113,7 +113,7 @@ class RegistryServe(DuStep):
     title = "registry"
     heals = True
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"asking {self._work.server.address}")
         status = await self._work.ask_registry(self._work.server.status)
         if status.running and not status.ours and status.pid is None:
@@ -134,7 +134,7 @@ class RegistryServe(DuStep):
         server = self._work.server
         return server.settings_fit() and not server.is_for_one_run
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("starting the registry")
         await in_thread(self._work.server.start)
 
@@ -146,7 +146,7 @@ class RegistryForRun(RegistryServe):
     host is open yet; and a dry run, which asks for nothing in it, leaves it closed.
     """
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         if not self._work.dry:
             missing = await super().check(tell)
             if missing is not None:
@@ -186,7 +186,7 @@ class RegistryReach(DuStep, VerifyStep):
         super().__init__(work)
         self.pushes = push
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"asking {self._work.registry.address}")
         login = await self._work.ask_registry(self._look)
         if login is None:
@@ -208,7 +208,7 @@ class RegistryVerify(DuStep, VerifyStep):
     step_id = "registry.verify"
     title = "verify registry"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         bundles = await self._work.bundles()
         unread = [bundle.name for bundle in bundles if not bundle.imported and bundle.images]
         if unread:
@@ -239,7 +239,7 @@ class TunnelsServe(DuStep):
     title = "tunnel service"
     heals = True
 
-    async def check(self, tell: Teller) -> Missing | None:  # noqa: ARG002
+    async def check(self, tell: Reporter) -> Missing | None:  # noqa: ARG002
         if not is_running(self._work.config.state_dir):
             return Missing("the tunnel service does not run")
         stale = self._stale()
@@ -253,7 +253,7 @@ class TunnelsServe(DuStep):
         port, wanted = self._work.config.registry_port, self._work.tunnels.wanted()
         return [tunnel for tunnel in wanted.values() if tunnel.registry_port != port]
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         for tunnel in self._stale():
             self._work.tunnels.want(replace(tunnel, registry_port=self._work.config.registry_port))
         if is_running(self._work.config.state_dir):

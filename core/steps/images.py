@@ -20,9 +20,9 @@ from core.hosts.managed_state import note_brought
 from core.hosts.ssh.stdin_feed import Emit
 from core.pause import Pause
 from core.secrets import RegistryLogin
-from core.steps.base import Missing, Teller, VerifyStep
+from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.desired_images import (
-    Lacks,
+    ImageDiff,
     WantedName,
     host_lacks,
     lacking_on,
@@ -46,14 +46,14 @@ class _ImagesStep(HostStep):
     step_id = "images.warm"
     title = "images"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("asking for the images that are there")
         lacks = await host_lacks(self._work, self._host)
         if self._work.dry:
             self._tell_room(lacks, tell)
         return missing_of(lacks)
 
-    def _tell_room(self, lacks: Lacks, tell: Teller) -> None:
+    def _tell_room(self, lacks: ImageDiff, tell: Reporter) -> None:
         """Tell what is left where Docker stores when all has come, for Review."""
         facts = self._work.facts[self._host.name]
         images = [wants[0].image for wants in lacks.by_image.values()]
@@ -64,7 +64,7 @@ class _ImagesStep(HostStep):
 class ImagesWarm(_ImagesStep):
     """Every image is in the host's cache, pulled from the registry."""
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         self._require_room(missing, tell)
         wanted = await wanted_names(self._work, self._host)
         async with host_engine(self._link) as engine, self._registry() as prefix:
@@ -94,7 +94,7 @@ class ImagesWarm(_ImagesStep):
         async with self._link.reverse_port(config.registry_port) as port:
             yield f"localhost:{port}"
 
-    def _require_room(self, missing: Missing, tell: Teller) -> None:
+    def _require_room(self, missing: Missing, tell: Reporter) -> None:
         """Refuse what cannot fit even packed; preflight has compared it in full."""
         free_bytes = self._work.facts[self._host.name].store_free_bytes
         room = f"{free_bytes / 1e9:.1f} GB free, {missing.size_bytes / 1e9:.1f} GB to come"
@@ -124,7 +124,7 @@ class _Pulls:
     def __init__(
         self,
         engine: HostEngine,
-        tell: Teller,
+        tell: Reporter,
         total_bytes: int,
         by_image: dict[str, list[WantedName]],
         *,
@@ -188,7 +188,7 @@ class ImagesLoad(_ImagesStep):
     Only what the host lacks is sent, compressed, and nothing is stored on the way.
     """
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         async with host_engine(self._link) as engine:
             wanted = await wanted_names(self._work, self._host)
             lacks = await lacking_on(self._work, wanted, engine)
@@ -209,7 +209,7 @@ class ImagesLoad(_ImagesStep):
         images: list[WantedImage],
         sent: _Sent,
         stop: threading.Event,
-        tell: Teller,
+        tell: Reporter,
     ) -> Callable[[Emit], None]:
         def or_end() -> None:
             if stop.is_set():
@@ -233,7 +233,7 @@ class ImagesLoad(_ImagesStep):
         return produce
 
     async def _by_bundle(
-        self, lacks: Lacks, there: dict[str, int]
+        self, lacks: ImageDiff, there: dict[str, int]
     ) -> dict[BundleFile, list[WantedImage]]:
         """Return which bundle is to give which of the lacking images."""
         found: dict[BundleFile, list[WantedImage]] = {}
@@ -255,7 +255,7 @@ class ImagesLoad(_ImagesStep):
 class _Sent:
     """Counts what was sent to one host."""
 
-    def __init__(self, tell: Teller, total_bytes: int) -> None:
+    def __init__(self, tell: Reporter, total_bytes: int) -> None:
         self._tell = tell
         self._total_bytes = total_bytes
         self._bytes = 0
@@ -289,7 +289,7 @@ class ImagesVerify(HostStep, VerifyStep):
     step_id = "images.verify"
     title = "verify"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         config = self._work.config
         tell.say("comparing image IDs")
         async with host_engine(self._link) as engine:
@@ -305,7 +305,7 @@ class ImagesVerify(HostStep, VerifyStep):
         tell.found(f"{count(len(wanted), 'name')}, each checked by ID{runs}")
         return None
 
-    async def _try_one(self, wanted: list[WantedName], engine: HostEngine, tell: Teller) -> str:
+    async def _try_one(self, wanted: list[WantedName], engine: HostEngine, tell: Reporter) -> str:
         """Run the smallest image that can be run, and say so."""
         small = [want for want in wanted if want.image.size_bytes <= TRIED_BYTES]
         for want in sorted(small, key=lambda want: want.image.size_bytes):

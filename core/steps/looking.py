@@ -11,7 +11,7 @@ from core.bundle.model import Bundle, BundleFile, Fault
 from core.bundle.naming import Clash
 from core.bundle.problems import Problems
 from core.errors import NameCollision
-from core.telling import LEFT_OUT, Particular, size
+from core.telling import LEFT_OUT, Detail, size
 
 
 def examine(file: BundleFile, go_on: Callable[[], None], say: Callable[[str], None]) -> Bundle:
@@ -46,9 +46,7 @@ def was_whole(file: BundleFile, known: Bundle | None) -> bool:
     return known.examined == sums_key(file)
 
 
-def left_out_of(
-    file: BundleFile, known: Bundle | None, clashes: Iterable[Clash]
-) -> list[Particular]:
+def left_out_of(file: BundleFile, known: Bundle | None, clashes: Iterable[Clash]) -> list[Detail]:
     """Return what of a bundle cannot be used, one by one, with the reason.
 
     Args:
@@ -58,6 +56,4 @@ def left_out_of(
     """
     words = [f"{fault.what} [{fault.code}]" for fault in (known.faults if known else ())]
     words += [f"{clash.what} [{NameCollision.code}]" for clash in clashes]
-    return [
-        Particular(LEFT_OUT, file.name, note=each.removeprefix(f"{file.name}: ")) for each in words
-    ]
+    return [Detail(LEFT_OUT, file.name, note=each.removeprefix(f"{file.name}: ")) for each in words]

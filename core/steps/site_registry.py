@@ -8,7 +8,7 @@ from core.errors import HostForwardingForbidden
 from core.hosts.docker.registry_login import PATH, give_login, has_login
 from core.hosts.site_registry import Server, ask_registry_from, ask_server_from
 from core.registry.api.challenge import challenges_in, scheme_of
-from core.steps.base import Missing, Teller, VerifyStep
+from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.targets import HostStep
 
 
@@ -21,7 +21,7 @@ class RegistryFromHost(HostStep, VerifyStep):
     step_id = "registry.reach"
     title = "registry"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         config, address = self._work.config, self._work.registry.address
         registry = Server(address, config.registry_ca, not config.registry_insecure)
         tell.say(f"asking {address} from the host")
@@ -54,7 +54,7 @@ class DockerLogin(HostStep):
     step_id = "docker.login"
     title = "registry login"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         registry = self._work.registry.address
         login = await self._work.pull_login()
         if login is None:
@@ -70,7 +70,7 @@ class DockerLogin(HostStep):
             )
         return Missing(f"login of {login.user} in {PATH}")
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         tell.say("giving root's Docker the login")
         login = await self._work.pull_login()
         if login:

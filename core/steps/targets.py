@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from core.config import HostConfig
 from core.errors import AirferryError, Cancelled, HostGoesDown
-from core.steps.base import DU, Need, Step, Teller
+from core.steps.base import DU, Need, Reporter, Step
 from core.steps.work import Work
 
 _POLL_S = 0.3
@@ -39,7 +39,7 @@ class HostStep(Step):
     def is_reached(self) -> bool:
         return self._link.is_open
 
-    async def reach(self, tell: Teller) -> None:
+    async def reach(self, tell: Reporter) -> None:
         tell.say(f"connecting to {self._host.address}")
         await self._link.connection()
 

@@ -30,7 +30,7 @@ from core.registry.local.relocate import (
     stored_names,
 )
 from core.service import ServiceFailed
-from core.steps.base import DU, Missing, Need, Step, Teller, some_of
+from core.steps.base import DU, Missing, Need, Reporter, Step, some_of
 from core.steps.clean import withdraw_keys
 from core.steps.desired_images import wanted_names
 from core.steps.du import START_TIMEOUT_S
@@ -47,7 +47,7 @@ class RegistryMove(DuStep):
     step_id = "registry.move"
     title = "registry's content"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("looking where the registry stores")
         move = self._work.server.move()
         if move is None:
@@ -56,7 +56,7 @@ class RegistryMove(DuStep):
         size_bytes = await in_thread(lambda: content_bytes(move.source))
         return Missing(f"from {move.source} to {move.target}", size_bytes)
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         work, copied = self._work, 0
 
         def told(count: int) -> None:
@@ -91,7 +91,7 @@ class DockerLeave(HostStep):
     step_id = "docker.leave"
     title = "old settings"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say("looking for settings of earlier modes")
         if self._work.dry:
             await self._tell_names_that_stay(tell)
@@ -101,7 +101,7 @@ class DockerLeave(HostStep):
         named = [name for name in dict.fromkeys(gone) if name not in LOOPBACK]
         return Missing(f"Docker's settings for {some_of(named or gone)} ({CONTAINERS_GO_ON})")
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("taking old settings away")
         entries, certificates = await self._entries(), await self._certificates()
         logins = await self._logins()
@@ -132,7 +132,7 @@ class DockerLeave(HostStep):
     def _registry(self) -> str:
         return self._work.config.registry_base.partition("/")[0]
 
-    async def _tell_names_that_stay(self, tell: Teller) -> None:
+    async def _tell_names_that_stay(self, tell: Reporter) -> None:
         """Tell, for the plan, of names that hosts keep though the new config does not use them."""
         wanted = {want.name for want in await wanted_names(self._work, self._host)}
         names = sorted(name for name, _ in await brought(self._link) if name not in wanted)
@@ -155,7 +155,7 @@ class TunnelDrop(Step):
         self._work = work
         self._tunnel = tunnel
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         name = self._tunnel.host.name
         if name not in self._work.tunnels.wanted():
             return None
@@ -164,7 +164,7 @@ class TunnelDrop(Step):
             tell.facts([stays_fact(what)])
         return Missing(f"the tunnel to {name}, which is not in the config any more")
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         name, book = self._tunnel.host.name, self._work.tunnels
         tell.say(f"closing the tunnel to {name}")
         try:
@@ -198,7 +198,7 @@ class _Leaving(DuStep):
         left = self._hosts if self._work.dry else []
         return [name for name in sorted(wanted) if name not in left]
 
-    def _goes_on(self, tell: Teller) -> bool:
+    def _goes_on(self, tell: Reporter) -> bool:
         names = self._still_served()
         if names:
             tell.found(f"goes on: {some_of(names)} still uses it")
@@ -211,7 +211,7 @@ class TunnelsStop(_Leaving):
     step_id = "tunnels.stop"
     title = "tunnel service"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         state_dir = self._work.config.state_dir
         installed = tunnel_control.tunnel_service(self._work.config).is_installed
         if not installed and not tunnel_control.is_running(state_dir):
@@ -220,7 +220,7 @@ class TunnelsStop(_Leaving):
             return None
         return Missing("the tunnel service, because no tunnel is wanted")
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("stopping the tunnel service")
         state_dir = self._work.config.state_dir
         await in_thread(tunnel_control.tunnel_service(self._work.config).stop)
@@ -245,7 +245,7 @@ class RegistryStop(_Leaving):
         super().__init__(work, hosts, needs)
         self._removes = removes
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         server = self._work.server
         if not server.is_installed or server.is_for_one_run:
             return None
@@ -257,11 +257,11 @@ class RegistryStop(_Leaving):
         address = served.address if served else server.address
         return Missing(f"the registry at {address} of this machine")
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("stopping the registry")
         await in_thread(self._work.server.stop)
 
-    async def _tell_what_stays(self, tell: Teller) -> None:
+    async def _tell_what_stays(self, tell: Reporter) -> None:
         directory = stored_in(self._work)
         size_bytes = await in_thread(lambda: content_bytes(directory))
         what = f"the registry's content, {size(size_bytes)} in {directory}"
@@ -288,7 +288,7 @@ class RegistryRemove(_Leaving):
     step_id = "registry.remove"
     title = "remove content"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         directory = stored_in(self._work)
         if not holds_content(directory) and not leftover_of_removal(directory):
             return None
@@ -303,7 +303,7 @@ class RegistryRemove(_Leaving):
         size_bytes = await in_thread(lambda: content_bytes(directory))
         return Missing(f"the registry's content in {directory} ({size(size_bytes)})")
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("removing the registry's content")
         await in_thread(self._work.server.stop)
         await in_thread(lambda: remove_content(stored_in(self._work)))

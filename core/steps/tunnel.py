@@ -14,11 +14,11 @@ from core.errors import (
     TunnelDown,
     kinds_by_code,
 )
-from core.hosts.ssh.connection import HostLink
+from core.hosts.ssh.connection import HostConnection
 from core.hosts.tunnel.keys import JUMP_MARK, TUNNEL_MARK, jump_line, put_line, tunnel_line
 from core.hosts.tunnel.store import Tunnel, TunnelStatus, registry_behind
 from core.registry.api.client import SITE_HEADER
-from core.steps.base import DU, Missing, Need, Teller
+from core.steps.base import DU, Missing, Need, Reporter
 from core.steps.targets import HostStep, comes_true
 from core.steps.work import Work
 from core.telling import IN_PLACE_OF
@@ -44,7 +44,7 @@ class TunnelOpen(HostStep):
         self._port = config.host_registry_port
         self._plain = Tunnel(host, config.ssh, self._port, config.registry_port)
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"asking for the registry on the host's port {self._port}")
         wanted = self._book.wanted().get(self._host.name)
         if wanted is None or replace(wanted, own_key=False, own_jumps=()) != self._plain:
@@ -55,7 +55,7 @@ class TunnelOpen(HostStep):
             return None
         return Missing(f"the registry does not answer on port {self._port} of {self._host.name}")
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         own_jumps = tuple(spec for spec, jump in self._link.jumps if not jump.can_be_repeated)
         tunnel = replace(self._plain, own_key=not self._link.can_be_repeated, own_jumps=own_jumps)
         before = self._book.wanted().get(self._host.name)
@@ -70,14 +70,14 @@ class TunnelOpen(HostStep):
         if refusal:
             raise refusal
 
-    async def _back_to(self, before: Tunnel, tell: Teller) -> None:
+    async def _back_to(self, before: Tunnel, tell: Reporter) -> None:
         """Keep the tunnel from another port that was there: hosts pull through it."""
         tell.log(f"the tunnel from port {before.host_port} is kept")
         kept = replace(before, registry_port=self._plain.registry_port)
         self._book.want(kept)
         await self._let_in(kept, tell)
 
-    async def _open(self, tunnel: Tunnel, tell: Teller) -> AirferryError | None:
+    async def _open(self, tunnel: Tunnel, tell: Reporter) -> AirferryError | None:
         """Have a tunnel opened; return why it is not open in time, or never will be."""
         await self._let_in(tunnel, tell)
         tell.say("waiting for the tunnel")
@@ -90,7 +90,7 @@ class TunnelOpen(HostStep):
         await comes_true(answers_or_refused, TUNNEL_TIMEOUT_S)
         return None if await self._answers() else self._why_not(since)
 
-    async def _let_in(self, tunnel: Tunnel, tell: Teller) -> None:
+    async def _let_in(self, tunnel: Tunnel, tell: Reporter) -> None:
         """Put the service's keys where it has to log in by them."""
         keys = self._book.keys
         for spec, jump in self._link.jumps:
@@ -115,7 +115,7 @@ class TunnelOpen(HostStep):
                 on_the_way = link.jumps
             except SshConfigWrong:
                 continue
-            following: list[HostLink] = [*(jump for _, jump in on_the_way[1:]), link]
+            following: list[HostConnection] = [*(jump for _, jump in on_the_way[1:]), link]
             for (name, _), behind in zip(on_the_way, following, strict=True):
                 if name == spec:
                     found.add(behind.route.place)

@@ -12,24 +12,24 @@ from core.config import Mode
 from core.errors import BundleError, RegistryDamaged
 from core.registry.backup.archive import open_saved
 from core.registry.integrity.remote_scan import ScanElsewhere
-from core.registry.integrity.repair import Mending
+from core.registry.integrity.repair import Repair
 from core.registry.integrity.repair_sources import Sources
-from core.registry.integrity.scan import Finding, Ill, Scan, scan_storage
+from core.registry.integrity.scan import Problem, ProblemKind, Scan, scan_storage
 from core.registry.local.storage import Storage
-from core.steps.base import Missing, Teller, VerifyStep, some_of
+from core.steps.base import Missing, Reporter, VerifyStep, some_of
 from core.steps.targets import DuStep
 from core.steps.work import Work
-from core.telling import Particular
+from core.telling import Detail
 from core.threads import in_thread
 from core.words import count
 
 ROUNDS = 3
 REPAIR = "Mend it: airferry registry verify --repair"
 _WORDS = {
-    Ill.DAMAGED: "damaged part",
-    Ill.MISSING: "missing part",
-    Ill.LINK: "damaged link",
-    Ill.TAG: "damaged name",
+    ProblemKind.DAMAGED: "damaged part",
+    ProblemKind.MISSING: "missing part",
+    ProblemKind.LINK: "damaged link",
+    ProblemKind.TAG: "damaged name",
 }
 
 
@@ -58,17 +58,17 @@ def _imported(bundles: Iterable[Bundle]) -> Iterator[Bundle]:
     return (bundle for bundle in bundles if bundle.imported)
 
 
-def particular_of(finding: Finding, sources: Sources) -> Particular:
+def particular_of(finding: Problem, sources: Sources) -> Detail:
     """Return a finding as it stands in the log."""
     note = ""
     if finding.lacks_content:
         note = sources.supplier_of(finding.digest)
         if not note and (origin := sources.origin_of(finding.digest)):
             note = f"it came with {origin}, which is not in imagesDir any more"
-    elif finding.ill in (Ill.DAMAGED, Ill.MISSING):
+    elif finding.ill in (ProblemKind.DAMAGED, ProblemKind.MISSING):
         note = "no image needs it"
     subject = finding.digest or finding.names[0]
-    return Particular(str(finding.ill), subject, finding.size_bytes, finding.names, note)
+    return Detail(str(finding.ill), subject, finding.size_bytes, finding.names, note)
 
 
 def summary(scan: Scan) -> str:
@@ -86,7 +86,7 @@ class RegistryScan(DuStep, VerifyStep):
     step_id = "registry.scan"
     title = "check registry"
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         work = self._work
         sources = await in_thread(lambda: sources_of(work), work.stop)
         tell.say("reading what the registry has stored")
@@ -105,7 +105,7 @@ class RegistryScan(DuStep, VerifyStep):
         size_bytes = sum(f.size_bytes for f in scan.findings if f.lacks_content)
         return Missing(summary(scan), size_bytes, self._remedy(scan, sources))
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         raise RegistryDamaged(missing.what, remedy=missing.remedy)
 
     def _remedy(self, scan: Scan, sources: Sources) -> str:
@@ -129,13 +129,13 @@ class RegistryRepair(DuStep):
     def __init__(self, work: Work) -> None:
         super().__init__(work)
         self._storage = Storage(work.config.registry_dir)
-        self._mending: Mending | None = None
+        self._mending: Repair | None = None
         self._scan = Scan()
         self._brought: set[str] = set()
         self._outcome = ""
         self._is_applied = False
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         work = self._work
         if self._mending is None:
             self._mending = await in_thread(self._made, work.stop)
@@ -163,7 +163,7 @@ class RegistryRepair(DuStep):
             tell.warn(_without_source(lost, sources))
         return Missing(words, self._mending.size_bytes(scan))
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:
+    async def apply(self, missing: Missing, tell: Reporter) -> None:
         mending = self._mending
         if mending is None:
             return
@@ -188,7 +188,7 @@ class RegistryRepair(DuStep):
         for problem in mending.problems:
             tell.warn(problem)
 
-    def _of_no_use(self, scan: Scan, tell: Teller) -> Missing | None:
+    def _of_no_use(self, scan: Scan, tell: Reporter) -> Missing | None:
         """Return what is left to do where all is whole: a repair may have been killed late."""
         replaced = [digest for digest in self._storage.aside() if self._storage.has(digest)]
         if replaced:
@@ -196,9 +196,9 @@ class RegistryRepair(DuStep):
         tell.found(f"{sound(scan)}{self._outcome}")
         return None
 
-    def _made(self) -> Mending:
+    def _made(self) -> Repair:
         work = self._work
-        return Mending(
+        return Repair(
             self._storage,
             work.registry,
             sources_of(work),
@@ -215,7 +215,7 @@ class RegistryRepair(DuStep):
         return scan_storage(self._storage, go_on, lambda _: None, only, sources.manifests)
 
 
-def scanned(work: Work, storage: Storage, sources: Sources, tell: Teller) -> Scan:
+def scanned(work: Work, storage: Storage, sources: Sources, tell: Reporter) -> Scan:
     """Read all that the DU's registry has stored, and tell how far it is. Blocks.
 
     What is wrong is looked at once more: a run at work may have written or cleared it meanwhile
@@ -242,7 +242,7 @@ def sound(scan: Scan) -> str:
     return f"{count(scan.images, 'name')}, every part of them is whole"
 
 
-def _without_source(lost: list[Finding], sources: Sources) -> str:
+def _without_source(lost: list[Problem], sources: Sources) -> str:
     """Return what to do about what nobody at hand can supply."""
     origins = sorted({o for f in lost if (o := sources.origin_of(f.digest))})
     names = sorted({name for finding in lost for name in finding.names})

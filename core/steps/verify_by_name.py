@@ -13,12 +13,12 @@ from core.bundle.model import Bundle
 from core.cluster.names import digest_of
 from core.config import Mode
 from core.errors import DockerFailed, DockerGone, TunnelDown
-from core.hosts.ssh.connection import HostLink
+from core.hosts.ssh.connection import HostConnection
 from core.hosts.tunnel.store import registry_behind
 from core.registry.api.client import SITE_HEADER
 from core.registry.imports.equivalence import filed_otherwise
 from core.secrets import RegistryLogin
-from core.steps.base import Missing, Teller, some_of
+from core.steps.base import Missing, Reporter, some_of
 from core.steps.work import Work
 from core.words import count
 
@@ -31,7 +31,9 @@ class Asks(Protocol):
         ...
 
 
-async def lacks_by_name(work: Work, link: HostLink, engine: Asks, tell: Teller) -> Missing | None:
+async def lacks_by_name(
+    work: Work, link: HostConnection, engine: Asks, tell: Reporter
+) -> Missing | None:
     """Return what a host does not get of the site's registry; None if it gets all.
 
     Raises:
@@ -113,7 +115,7 @@ async def wrong_answers(
     return None
 
 
-async def _way_is_open(work: Work, link: HostLink) -> bool:
+async def _way_is_open(work: Work, link: HostConnection) -> bool:
     """Whether the registry of this machine answers through the tunnel; there may be none."""
     if work.config.mode is not Mode.DU:
         return True

@@ -20,18 +20,18 @@ from core.bundle.reference import Reference
 from core.config import Config, HostConfig, Mode, SshConfig, Warm
 from core.errors import BundleError, Cancelled
 from core.hosts.facts import Facts
-from core.hosts.tunnel.store import Tunnel, TunnelBook
+from core.hosts.tunnel.store import Tunnel, TunnelStore
 from core.pause import Pause
 from core.registry.api.client import RegistryClient
 from core.registry.imports.import_pass import IngestOptions
 from core.registry.local.server import RegistryServer, has_program, registry_client
 from core.secrets import NO_SECRETS, RegistryLogin, Secrets
 from core.steps.looking import examine, left_out_of, was_whole
-from core.telling import Particular
+from core.telling import Detail
 from core.threads import in_thread
 
 if TYPE_CHECKING:
-    from core.hosts.ssh.connection import HostLink, Links
+    from core.hosts.ssh.connection import ConnectionPool, HostConnection
 
 CONNECTS_AT_ONCE = 8
 T = TypeVar("T")
@@ -102,31 +102,31 @@ class Work:
         self.catalogue = Catalogue(self.config.state_dir)
         self.server = RegistryServer(self.config)
         self.registry = registry_client(self.config, self.secrets.registry)
-        self.tunnels = TunnelBook(self.config.state_dir)
+        self.tunnels = TunnelStore(self.config.state_dir)
         self._listing = asyncio.Lock()
         self._known: dict[BundleFile, Bundle] = {}
         self._read: set[BundleFile] = set()
         for file, error in self.unopened.items():
             self._read.add(file)
             self.refuse(file, [error])
-        self._links: dict[str, HostLink] = {}
-        self._all_ways: list[Links] = []
+        self._links: dict[str, HostConnection] = {}
+        self._all_ways: list[ConnectionPool] = []
 
     def _make_ways(
         self, ssh: SshConfig, *, accept_new: bool = False, compared: tuple[str, ...] = ()
-    ) -> Links:
+    ) -> ConnectionPool:
         from core.hosts.ssh.connection import (
-            Links,  # 0.15 s that a run without hosts has no use for
+            ConnectionPool,  # 0.15 s that a run without hosts has no use for
         )
         from core.hosts.ssh.host_keys import trust_of
 
         trust = trust_of(ssh, self.config.state_dir, accept_new=accept_new, compared=compared)
-        ways = Links(ssh, trust, self.secrets, CONNECTS_AT_ONCE)
+        ways = ConnectionPool(ssh, trust, self.secrets, CONNECTS_AT_ONCE)
         self._all_ways.append(ways)
         return ways
 
     @cached_property
-    def _ways(self) -> Links:
+    def _ways(self) -> ConnectionPool:
         return self._make_ways(
             self.config.ssh, accept_new=self.accept_new_keys, compared=self.compared_keys
         )
@@ -161,13 +161,13 @@ class Work:
         config = self.config
         return config.warm is Warm.LOAD or (config.mode is Mode.NONE and not has_program())
 
-    def link(self, host: HostConfig) -> HostLink:
+    def link(self, host: HostConfig) -> HostConnection:
         """Return the connection to a host."""
         if host.name not in self._links:
             self._links[host.name] = self._ways.link(host)
         return self._links[host.name]
 
-    def link_along(self, tunnel: Tunnel) -> HostLink:
+    def link_along(self, tunnel: Tunnel) -> HostConnection:
         """Return the connection to a host that the config does not have any more."""
         name = tunnel.host.name
         if name not in self._links:
@@ -346,11 +346,11 @@ class Work:
             in_part=self._in_part,
         )
 
-    def left_out(self) -> list[Particular]:
+    def left_out(self) -> list[Detail]:
         """Return what is known to be left out of the bundles of this run, and why."""
         return [one for file in self.files for one in self.left_out_of(file)]
 
-    def left_out_of(self, file: BundleFile) -> list[Particular]:
+    def left_out_of(self, file: BundleFile) -> list[Detail]:
         """Return what is left out of one bundle."""
         return left_out_of(file, self.known(file), self.clashes(file))
 

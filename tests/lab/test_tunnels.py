@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.config import HostConfig, SshConfig
-from core.hosts.ssh.connection import Links
+from core.hosts.ssh.connection import ConnectionPool
 from core.hosts.ssh.host_keys import trust_of
 from core.hosts.tunnel.keys import withdraw_key
 from core.secrets import Login, Secrets
@@ -111,7 +111,7 @@ async def withdrawn(program: Program, host: LabHost) -> None:
     """Take the key out again, as undoing a host does."""
     known_hosts = Path(program.config["ssh"]["knownHosts"])
     ssh = SshConfig(known_hosts=known_hosts)
-    links = Links(ssh, trust_of(ssh, program.state_dir), Secrets(Login(password=LOGIN)))
+    links = ConnectionPool(ssh, trust_of(ssh, program.state_dir), Secrets(Login(password=LOGIN)))
     link = links.link(HostConfig(host.name, host.address, user="tech"))
     try:
         await withdraw_key(link)

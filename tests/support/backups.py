@@ -11,9 +11,9 @@ from pathlib import Path
 from core.bundle.discovery import bundle_file
 from core.engine.journal import JournalReader, TaskRow
 from core.registry.api.client import RegistryClient
-from core.registry.backup.archive import Saved, open_saved
+from core.registry.backup.archive import BackupArchive, open_saved
 from core.registry.backup.writer import Backup, BackupWanted
-from core.registry.content.snapshot import Snapshot, read_snapshot
+from core.registry.content.snapshot import RegistrySnapshot, read_snapshot
 from core.registry.local.blob_files import BlobFiles
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.importing import Importer
@@ -51,7 +51,7 @@ def raw(name: str) -> bytes:
     return done.stdout
 
 
-def snapshot_of(client: RegistryClient) -> Snapshot:
+def snapshot_of(client: RegistryClient) -> RegistrySnapshot:
     return read_snapshot(client, threading.Event(), lambda _: None)
 
 
@@ -62,7 +62,7 @@ def backup_of(
     *,
     created: str = CREATED,
     part_bytes: int = 0,
-    earlier: tuple[Saved, ...] = (),
+    earlier: tuple[BackupArchive, ...] = (),
     config: bytes = b"# a config\n",
     files: BlobFiles | None = None,
 ) -> Backup:
@@ -77,7 +77,7 @@ def written(backup: Backup) -> Path:
     return backup.run(lambda _: None, lambda _: None)[0]
 
 
-def saved(path: Path) -> Saved:
+def saved(path: Path) -> BackupArchive:
     return open_saved(bundle_file(path))
 
 

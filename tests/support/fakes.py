@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from core.telling import Particular
+from core.telling import Detail
 
 
 @dataclass
@@ -18,7 +18,7 @@ class FakeTeller:
     logged: list[str] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
     warned: list[str] = field(default_factory=list)
-    listed: list[Particular] = field(default_factory=list)
+    listed: list[Detail] = field(default_factory=list)
 
     def bytes(self, done: int, total: int) -> None:
         self.told.append((done, total))
@@ -35,7 +35,7 @@ class FakeTeller:
     def facts(self, known: Iterable[tuple[str, str]]) -> None:
         self.known.update(known)
 
-    def particulars(self, found: Iterable[Particular]) -> None:
+    def particulars(self, found: Iterable[Detail]) -> None:
         self.listed = list(found)
 
     def warn(self, text: str) -> None:

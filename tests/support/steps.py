@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from core.steps.base import Missing, Need, Step, Teller, VerifyStep
+from core.steps.base import Missing, Need, Reporter, Step, VerifyStep
 
 Answer = Missing | None | Exception | Callable[[], Missing | None]
 
@@ -57,7 +57,7 @@ class FakeStep(Step):
         self._moved = moved
         self._hold = hold
 
-    async def check(self, tell: Teller) -> Missing | None:  # noqa: ARG002
+    async def check(self, tell: Reporter) -> Missing | None:  # noqa: ARG002
         self._diary.entries.append(f"{self._where}: check")
         answer = self._checks.pop(0) if len(self._checks) > 1 else self._checks[0]
         if callable(answer):
@@ -66,7 +66,7 @@ class FakeStep(Step):
             raise answer
         return answer
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         self._diary.entries.append(f"{self._where}: apply")
         for done, total in self._moved:
             tell.bytes(done, total)
@@ -87,6 +87,6 @@ class FakeVerify(VerifyStep):
         super().__init__(step_id, target)
         self._answer = answer
 
-    async def check(self, tell: Teller) -> Missing | None:
+    async def check(self, tell: Reporter) -> Missing | None:
         tell.found("all is well")
         return self._answer

@@ -22,10 +22,10 @@ from core.registry.content.staging import STAGE
 from core.registry.imports.importer import Import
 from core.registry.imports.publish import publish
 from core.registry.local.server import RegistryServer
-from core.registry.local.storage import Leads, Storage
+from core.registry.local.storage import LinkType, Storage
 from core.steps.base import Step
 from core.steps.work import Work
-from core.telling import Particular
+from core.telling import Detail
 from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar
 from tests.support.backups import DuSite, raw
 from tests.support.fakes import FakeTeller
@@ -172,7 +172,7 @@ def put_of_schema_1(site: Upkeep) -> str:
     digest, storage = digest_of(data), site.storage
     storage.blob_path(digest).parent.mkdir(parents=True)
     storage.blob_path(digest).write_bytes(data)
-    storage.put_link(storage.link_path(Leads.REVISION, "old", digest), digest)
+    storage.put_link(storage.link_path(LinkType.REVISION, "old", digest), digest)
     storage.put_tag(("old", "1"), digest)
     return layer
 
@@ -183,7 +183,7 @@ class Told:
 
     missing: dict[str, str]
     outcomes: list[str]
-    listed: list[Particular]
+    listed: list[Detail]
     warned: list[str]
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from core.engine.journal import Journal, JournalReader, LogLine, RunRow, State, 
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from core.secrets import NO_SECRETS, Secrets
-from core.telling import PARTICULAR, Particular, particulars_text
+from core.telling import PARTICULAR, Detail, particulars_text
 
 Script = Callable[[RunRequest, Config], list[TaskRow]]
 FACTS = "Debian GNU/Linux 12 (bookworm), no Docker, 23 GiB"
@@ -38,7 +38,7 @@ class FakeEngine:
         self.log: list[LogLine] = []
         self.cancelled: list[int] = []
         self.again: list[str] = []
-        self.left_out: list[Particular] = []
+        self.left_out: list[Detail] = []
 
     def start(self, request: RunRequest, secrets: Secrets = NO_SECRETS) -> int:
         if self.refusal:

@@ -80,7 +80,7 @@ def _nodes(node: yaml.Node | None, prefix: str) -> dict[str, yaml.Node]:
     return found
 
 
-class Draft:
+class ConfigDraft:
     """An edited copy of one config text.
 
     Args:
@@ -155,13 +155,13 @@ class Draft:
         else:
             self._changes[key] = value
 
-    def copy(self) -> Draft:
+    def copy(self) -> ConfigDraft:
         """Return this draft as it is now, for a look at it in a thread."""
-        copied = Draft(self.base)
+        copied = ConfigDraft(self.base)
         copied._edited, copied._changes = self._edited, dict(self._changes)
         return copied
 
-    def says_the_same_as(self, other: Draft) -> bool:
+    def says_the_same_as(self, other: ConfigDraft) -> bool:
         """Whether two drafts hold the same typing."""
         return (self.base, self._edited, self._changes) == (
             other.base,

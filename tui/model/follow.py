@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 
 
-async def follow(site: Site, run: int, pause_s: Callable[[], float]) -> AsyncIterator[Snapshot]:
+async def follow(site: Site, run: int, pause_s: Callable[[], float]) -> AsyncIterator[RunSnapshot]:
     """Yield a run's snapshots until it has ended; the last one says how.
 
     Args:

@@ -17,7 +17,7 @@ from core.engine.request import CHANGING, RunKind
 from core.errors import AirferryError
 from tui.model.bundle_locations import Place, look_at_sticks
 from tui.model.progress import planned_bytes, progress_of
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 from tui.terminal.text import when
 
 PROBE_TIMEOUT_S = 0.3
@@ -26,7 +26,7 @@ MAX_STICKS = 2
 
 
 @dataclass(frozen=True)
-class Finding:
+class OverviewLine:
     """One line of what was found: subject, where, and what about it."""
 
     sign: str
@@ -51,7 +51,7 @@ class Findings:
         differs: In what the site differs from its config.
     """
 
-    lines: tuple[Finding, ...]
+    lines: tuple[OverviewLine, ...]
     at_work: RunRow | None
     percent: int
     last_run: RunRow | None
@@ -91,7 +91,7 @@ def gather(site: Site, within_s: float | None = None) -> Findings:
     )
 
 
-def _newest(site: Site) -> Snapshot | None:
+def _newest(site: Site) -> RunSnapshot | None:
     """Return the newest run that changed something; a copy that went well has nothing to tell."""
     for run in site.reader.runs():
         if run.kind in CHANGING and not (run.kind == RunKind.TAKE and run.state.went_well):
@@ -99,80 +99,84 @@ def _newest(site: Site) -> Snapshot | None:
     return None
 
 
-def _percent(site: Site, last: Snapshot) -> int:
+def _percent(site: Site, last: RunSnapshot) -> int:
     """Return how far the run at work is: the newest, because they are made one at a time."""
     return int(100 * progress_of(last.tasks, planned_bytes(site, last.run.id)).fraction)
 
 
-def _sticks(sticks: Sequence[Place]) -> list[Finding]:
+def _sticks(sticks: Sequence[Place]) -> list[OverviewLine]:
     """Return a line for each stick; of many, the number of the others."""
     lines = [_stick(stick) for stick in sticks[:MAX_STICKS]]
     more = len(sticks) - MAX_STICKS
-    return [*lines, Finding(" ", "", f"and {count(more, 'more stick')}", "")] if more > 0 else lines
+    return (
+        [*lines, OverviewLine(" ", "", f"and {count(more, 'more stick')}", "")]
+        if more > 0
+        else lines
+    )
 
 
-def _stick(stick: Place) -> Finding:
+def _stick(stick: Place) -> OverviewLine:
     where = str(stick.path)
     if stick.error:
         sign = ">" if stick.error == SILENT else "x"
-        return Finding(sign, "stick", where, stick.error.removeprefix(f"{where}: "))
+        return OverviewLine(sign, "stick", where, stick.error.removeprefix(f"{where}: "))
     if not stick.entries:
-        return Finding("-", "stick", where, "no bundle on it")
+        return OverviewLine("-", "stick", where, "no bundle on it")
     if not stick.new:
-        return Finding("-", "stick", where, "nothing new on it")
+        return OverviewLine("-", "stick", where, "nothing new on it")
     total = size(sum(file.size_bytes for file in stick.new))
-    return Finding("+", "stick", where, f"{count(len(stick.new), 'new bundle')}, {total}")
+    return OverviewLine("+", "stick", where, f"{count(len(stick.new), 'new bundle')}, {total}")
 
 
-def _config(site: Site) -> Finding:
+def _config(site: Site) -> OverviewLine:
     if site.is_new:
-        return Finding("!", "config", str(site.path), "not there yet")
+        return OverviewLine("!", "config", str(site.path), "not there yet")
     hosts = count(len(site.config.hosts), "host")
     if site.problems:
-        return Finding("x", "config", str(site.path), count(len(site.problems), "problem"))
-    return Finding("=", "config", str(site.path), f"mode {site.config.mode}, {hosts}")
+        return OverviewLine("x", "config", str(site.path), count(len(site.problems), "problem"))
+    return OverviewLine("=", "config", str(site.path), f"mode {site.config.mode}, {hosts}")
 
 
-def _bundles(site: Site) -> Finding:
+def _bundles(site: Site) -> OverviewLine:
     where = str(site.config.images_dir)
     if not site.config.images_dir.exists():
-        return Finding("!", "bundles", where, "not there yet")
+        return OverviewLine("!", "bundles", where, "not there yet")
     try:
         found, ignored = find_bundles(site.config.images_dir)
     except AirferryError as error:
-        return Finding("x", "bundles", where, error.what.removeprefix(f"{where}: "))
+        return OverviewLine("x", "bundles", where, error.what.removeprefix(f"{where}: "))
     if not found:
-        return Finding("!", "bundles", where, f"none ({count(len(ignored), 'other file')})")
+        return OverviewLine("!", "bundles", where, f"none ({count(len(ignored), 'other file')})")
     total = size(sum(file.size_bytes for file in found))
-    return Finding("=", "bundles", where, f"{count(len(found), 'bundle')}, {total}")
+    return OverviewLine("=", "bundles", where, f"{count(len(found), 'bundle')}, {total}")
 
 
-def _registry(site: Site) -> Finding:
+def _registry(site: Site) -> OverviewLine:
     port = site.config.registry_port
     where = f"127.0.0.1:{port}"
     try:
         socket.create_connection(("127.0.0.1", port), PROBE_TIMEOUT_S).close()
     except OSError:
-        return Finding(".", "registry", where, "not running")
-    return Finding("=", "registry", where, "answers")
+        return OverviewLine(".", "registry", where, "not running")
+    return OverviewLine("=", "registry", where, "answers")
 
 
-def _last_run(last: Snapshot) -> Finding:
+def _last_run(last: RunSnapshot) -> OverviewLine:
     run, state = last.run, last.state
     where = f"{when(run.started)}, {run.kind}"
     if state is State.RUNNING:
-        return Finding(">", "last run", where, "at work")
+        return OverviewLine(">", "last run", where, "at work")
     targets = [target for target in targets_of(last.tasks) if target.name != THIS_MACHINE]
     tally = Counter(target.state in ENDED_WELL for target in targets)
     if not targets:
-        return Finding(_sign(state), "last run", where, fares_words(run, state))
+        return OverviewLine(_sign(state), "last run", where, fares_words(run, state))
     if not state.went_well and state is not State.FAILED:
         so_far = f"{state}; {tally[True]} of {len(targets)} ready"
-        return Finding(_sign(state), "last run", where, so_far)
+        return OverviewLine(_sign(state), "last run", where, so_far)
     failed = f", {tally[False]} not" if tally[False] else ""
     ready = f"{tally[True]} of {count(len(targets), 'host')} ready{failed}"
     left = f", {run.message}" if state is State.PARTIAL else ""
-    return Finding(_sign(state), "last run", where, f"{ready}{left}")
+    return OverviewLine(_sign(state), "last run", where, f"{ready}{left}")
 
 
 def _sign(state: State) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from core.engine.journal import ENDED_WELL, State, TaskRow
 from core.engine.report import Target
 from core.engine.request import PLANS
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 
 BYTES_PER_STEP = 8_000_000
 MIN_FRACTION_FOR_ESTIMATE = 0.05
@@ -71,7 +71,7 @@ def planned_bytes(site: Site, run: int) -> dict[tuple[str, str], int]:
     return {}
 
 
-def seconds_left(snapshot: Snapshot, progress: Progress) -> float | None:
+def seconds_left(snapshot: RunSnapshot, progress: Progress) -> float | None:
     """Return about how long a run will still take; None while it is paused, or that is not known.
 
     The time in which it was paused says nothing of how fast it is.

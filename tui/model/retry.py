@@ -11,11 +11,11 @@ from core.engine.report import targets_of
 from core.engine.request import CHANGING, RunKind, RunRequest
 from core.errors import RegistryDamaged
 from tui.model.overview import THIS_MACHINE
-from tui.model.site import Snapshot
+from tui.model.site import RunSnapshot
 from tui.terminal.text import safe
 
 
-def failed_hosts(snapshot: Snapshot, config: Config) -> tuple[str, ...]:
+def failed_hosts(snapshot: RunSnapshot, config: Config) -> tuple[str, ...]:
     """Return the hosts of a run that are not ready and still stand in the config."""
     known = {host.name for host in config.hosts}
     return tuple(
@@ -25,7 +25,7 @@ def failed_hosts(snapshot: Snapshot, config: Config) -> tuple[str, ...]:
     )
 
 
-def failed_so_far(snapshot: Snapshot) -> tuple[str, ...]:
+def failed_so_far(snapshot: RunSnapshot) -> tuple[str, ...]:
     """Return the hosts that failed in a run at work, which it can try again by itself."""
     if RunKind(snapshot.run.kind) not in CHANGING:
         return ()
@@ -36,7 +36,7 @@ def failed_so_far(snapshot: Snapshot) -> tuple[str, ...]:
     )
 
 
-def retry_of(snapshot: Snapshot, config: Config, host: str = "") -> RunRequest | None:
+def retry_of(snapshot: RunSnapshot, config: Config, host: str = "") -> RunRequest | None:
     """Return the run that does again what failed; None if nothing did.
 
     Args:
@@ -68,7 +68,7 @@ def retry_of(snapshot: Snapshot, config: Config, host: str = "") -> RunRequest |
     return None
 
 
-def _same(snapshot: Snapshot, kind: RunKind, config: Config) -> RunRequest:
+def _same(snapshot: RunSnapshot, kind: RunKind, config: Config) -> RunRequest:
     """Return a run's own request once more, without hosts that were removed since."""
     known = {host.name for host in config.hosts}
     empty = json.loads(RunRequest(kind, config.path).to_json())

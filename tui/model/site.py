@@ -16,12 +16,12 @@ from core.engine.report import is_paused
 from core.engine.request import RunRequest
 from core.errors import BusyError, ConfigError
 from core.secrets import NO_REGISTRY_LOGIN, NO_SECRETS, Login, RegistryLogin, Secrets
-from tui.model.draft import Draft
+from tui.model.draft import ConfigDraft
 from tui.model.launch import EngineLauncher, Launcher
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class RunSnapshot:
     """One look at a run."""
 
     run: RunRow
@@ -65,7 +65,7 @@ class Site:
         self.config: Config
         self.problems: list[Problem]
         self.config, self.problems = parsed(self.text, path)
-        self.draft = Draft(self.text)
+        self.draft = ConfigDraft(self.text)
 
     def reload(self) -> None:
         """Read the file again; what was typed and is not saved yet is kept.
@@ -77,7 +77,7 @@ class Site:
             self.text = read_text(self.path)
         self.config, self.problems = parsed(self.text, self.path)
         if not self.draft.is_dirty:
-            self.draft = Draft(self.text)
+            self.draft = ConfigDraft(self.text)
 
     def changed_underneath(self) -> bool:
         """Whether somebody else wrote the file since the draft was begun.
@@ -103,7 +103,7 @@ class Site:
         """
         self.text = self.their_text()
         self.config, self.problems = parsed(self.text, self.path)
-        self.draft = Draft(self.text)
+        self.draft = ConfigDraft(self.text)
 
     @property
     def is_new(self) -> bool:
@@ -123,7 +123,7 @@ class Site:
                 f"{self.path}: cannot be written: {error.strerror}",
                 remedy="Check the rights and the room there, then save again.",
             ) from error
-        self.draft = Draft(text)
+        self.draft = ConfigDraft(text)
         self.reload()
 
     def save_hosts(self, text: str) -> None:
@@ -189,7 +189,7 @@ class Site:
         """The journal."""
         return JournalReader(self.config.state_dir)
 
-    def look(self, run: int) -> Snapshot | None:
+    def look(self, run: int) -> RunSnapshot | None:
         """Read how a run fares; None if there is no such run. Blocks for milliseconds."""
         reader = self.reader
         row = reader.run(run)
@@ -199,7 +199,7 @@ class Site:
         tasks = reader.tasks(run)
         if state is State.INTERRUPTED:
             tasks = [_left_behind(task) for task in tasks]
-        return Snapshot(row, state, tuple(tasks))
+        return RunSnapshot(row, state, tuple(tasks))
 
 
 def _left_behind(task: TaskRow) -> TaskRow:

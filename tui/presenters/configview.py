@@ -10,7 +10,7 @@ from rich.text import Text
 
 from core.config import Config, Problem
 from core.engine.report import count
-from tui.model.draft import Draft
+from tui.model.draft import ConfigDraft
 from tui.model.fields import Field, default_of, picked
 from tui.model.site import problems_of, where_and_what
 from tui.model.value_hints import Found
@@ -34,7 +34,7 @@ class Checked:
         changed_lines: How many lines saving would change.
     """
 
-    draft: Draft
+    draft: ConfigDraft
     text: str
     config: Config
     problems: tuple[Problem, ...]
@@ -45,7 +45,7 @@ class Checked:
         return next((problem for problem in self.problems if problem.key == key), None)
 
 
-def checked(draft: Draft, path: Path) -> Checked:
+def checked(draft: ConfigDraft, path: Path) -> Checked:
     """Look at what was typed; in a thread, give it a copy of the draft.
 
     Raises:
@@ -57,7 +57,7 @@ def checked(draft: Draft, path: Path) -> Checked:
 
 
 def field_rows(
-    field: Field, draft: Draft, config: Config, problem: Problem | None, found: Found | None
+    field: Field, draft: ConfigDraft, config: Config, problem: Problem | None, found: Found | None
 ) -> list[Row]:
     """Return a key's line, and a second one where there is something to say of it.
 
@@ -87,7 +87,7 @@ def _what(problem: Problem, found: Found) -> str:
     return f"{what} (allowed: {problem.allowed})"
 
 
-def _line(field: Field, draft: Draft, config: Config, sign: str, found: Found) -> Text:
+def _line(field: Field, draft: ConfigDraft, config: Config, sign: str, found: Found) -> Text:
     line = Text.assemble((sign, STYLES.get(sign, "")), f" {fit(field.label, LABEL_WIDTH)} ")
     value = draft.value(field.key)
     default = default_of(field.key, config)

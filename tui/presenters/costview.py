@@ -18,7 +18,7 @@ from core.engine.estimate import (
     tightest_room,
 )
 from core.engine.report import count, size
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 from tui.presenters.runview import about_time, name_of
 from tui.terminal.text import names, safe, signed, wrapped
 
@@ -34,7 +34,7 @@ class Cost:
     containers: Disturbed
 
 
-def cost_of(site: Site, snapshot: Snapshot) -> Cost:
+def cost_of(site: Site, snapshot: RunSnapshot) -> Cost:
     """Work out what a plan will cost, from its dry run and the runs before. Blocks."""
     reader = site.reader
     return Cost(

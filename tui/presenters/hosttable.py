@@ -9,7 +9,7 @@ from core.engine.journal import State
 from core.engine.report import Target, targets_of
 from tui.model.progress import Planned, Progress, progress_of, word_of
 from tui.model.retry import failed_so_far
-from tui.model.site import Snapshot
+from tui.model.site import RunSnapshot
 from tui.presenters.filtering import matches
 from tui.presenters.runview import name_of
 
@@ -44,7 +44,7 @@ ORDERS: Mapping[str, Rank] = {"problems": _problems, "slowest": _slowest, "plan"
 class RunView:
     """One look at a run, worked out beside the event loop: there may be hundreds of hosts."""
 
-    snapshot: Snapshot
+    snapshot: RunSnapshot
     progress: Progress
     targets: Mapping[str, Target]
     retriable: tuple[str, ...]
@@ -61,7 +61,7 @@ class RunView:
         return self.ended, self.snapshot.paused, self.retriable
 
 
-def view_of(snapshot: Snapshot, planned: Planned) -> RunView:
+def view_of(snapshot: RunSnapshot, planned: Planned) -> RunView:
     """Work out what the Run screen shows.
 
     Args:

@@ -21,7 +21,7 @@ from core.engine.report import (
 )
 from tui.model.overview import THIS_MACHINE
 from tui.model.progress import Progress, progress_of, seconds_left, tally
-from tui.model.site import Snapshot
+from tui.model.site import RunSnapshot
 from tui.terminal.text import bar, fit, safe, signed, sparkline, time_of_day, wrapped
 
 _COLUMNS = f"    {'host':<13}{'step':<17}{'done':>5} {'rate':>9} {'time':>6}  what"
@@ -34,7 +34,7 @@ def name_of(target: str) -> str:
     return "this machine" if target == THIS_MACHINE else target
 
 
-def top_line(snapshot: Snapshot, progress: Progress) -> str:
+def top_line(snapshot: RunSnapshot, progress: Progress) -> str:
     """Return the line about the run as a whole."""
     run = snapshot.run
     left = seconds_left(snapshot, progress)
@@ -48,7 +48,7 @@ def top_line(snapshot: Snapshot, progress: Progress) -> str:
     return f"{fit(what, 50)}{f'{clock(run.seconds)}{about}':>26}"
 
 
-def bar_line(snapshot: Snapshot, progress: Progress, rates: Sequence[float] = ()) -> str:
+def bar_line(snapshot: RunSnapshot, progress: Progress, rates: Sequence[float] = ()) -> str:
     """Return the bar with its numbers.
 
     Args:
@@ -73,7 +73,7 @@ def heading(order: str) -> str:
     return f"{_COLUMNS}{f'by {order}':>15}"
 
 
-def tally_line(snapshot: Snapshot, services: str) -> str:
+def tally_line(snapshot: RunSnapshot, services: str) -> str:
     """Return how many hosts are in which state, and how registry and tunnels fare."""
     hosts = [t for t in targets_of(snapshot.tasks) if t.name != THIS_MACHINE]
     words = f"{count(len(hosts), 'host')}:  {tally(hosts)}" if hosts else "no hosts"

@@ -20,9 +20,9 @@ from core.engine.report import (
 )
 from core.engine.request import UPKEEP, RunKind
 from core.errors import RegistryDamaged
-from core.telling import NOTED, Particular
+from core.telling import NOTED, Detail
 from tui.model.overview import THIS_MACHINE
-from tui.model.site import Snapshot
+from tui.model.site import RunSnapshot
 from tui.presenters.changing import left_lines
 from tui.presenters.planview import cause_lines
 from tui.terminal.text import fit, names, safe, signed, wrapped
@@ -56,7 +56,7 @@ _BEFORE = ("registry.serve", "registry.reach")
 _WORDS = {RunKind.CLEAN: "clean", RunKind.CHECK: "fit"}
 
 
-def headline(snapshot: Snapshot) -> Text:
+def headline(snapshot: RunSnapshot) -> Text:
     """Return the one sentence that says how it went."""
     hosts = _hosts(snapshot)
     ready = [host for host in hosts if host.state in ENDED_WELL]
@@ -85,7 +85,7 @@ def _of_hosts(good: int, every: int, word: str) -> str:
     return f"All hosts are {word}." if every > 1 else f"The host is {word}."
 
 
-def verdict_lines(snapshot: Snapshot, config: Config, *, files: bool = False) -> list[Text]:
+def verdict_lines(snapshot: RunSnapshot, config: Config, *, files: bool = False) -> list[Text]:
     """Return everything below the headline.
 
     Args:
@@ -115,7 +115,7 @@ def _with_keys(remedy: str) -> str:
     return remedy
 
 
-def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
+def _achieved(snapshot: RunSnapshot, config: Config, *, files: bool) -> list[str]:
     hosts = _hosts(snapshot)
     ready = [host for host in hosts if host.state in ENDED_WELL]
     kind = RunKind(snapshot.run.kind)
@@ -156,7 +156,7 @@ def _achieved(snapshot: Snapshot, config: Config, *, files: bool) -> list[str]:
     return lines
 
 
-def _is_damaged(snapshot: Snapshot) -> bool:
+def _is_damaged(snapshot: RunSnapshot) -> bool:
     return any(task.error_code == RegistryDamaged.code for task in snapshot.tasks)
 
 
@@ -164,7 +164,7 @@ def _folded(label: str, words: str) -> list[str]:
     return wrapped(f"{label:<13}{safe(words)}", 76, " " * 13)
 
 
-def particular_lines(particulars: Iterable[Particular], width: int = 76) -> list[Text]:
+def particular_lines(particulars: Iterable[Detail], width: int = 76) -> list[Text]:
     """Return what a run told one by one, for Done and Review; digests are one Enter deeper."""
     signs = {"goes": "-", "stays": "=", "mended": "=", "comes back": "!", NOTED: "!"}
     lines = []
@@ -188,7 +188,7 @@ def _names(config: Config, *, files: bool) -> list[str]:
     return [together] if len(together) <= LINE else [name, f"             {more}"]
 
 
-def _taken(snapshot: Snapshot) -> list[str]:
+def _taken(snapshot: RunSnapshot) -> list[str]:
     """Return a line for each bundle that was copied: whether there was a checksum to compare."""
     return [
         f"copied       {size(task.bytes_done):>9}  {fit(task.message, 22)} "
@@ -198,15 +198,15 @@ def _taken(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def _serves(snapshot: Snapshot) -> bool:
+def _serves(snapshot: RunSnapshot) -> bool:
     return any(
         task.step == "registry.serve" and task.state in ENDED_WELL for task in snapshot.tasks
     )
 
 
-def _hosts(snapshot: Snapshot) -> list[Target]:
+def _hosts(snapshot: RunSnapshot) -> list[Target]:
     return [target for target in targets_of(snapshot.tasks) if target.name != THIS_MACHINE]
 
 
-def _failures(snapshot: Snapshot) -> bool:
+def _failures(snapshot: RunSnapshot) -> bool:
     return any(task.state not in ENDED_WELL for task in snapshot.tasks)

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from tui.model.backups import PART_BYTES, BackupPlace, since_line
 from tui.model.site import Site
 from tui.presenters.row import Row
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.terminal.text import fit, safe
 from tui.widgets.line_list import LineList
 
@@ -35,7 +35,7 @@ class Way:
     split_bytes: int = 0
 
 
-class BackupScreen(HouseScreen[Way]):
+class BackupScreen(AppScreen[Way]):
     """The result is the way, or None.
 
     Args:

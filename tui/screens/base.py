@@ -26,7 +26,7 @@ TOO_SMALL = (
 )
 
 
-class HouseScreen(Screen[Result]):
+class AppScreen(Screen[Result]):
     """One screen of the walk.
 
     Args:
@@ -90,7 +90,7 @@ class HouseScreen(Screen[Result]):
         self.dismiss()
 
 
-class HouseDialog(ModalScreen[Result]):
+class AppDialog(ModalScreen[Result]):
     """A question in a box over the screen that asks it."""
 
     HELP: ClassVar[str] = ""

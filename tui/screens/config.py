@@ -17,12 +17,12 @@ from textual.widgets import Input, Static
 
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, ConfigError
-from tui.model.draft import Draft
+from tui.model.draft import ConfigDraft
 from tui.model.fields import Field, default_of, fields_for, picked
 from tui.model.site import Site, where_and_what
 from tui.model.value_hints import Found, mode_of, quick, slow
 from tui.presenters.configview import Checked, checked, field_rows, status_line
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.screens.dialogs import Question
 from tui.screens.hosts import HostsScreen
 from tui.screens.meanwhile import Meanwhile
@@ -40,7 +40,7 @@ _ON_ROWS = ("next", "view", "text", "undo")
 _NO_FORM = "The text is not YAML: above are the defaults. Mend it as text: t."
 
 
-class ConfigScreen(HouseScreen[None]):
+class ConfigScreen(AppScreen[None]):
     """The form; what is typed lives in the site's draft and survives going back.
 
     Args:
@@ -103,7 +103,7 @@ class ConfigScreen(HouseScreen[None]):
     def on_mount(self) -> None:
         self._found: dict[str, Found] = {}
         self._looked_at = ""
-        self._checking: Draft | None = None
+        self._checking: ConfigDraft | None = None
         self._meanwhile = Meanwhile(self, self._show)
         self.query_one("#edit").display = False
         if self.site.is_new:
@@ -190,7 +190,7 @@ class ConfigScreen(HouseScreen[None]):
             look: Callable[[], Awaitable[None]] = partial(self._look, now)
             self.run_worker(look, group="look", exclusive=True)
 
-    async def _check(self, draft: Draft) -> None:
+    async def _check(self, draft: ConfigDraft) -> None:
         """Look at what was typed, once typing pauses."""
         if self._editing:
             await asyncio.sleep(CHECK_AFTER_S)

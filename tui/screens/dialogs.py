@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from tui.presenters.row import Row
-from tui.screens.base import HouseDialog
+from tui.screens.base import AppDialog
 from tui.terminal.text import safe, wrapped
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList
@@ -20,7 +20,7 @@ from tui.widgets.text_field import TextField
 BOX_WIDTH = 70
 
 
-class Question(HouseDialog[str]):
+class Question(AppDialog[str]):
     """A question with a few answers; the result is the key of the answer, or None.
 
     Args:
@@ -48,7 +48,7 @@ class Question(HouseDialog[str]):
         self.dismiss(event.key)
 
 
-class Prompt(HouseDialog[str]):
+class Prompt(AppDialog[str]):
     """One line to type; the result is the text, or None.
 
     Args:
@@ -72,7 +72,7 @@ class Prompt(HouseDialog[str]):
         self.dismiss(event.value)
 
 
-class Help(HouseDialog[None]):
+class Help(AppDialog[None]):
     """What a screen is for, and every key that works on it.
 
     Args:
@@ -95,7 +95,7 @@ class Help(HouseDialog[None]):
         yield lines
 
 
-class Commands(HouseDialog[str]):
+class Commands(AppDialog[str]):
     """All commands of a screen by name, for who has no F-keys; the result is one's number.
 
     Args:

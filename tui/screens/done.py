@@ -20,7 +20,7 @@ from core.engine.request import UPKEEP, RunKind
 from core.telling import LEFT_OUT, NOTED, PARTICULAR
 from tui.model.logins import asking_hosts
 from tui.model.retry import retry_of, what_again
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 from tui.presenters.row import Row
 from tui.presenters.verdict import headline, particular_lines, verdict_lines
 from tui.screens.cluster import ClusterScreen
@@ -57,7 +57,7 @@ class DoneScreen(SavingScreen[str]):
         Binding("escape", "back", "hosts of this run", key_display="Esc"),
     ]
 
-    def __init__(self, site: Site, snapshot: Snapshot) -> None:
+    def __init__(self, site: Site, snapshot: RunSnapshot) -> None:
         super().__init__(site)
         self._snapshot = snapshot
         self._again = retry_of(snapshot, site.config)

@@ -7,12 +7,12 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from tui.screens.base import HouseScreen, Result
+from tui.screens.base import AppScreen, Result
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.line_list import LineList
 
 
-class FilteredScreen(HouseScreen[Result]):
+class FilteredScreen(AppScreen[Result]):
     """Has a FilterLine above the LineList named by ROWS; `show_rows` shows what passes it."""
 
     ROWS: ClassVar[str] = ""

@@ -18,11 +18,11 @@ from tui.model.follow import follow
 from tui.model.logins import asking_hosts
 from tui.model.overview import THIS_MACHINE
 from tui.model.retry import failed_so_far
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 from tui.presenters.hostview import FACT, fact_lines
 from tui.presenters.row import Row
 from tui.presenters.runview import host_heading, log_rows, step_lines
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.view import ViewScreen
 from tui.terminal.text import safe, wrapped
@@ -30,7 +30,7 @@ from tui.widgets.frame import Line
 from tui.widgets.line_list import LineList
 
 
-class HostScreen(HouseScreen[str]):
+class HostScreen(AppScreen[str]):
     """One target of a run; the result is `retry`, or None.
 
     Args:
@@ -55,7 +55,7 @@ class HostScreen(HouseScreen[str]):
     class Looked(Message):
         """The journal was read."""
 
-        def __init__(self, snapshot: Snapshot, target: Target, lines: list[LogLine]) -> None:
+        def __init__(self, snapshot: RunSnapshot, target: Target, lines: list[LogLine]) -> None:
             super().__init__()
             self.snapshot = snapshot
             self.target = target
@@ -121,7 +121,7 @@ class HostScreen(HouseScreen[str]):
         self._append([line for line in message.lines if line.level != FACT])
         self._offer(message.snapshot, target)
 
-    def _offer(self, snapshot: Snapshot, target: Target) -> None:
+    def _offer(self, snapshot: RunSnapshot, target: Target) -> None:
         """Show the keys that mean something now."""
         ended_badly = snapshot.ended and target.state not in ENDED_WELL
         failed = ended_badly and target.name != THIS_MACHINE

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from core.config.edit_hosts import HostEntry
 from core.config.host_import import expanded
 from core.errors import UsageError
-from tui.screens.base import HouseDialog
+from tui.screens.base import AppDialog
 from tui.terminal.text import safe
 from tui.widgets.text_field import TextField
 
@@ -31,7 +31,7 @@ _MANY_NAMES = "empty: the address; with a range as many as addresses: rack1-[11-
 _MANY_ADDRESSES = "an IP address or a name; many at once: 10.0.0.[11-40]"
 
 
-class HostForm(HouseDialog[HostEntry]):
+class HostForm(AppDialog[HostEntry]):
     """A host's values; the result is what was typed, or None.
 
     Args:

@@ -14,12 +14,12 @@ from textual.widgets import Static
 from core.engine.report import count
 from tui.presenters.hostkeys import HOW_TO_COMPARE, ShownKey, key_lines
 from tui.presenters.row import Row
-from tui.screens.base import HouseDialog
+from tui.screens.base import AppDialog
 from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList
 
 
-class AcceptKeys(HouseDialog[str]):
+class AcceptKeys(AppDialog[str]):
     """Fingerprints to compare, No first; the result is `yes`, `no`, or None.
 
     Args:

@@ -13,14 +13,14 @@ from textual.widgets import Static, TextArea
 from core.config.edit_hosts import HostEntry
 from core.config.host_import import Understood, read_hosts
 from core.engine.report import count
-from tui.screens.base import HouseDialog
+from tui.screens.base import AppDialog
 from tui.terminal.text import fit, signed
 from tui.widgets.yaml_area import YamlArea
 
 _WIDTH = 72
 
 
-class HostPaste(HouseDialog[tuple[HostEntry, ...]]):
+class HostPaste(AppDialog[tuple[HostEntry, ...]]):
     """The text and what it was understood as; the result is the hosts, or None.
 
     Args:

@@ -18,7 +18,7 @@ from core.engine.report import targets_of
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from tui.model.follow import follow
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 from tui.presenters.filtering import HELP as FILTER_HELP
 from tui.presenters.filtering import matches
 from tui.presenters.hostkeys import HOW_TO_COMPARE, new_keys
@@ -91,7 +91,7 @@ class HostsScreen(HostEdits):
     class Tested(Message):
         """A test has come so far."""
 
-        def __init__(self, snapshot: Snapshot, results: Mapping[str, HostResult]) -> None:
+        def __init__(self, snapshot: RunSnapshot, results: Mapping[str, HostResult]) -> None:
             super().__init__()
             self.snapshot = snapshot
             self.results = results
@@ -360,6 +360,6 @@ class HostsScreen(HostEdits):
         self.shell.open(BundlesScreen(self.site))
 
 
-def _results(site: Site, snapshot: Snapshot) -> dict[str, HostResult]:
+def _results(site: Site, snapshot: RunSnapshot) -> dict[str, HostResult]:
     log = site.reader.log(snapshot.run.id, level="warning")
     return results_of(targets_of(snapshot.tasks), log)

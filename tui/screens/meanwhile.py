@@ -9,7 +9,7 @@ from rich.text import Text
 
 from core.errors import AirferryError
 from tui.model.site import Site
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.screens.dialogs import Question
 from tui.screens.view import ViewScreen
 from tui.terminal.text import safe
@@ -26,7 +26,7 @@ class Meanwhile:
         taken: Called when the draft is another one.
     """
 
-    def __init__(self, screen: HouseScreen[None], taken: Callable[[], None]) -> None:
+    def __init__(self, screen: AppScreen[None], taken: Callable[[], None]) -> None:
         self._screen = screen
         self._taken = taken
         self._asking = False

@@ -17,12 +17,12 @@ from core.errors import ConfigError
 from tui.model.site import Site
 from tui.presenters.modeview import WORDS, SiteNow, look_at_site, mode_lines
 from tui.presenters.row import Row
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.screens.config import ConfigScreen
 from tui.widgets.line_list import LineList
 
 
-class ModeScreen(HouseScreen[None]):
+class ModeScreen(AppScreen[None]):
     """Three ways, one choice; it is written to the config on the next screen.
 
     Args:

@@ -17,7 +17,7 @@ from core.engine.report import count
 from core.secrets import Login
 from tui.model.logins import PASSPHRASE, PASSWORD, REGISTRY, SUDO
 from tui.model.site import Site
-from tui.screens.base import HouseDialog
+from tui.screens.base import AppDialog
 from tui.screens.registry_login import ask_registry_login
 from tui.screens.shell import Shell
 from tui.terminal.text import names, sendable
@@ -43,7 +43,7 @@ class Typed:
     hosts: tuple[str, ...]
 
 
-class Passwords(HouseDialog[Typed]):
+class Passwords(AppDialog[Typed]):
     """Three masked fields and whom they are for; the result is what was typed, or None.
 
     Args:

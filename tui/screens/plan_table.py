@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from core.engine.report import Target, targets_of
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 from tui.presenters.filtering import HELP as FILTER_HELP
 from tui.presenters.filtering import matches
 from tui.presenters.planview import TABLE_HEADING, detail_lines, table_line
@@ -40,7 +40,7 @@ class PlanTableScreen(FilteredScreen[None]):
         f"step. Nothing is changed here. {FILTER_HELP}"
     )
 
-    def __init__(self, site: Site, snapshot: Snapshot) -> None:
+    def __init__(self, site: Site, snapshot: RunSnapshot) -> None:
         super().__init__(site)
         self._targets = {target.name: target for target in targets_of(snapshot.tasks)}
 

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from core.secrets import TYPED, RegistryLogin
 from tui.model.site import Site
-from tui.screens.base import HouseDialog
+from tui.screens.base import AppDialog
 from tui.screens.shell import Shell
 from tui.terminal.text import fit, sendable
 from tui.widgets.secret_field import SecretField
@@ -27,7 +27,7 @@ _FIELDS = {
 }
 
 
-class RegistryLoginBox(HouseDialog[RegistryLogin]):
+class RegistryLoginBox(AppDialog[RegistryLogin]):
     """Two fields, name and password; the result is the login, or None.
 
     Args:

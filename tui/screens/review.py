@@ -22,13 +22,13 @@ from core.errors import AirferryError
 from core.telling import PARTICULAR
 from tui.model.follow import follow
 from tui.model.logins import asking_hosts
-from tui.model.site import Site, Snapshot
+from tui.model.site import RunSnapshot, Site
 from tui.presenters.changing import change_lines, leaves_registry, option_line
 from tui.presenters.costview import Cost, cost_of
 from tui.presenters.planview import has_bad_bundle, keep_going_lines, nothing_to_do, plan_lines
 from tui.presenters.row import Row
 from tui.presenters.verdict import particular_lines
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.plan_table import PlanTableScreen
 from tui.screens.run import RunScreen
@@ -37,7 +37,7 @@ from tui.widgets.choice_bar import ChoiceBar
 from tui.widgets.line_list import LineList
 
 
-class ReviewScreen(HouseScreen[None]):
+class ReviewScreen(AppScreen[None]):
     """The plan of one request.
 
     Args:
@@ -67,7 +67,7 @@ class ReviewScreen(HouseScreen[None]):
 
         def __init__(
             self,
-            snapshot: Snapshot,
+            snapshot: RunSnapshot,
             warnings: list[LogLine],
             particulars: list[LogLine],
             facts: list[LogLine],
@@ -90,7 +90,7 @@ class ReviewScreen(HouseScreen[None]):
     def __init__(self, site: Site, request: RunRequest) -> None:
         super().__init__(site)
         self._request = request
-        self._snapshot: Snapshot | None = None
+        self._snapshot: RunSnapshot | None = None
 
     def body(self) -> ComposeResult:
         yield Static(id="headline", classes="line")
@@ -197,7 +197,7 @@ class ReviewScreen(HouseScreen[None]):
         removes = self._request.remove_registry
         return [*change_lines(tasks, message.facts), *option_line(tasks, removes=removes)]
 
-    def _offer(self, snapshot: Snapshot) -> None:
+    def _offer(self, snapshot: RunSnapshot) -> None:
         bar = self.query_one("#start", ChoiceBar)
         answers = [("no", "No"), ("yes", "Yes")]
         if not snapshot.state.went_well and snapshot.state is not State.FAILED:

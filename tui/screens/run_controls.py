@@ -16,7 +16,7 @@ from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
 from tui.model.logins import asking_hosts
 from tui.model.retry import retry_of
-from tui.model.site import Snapshot
+from tui.model.site import RunSnapshot
 from tui.presenters.hosttable import RunView
 from tui.screens.dialogs import Question
 from tui.screens.filtered import FilteredScreen
@@ -50,7 +50,7 @@ class RunControls(FilteredScreen[None]):
         raise NotImplementedError
 
     @property
-    def snapshot(self) -> Snapshot | None:
+    def snapshot(self) -> RunSnapshot | None:
         """The rows of the run as it was seen last."""
         return self.view.snapshot if self.view else None
 
@@ -181,7 +181,7 @@ class RunControls(FilteredScreen[None]):
             return
         self.post_message(self.Begun(run))
 
-    async def _ask_run(self, snapshot: Snapshot, hosts: tuple[str, ...]) -> None:
+    async def _ask_run(self, snapshot: RunSnapshot, hosts: tuple[str, ...]) -> None:
         launcher, state_dir = self.site.launcher, self.site.config.state_dir
         try:
             await asyncio.to_thread(launcher.try_again, snapshot.run, state_dir, hosts)

@@ -12,13 +12,13 @@ from textual.message import Message
 from core.errors import AirferryError
 from tui.model.places import place_for_files
 from tui.model.site import Site
-from tui.screens.base import HouseScreen, Result
+from tui.screens.base import AppScreen, Result
 from tui.screens.dialogs import Prompt
 
 Write = Callable[[Path], Sequence[Path]]
 
 
-class SavingScreen(HouseScreen[Result]):
+class SavingScreen(AppScreen[Result]):
     """Offers a stick where there is one, else the home directory.
 
     Args:

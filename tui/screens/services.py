@@ -10,11 +10,11 @@ from textual.message import Message
 
 from core.config import Config
 from core.errors import AirferryError
-from tui.screens.base import HouseScreen, Result
+from tui.screens.base import AppScreen, Result
 from tui.screens.dialogs import Question
 
 
-class ServiceScreen(HouseScreen[Result]):
+class ServiceScreen(AppScreen[Result]):
     """Shows how services fare, and looks again when one was started or stopped."""
 
     class Served(Message):

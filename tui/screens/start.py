@@ -16,12 +16,12 @@ from textual.widgets import Static
 from core.engine.report import count, size
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
-from tui.model.overview import Finding, Findings, gather
+from tui.model.overview import Findings, OverviewLine, gather
 from tui.model.site import Site
 from tui.model.stick_watch import EVERY_S, StickWatch
 from tui.presenters.changing import differs
 from tui.presenters.row import Row
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.screens.bundles import BundlesScreen
 from tui.screens.config import ConfigScreen
 from tui.screens.maintenance import MaintenanceScreen
@@ -36,7 +36,7 @@ QUICK_S = 0.5
 WALK = "mode, config, hosts, bundles, then review"
 
 
-class StartScreen(HouseScreen[None]):
+class StartScreen(AppScreen[None]):
     """The first screen; everything else comes back to it."""
 
     STEP: ClassVar[str] = "Start"
@@ -222,7 +222,7 @@ def _next(findings: Findings) -> str:
     return "Next"
 
 
-def _finding_line(line: Finding) -> Text:
+def _finding_line(line: OverviewLine) -> Text:
     return Text("  ") + signed(
         line.sign, f"{fit(line.subject, 9)} {fit(end_of(line.where, 36), 36)} {fit(line.what, 26)}"
     )

@@ -11,12 +11,12 @@ from textual.widgets import Static
 
 from tui.model.site import Site
 from tui.presenters.row import Row
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.terminal.text import safe
 from tui.widgets.line_list import LineList
 
 
-class ViewScreen(HouseScreen[None]):
+class ViewScreen(AppScreen[None]):
     """Lines to read.
 
     Args:

@@ -17,7 +17,7 @@ from textual.widgets import Static, TextArea
 from core.config import Problem
 from core.engine.report import count
 from tui.model.site import Site, problems_of, where_and_what
-from tui.screens.base import HouseScreen
+from tui.screens.base import AppScreen
 from tui.terminal.text import fit, signed
 from tui.widgets.yaml_area import YamlArea
 
@@ -25,7 +25,7 @@ SAVE = "save"
 CHECK_AFTER_S = 0.1
 
 
-class YamlScreen(HouseScreen[str]):
+class YamlScreen(AppScreen[str]):
     """The editor; what is typed goes into the site's draft as it is typed.
 
     The result is `save`, or None.

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core.hosts.managed_state import DIRECTORY, noted
-from core.hosts.ssh.connection import HostLink
+from core.hosts.ssh.connection import HostConnection
 
 _CERTS = "/etc/docker/certs.d"
 _NOTES = f"{DIRECTORY}/certificates"
@@ -34,23 +34,23 @@ rmdir {DIRECTORY} 2>/dev/null || true
 """
 
 
-async def trusts(link: HostLink, registry: str, ca: Path) -> bool:
+async def trusts(link: HostConnection, registry: str, ca: Path) -> bool:
     """Whether a host's Docker has this CA for a registry (`host[:port]`)."""
     place = f"{_CERTS}/{registry}/ca.crt"
     done = await link.run_root('sha256sum <"$1" 2>/dev/null || true', place)
     return done.out[:64] == hashlib.sha256(ca.read_bytes()).hexdigest()
 
 
-async def trust(link: HostLink, registry: str, ca: Path) -> None:
+async def trust(link: HostConnection, registry: str, ca: Path) -> None:
     """Give a host's Docker a CA for a registry, atomically."""
     await link.run_root(_WRITE, registry, ca.read_text(encoding="ascii"))
 
 
-async def trusted(link: HostLink) -> list[str]:
+async def trusted(link: HostConnection) -> list[str]:
     """Return the registries whose CA was given to a host."""
     return list(dict.fromkeys((await noted(link, _NOTES)).split()))
 
 
-async def distrust(link: HostLink, registries: Iterable[str]) -> None:
+async def distrust(link: HostConnection, registries: Iterable[str]) -> None:
     """Take away the CAs that were given for some registries."""
     await link.run_root(_REMOVE, *registries)

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import DockerFailed
 from core.hosts.managed_state import DIRECTORY, noted
-from core.hosts.ssh.connection import HostLink
+from core.hosts.ssh.connection import HostConnection
 
 PATH = "/etc/docker/daemon.json"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -67,12 +67,12 @@ def no_longer_wanted(
     return [name for name in added if name not in wanted]
 
 
-async def read_daemon_json(link: HostLink) -> str:
+async def read_daemon_json(link: HostConnection) -> str:
     """Return the file's text; empty where there is none."""
     return await noted(link, PATH)
 
 
-async def extend_daemon_json(link: HostLink, registries: Iterable[str]) -> None:
+async def extend_daemon_json(link: HostConnection, registries: Iterable[str]) -> None:
     """Let the engine speak plain HTTP with some registries, and with its own loopback.
 
     The file is written atomically; the first old one is kept as `.airferry-orig` (empty where there
@@ -88,7 +88,7 @@ async def extend_daemon_json(link: HostLink, registries: Iterable[str]) -> None:
     await link.run_root(_EXTEND, new, *added)
 
 
-async def restore_daemon_json(link: HostLink, *, dry: bool = False) -> bool:
+async def restore_daemon_json(link: HostConnection, *, dry: bool = False) -> bool:
     """Take out of the file what was added; False if nothing was.
 
     Args:
@@ -102,7 +102,7 @@ async def restore_daemon_json(link: HostLink, *, dry: bool = False) -> bool:
 
 
 async def unwanted_in_daemon_json(
-    link: HostLink, named: Iterable[str], *, loopback: bool
+    link: HostConnection, named: Iterable[str], *, loopback: bool
 ) -> list[str]:
     """Return what was added to the file and is not needed any more; see `no_longer_wanted`."""
     added = (await noted(link, _ADDED)).split()
@@ -111,14 +111,14 @@ async def unwanted_in_daemon_json(
     return no_longer_wanted(await read_daemon_json(link), added, named, loopback=loopback)
 
 
-async def reduce_daemon_json(link: HostLink, gone: Iterable[str]) -> None:
+async def reduce_daemon_json(link: HostConnection, gone: Iterable[str]) -> None:
     """Take some of the entries that were added out of the file again."""
     gone = list(gone)
     added = dict.fromkeys((await noted(link, _ADDED)).split())
     await _take_out(link, gone, [name for name in added if name not in gone])
 
 
-async def _take_out(link: HostLink, gone: list[str], rest: list[str]) -> None:
+async def _take_out(link: HostConnection, gone: list[str], rest: list[str]) -> None:
     final = without_insecure(await read_daemon_json(link), gone)
     # A reload leaves as it is what the file says nothing about: so it is told first in so many
     # words. Loopback is what an engine has of its own.

@@ -37,7 +37,7 @@ from core.errors import (
     PullDenied,
     PullFailed,
 )
-from core.hosts.ssh.connection import NO_SPACE, HostLink
+from core.hosts.ssh.connection import NO_SPACE, HostConnection
 from core.secrets import RegistryLogin
 
 API_TIMEOUT_S = 120
@@ -234,7 +234,7 @@ def short_digest(digest: str) -> str:
 
 
 @asynccontextmanager
-async def host_engine(link: HostLink) -> AsyncIterator[HostEngine]:
+async def host_engine(link: HostConnection) -> AsyncIterator[HostEngine]:
     """Open the way to a host's engine.
 
     Raises:
@@ -336,7 +336,7 @@ class _Threads:
 class _SocketBridge:
     """Leads every connection to a local socket into a dial-stdio process on the host."""
 
-    def __init__(self, link: HostLink) -> None:
+    def __init__(self, link: HostConnection) -> None:
         self.failure: HostError | None = None
         self._link = link
         self._tasks: set[asyncio.Task[None]] = set()

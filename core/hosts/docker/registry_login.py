@@ -13,7 +13,7 @@ from typing import Any
 
 from core.errors import DockerFailed
 from core.hosts.managed_state import DIRECTORY, noted
-from core.hosts.ssh.connection import HostLink
+from core.hosts.ssh.connection import HostConnection
 from core.secrets import RegistryLogin
 
 PATH = "/root/.docker/config.json"
@@ -98,7 +98,7 @@ def without_logins(text: str, original: str, registries: list[str], where: str) 
     return json.dumps(settings, indent=2) + "\n" if settings else ""
 
 
-async def has_login(link: HostLink, registry: str, login: RegistryLogin) -> bool:
+async def has_login(link: HostConnection, registry: str, login: RegistryLogin) -> bool:
     """Whether root's Docker on a host has this login, in a file that only root can read."""
     text = await noted(link, PATH)
     if not text or with_login(text, registry, login, link.host.name) != text:
@@ -106,7 +106,7 @@ async def has_login(link: HostLink, registry: str, login: RegistryLogin) -> bool
     return (await link.run_root(f"stat -c %a {PATH}", check=False)).out.strip() == "600"
 
 
-async def give_login(link: HostLink, registry: str, login: RegistryLogin) -> None:
+async def give_login(link: HostConnection, registry: str, login: RegistryLogin) -> None:
     """Give root's Docker on a host the login for a registry (`host[:port]`).
 
     Raises:
@@ -116,12 +116,12 @@ async def give_login(link: HostLink, registry: str, login: RegistryLogin) -> Non
     await link.run_root(_assigned(new) + _GIVE, registry)
 
 
-async def given_logins(link: HostLink) -> list[str]:
+async def given_logins(link: HostConnection) -> list[str]:
     """Return the registries whose login was given to a host."""
     return list(dict.fromkeys((await noted(link, _NOTES)).split()))
 
 
-async def withdraw_logins(link: HostLink, registries: Iterable[str]) -> None:
+async def withdraw_logins(link: HostConnection, registries: Iterable[str]) -> None:
     """Take away the logins that were given for some registries."""
     gone = list(registries)
     rest = [registry for registry in await given_logins(link) if registry not in gone]

@@ -15,7 +15,7 @@ from core.hosts.docker_install.package_files import Family
 from core.hosts.docker_install.selection import DockerRepo, is_too_old
 from core.hosts.docker_install.source import safe_name
 from core.hosts.managed_state import DIRECTORY
-from core.hosts.ssh.connection import HostLink, quoted
+from core.hosts.ssh.connection import HostConnection, quoted
 from core.hosts.ssh.stdin_feed import SEND_BYTES, Emit
 
 SCRIPTS = {
@@ -40,7 +40,7 @@ _WORDS = 4
 
 
 async def install_docker(
-    link: HostLink, repo: DockerRepo, told: Callable[[int], None], too_old: str = ""
+    link: HostConnection, repo: DockerRepo, told: Callable[[int], None], too_old: str = ""
 ) -> None:
     """Send what a host needs of a bundle, install Docker from it and start it.
 
@@ -72,7 +72,7 @@ async def install_docker(
         raise _failure(link.host.name, repo, done.status, done.err)
 
 
-async def start_docker(link: HostLink) -> None:
+async def start_docker(link: HostConnection) -> None:
     """Start an installed Docker, now and at every boot.
 
     An install that outlived its run may still be at it, with Docker unpacked and not yet set up:
@@ -84,13 +84,13 @@ async def start_docker(link: HostLink) -> None:
     await link.run_root(_START, timeout_s=INSTALL_TIMEOUT_S)
 
 
-async def docker_is_ours(link: HostLink) -> bool:
+async def docker_is_ours(link: HostConnection) -> bool:
     """Whether the host has a Docker that was installed from dockerRepo."""
     done = await link.run_root(f"test -e {DIRECTORY}/docker", check=False)
     return done.status == 0
 
 
-async def remove_docker(link: HostLink) -> None:
+async def remove_docker(link: HostConnection) -> None:
     """Remove the Docker that was installed from dockerRepo; what it stores stays.
 
     Raises:
@@ -99,20 +99,20 @@ async def remove_docker(link: HostLink) -> None:
     await link.run_root(REMOVE_SCRIPT, timeout_s=INSTALL_TIMEOUT_S)
 
 
-async def docker_answers(link: HostLink) -> str:
+async def docker_answers(link: HostConnection) -> str:
     """Return the version of the running engine, or an empty string."""
     command = "docker version --format '{{.Server.Version}}' 2>/dev/null"
     done = await link.run_root(command, check=False)
     return done.out.strip() if done.status == 0 else ""
 
 
-async def docker_serves(link: HostLink) -> bool:
+async def docker_serves(link: HostConnection) -> bool:
     """Whether an engine runs that can be spoken with."""
     version = await docker_answers(link)
     return bool(version) and not is_too_old(version)
 
 
-async def docker_is_installed(link: HostLink) -> bool:
+async def docker_is_installed(link: HostConnection) -> bool:
     """Whether there is an engine to be started; a client alone is none."""
     return (await link.run_root("systemctl cat docker.service >&2", check=False)).status == 0
 
@@ -149,7 +149,9 @@ def _failure(host: str, repo: DockerRepo, status: int, log: str) -> PackagesErro
     )
 
 
-async def _send(link: HostLink, repo: DockerRepo, target: str, told: Callable[[int], None]) -> None:
+async def _send(
+    link: HostConnection, repo: DockerRepo, target: str, told: Callable[[int], None]
+) -> None:
     """Send the files that are needed as a tar made on the way."""
     stop = threading.Event()
 

@@ -15,7 +15,7 @@ _SYSTEMS = {"debian": "Debian", "ubuntu": "Ubuntu", "el": "RHEL", "fc": "Fedora"
 
 
 @dataclass(frozen=True)
-class Held:
+class DockerOffer:
     """One offer of a source, or why there is none.
 
     Args:
@@ -31,7 +31,7 @@ class Held:
     usable: bool = False
 
 
-def held_in(paths: tuple[Path, ...]) -> list[Held]:
+def held_in(paths: tuple[Path, ...]) -> list[DockerOffer]:
     """Return what there is; files are read, so call it in a thread.
 
     Args:
@@ -40,22 +40,22 @@ def held_in(paths: tuple[Path, ...]) -> list[Held]:
     return [held for looked in look_into(paths) for held in _held(looked)]
 
 
-def _held(looked: Looked) -> Iterator[Held]:
+def _held(looked: Looked) -> Iterator[DockerOffer]:
     name = looked.source.name
     families = sorted({package.family for package in looked.packages})
     if looked.other or not families:
-        yield Held(name, looked.other or "no packages and no programs in it")
+        yield DockerOffer(name, looked.other or "no packages and no programs in it")
     for family in families:
         packages = [package for package in looked.packages if package.family is family]
         size_bytes = sum(dict(looked.sizes)[package.member] for package in packages)
         engines = [package for package in packages if _runs(package)]
         kind = _kind(family, looked)
         if not engines:
-            yield Held(name, f"{kind} without Docker", size_bytes)
+            yield DockerOffer(name, f"{kind} without Docker", size_bytes)
             continue
         old = all(is_too_old(engine.version) for engine in engines)
         words = f"{kind}: Docker{' too old,' if old else ''} {_described(engines)}"
-        yield Held(name, words, size_bytes, usable=not old)
+        yield DockerOffer(name, words, size_bytes, usable=not old)
 
 
 def _runs(package: Package) -> bool:

@@ -35,7 +35,7 @@ from core.hosts.ssh.errors import ChannelRefused, translated
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.login import Credentials, log_in
 from core.hosts.ssh.route import Route, jump_host, route_to
-from core.hosts.ssh.stdin_feed import Emit, Feeder
+from core.hosts.ssh.stdin_feed import Emit, StdinFeed
 from core.hosts.ssh.sudo import SUDO_ASKING, RootWay, refuses, why_no_sudo
 from core.secrets import NO_SECRETS, Secrets
 from core.threads import in_thread
@@ -57,7 +57,7 @@ class Finished:
     err: str
 
 
-class Links:
+class ConnectionPool:
     """Makes connections to hosts, and shares those to the hosts on the way to them.
 
     Args:
@@ -83,17 +83,17 @@ class Links:
         self.secrets = secrets
         self.gate = asyncio.Semaphore(at_once)
         self._jump_keys = jump_keys or {}
-        self._jumps: dict[tuple[str, ...], HostLink] = {}
+        self._jumps: dict[tuple[str, ...], HostConnection] = {}
 
-    def link(self, host: HostConfig, only_key: Path | None = None) -> HostLink:
+    def link(self, host: HostConfig, only_key: Path | None = None) -> HostConnection:
         """Return a connection to a host, not yet made."""
-        return HostLink(host, self, only_key)
+        return HostConnection(host, self, only_key)
 
-    def jump(self, specs: tuple[str, ...]) -> HostLink:
+    def jump(self, specs: tuple[str, ...]) -> HostConnection:
         """Return the one connection to the last of a chain of jump hosts."""
         if specs not in self._jumps:
             jump, only_key = jump_host(specs[-1], self.ssh), self._jump_keys.get(specs[-1])
-            self._jumps[specs] = HostLink(jump, self, only_key, through=specs[:-1])
+            self._jumps[specs] = HostConnection(jump, self, only_key, through=specs[:-1])
         return self._jumps[specs]
 
     async def close(self) -> None:
@@ -102,7 +102,7 @@ class Links:
             await link.close()
 
 
-class HostLink:
+class HostConnection:
     """A connection to one host that is made when it is needed, and made again when it was lost.
 
     Args:
@@ -115,7 +115,7 @@ class HostLink:
     def __init__(
         self,
         host: HostConfig,
-        links: Links,
+        links: ConnectionPool,
         only_key: Path | None = None,
         through: tuple[str, ...] | None = None,
     ) -> None:
@@ -152,7 +152,7 @@ class HostLink:
         return self._connection is not None and not self._connection.is_closed()
 
     @property
-    def jumps(self) -> list[tuple[str, HostLink]]:
+    def jumps(self) -> list[tuple[str, HostConnection]]:
         """The hosts on the way, the nearest first: what the config calls each, its connection."""
         specs = self.route.jumps
         return [(spec, self._links.jump(specs[: n + 1])) for n, spec in enumerate(specs)]
@@ -386,7 +386,7 @@ class HostLink:
         """
         stop = stop or threading.Event()
         async with self.root_process(command) as process:
-            feeder = Feeder(process, asyncio.get_running_loop(), stop)
+            feeder = StdinFeed(process, asyncio.get_running_loop(), stop)
             with suppress(BrokenPipeError):  # it ended early: its own words say why
                 await in_thread(lambda: produce(feeder.emit), stop)
             process.stdin.write_eof()

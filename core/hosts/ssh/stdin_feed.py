@@ -16,7 +16,7 @@ SEND_BYTES = 256 << 10
 Emit = Callable[[bytes], None]
 
 
-class Feeder:
+class StdinFeed:
     """Hands bytes from a thread to a process on a host, as fast as that takes them."""
 
     def __init__(

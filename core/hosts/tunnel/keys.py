@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from core.files import write_atomically
 
 if TYPE_CHECKING:
-    from core.hosts.ssh.connection import HostLink
+    from core.hosts.ssh.connection import HostConnection
 
 SCRIPT = (Path(__file__).parent / "authorize.sh").read_text(encoding="utf-8")
 TUNNEL_MARK = "airferry-tunnel"
@@ -113,7 +113,7 @@ def _openssh(version: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-async def put_line(link: HostLink, mark: str, line: str) -> None:
+async def put_line(link: HostConnection, mark: str, line: str) -> None:
     """Let a key in on a host: its line is put into authorized_keys of the login.
 
     Raises:
@@ -122,7 +122,7 @@ async def put_line(link: HostLink, mark: str, line: str) -> None:
     await link.run(shlex.join(["sh", "-s", "--", mark, line]), stdin=SCRIPT)
 
 
-async def has_key(link: HostLink) -> bool:
+async def has_key(link: HostConnection) -> bool:
     """Whether a host's login lets the service in, or keeps a note of a tunnel.
 
     Raises:
@@ -131,7 +131,7 @@ async def has_key(link: HostLink) -> bool:
     return (await link.run(_ASK, check=False)).status == 0
 
 
-async def withdraw_key(link: HostLink, mark: str = TUNNEL_MARK) -> None:
+async def withdraw_key(link: HostConnection, mark: str = TUNNEL_MARK) -> None:
     """Take the service's key out of a host's authorized_keys again, and the tunnel's note with it.
 
     Args:

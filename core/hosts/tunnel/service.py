@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.hosts.tunnel.control import LOCK_NAME
-from core.hosts.tunnel.store import TunnelBook
-from core.hosts.tunnel.supervisor import TunnelKeeper
+from core.hosts.tunnel.store import TunnelStore
+from core.hosts.tunnel.supervisor import TunnelSupervisor
 from core.service import ServiceFailed
 
 LOCK_PATIENCE_S = 5.0
@@ -43,7 +43,7 @@ def run(state_dir: Path) -> None:
 
 async def serve(state_dir: Path) -> None:
     """Keep the tunnels until SIGTERM or SIGINT."""
-    task = asyncio.ensure_future(TunnelKeeper(TunnelBook(state_dir)).run())
+    task = asyncio.ensure_future(TunnelSupervisor(TunnelStore(state_dir)).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)

@@ -20,7 +20,7 @@ from core.files import write_atomically
 from core.hosts.tunnel.keys import ServiceKeys
 
 if TYPE_CHECKING:
-    from core.hosts.ssh.connection import HostLink
+    from core.hosts.ssh.connection import HostConnection
 
 ANSWER_TIMEOUT_S = 10
 
@@ -61,7 +61,7 @@ class TunnelStatus:
     error_code: str = ""
 
 
-class TunnelBook:
+class TunnelStore:
     """The two files of the tunnel service.
 
     Args:
@@ -144,7 +144,7 @@ def _typed(record: dict[str, Any], *paths: str) -> dict[str, Any]:
     return {**read, **{key: Path(str(read[key])) for key in paths if read[key]}}
 
 
-async def registry_behind(link: HostLink, port: int, header: str) -> str | None:
+async def registry_behind(link: HostConnection, port: int, header: str) -> str | None:
     """Ask, from the host's own loopback, what answers on a port.
 
     Args:

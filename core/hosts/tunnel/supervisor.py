@@ -15,11 +15,11 @@ from dataclasses import replace
 
 from core.config import SshConfig
 from core.errors import AirferryError, HostForwardingForbidden, HostPortTaken, InternalError
-from core.hosts.ssh.connection import HostLink, Links
+from core.hosts.ssh.connection import ConnectionPool, HostConnection
 from core.hosts.ssh.errors import translated
 from core.hosts.ssh.host_keys import trust_of
 from core.hosts.tunnel.keys import claim_of
-from core.hosts.tunnel.store import Tunnel, TunnelBook, TunnelStatus
+from core.hosts.tunnel.store import Tunnel, TunnelStatus, TunnelStore
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 3.0
@@ -28,19 +28,19 @@ FORWARD_TIMEOUT_S = 10.0
 _LOOK_S = 0.5
 
 
-class TunnelKeeper:
+class TunnelSupervisor:
     """Keeps every wanted tunnel open; runs until it is cancelled.
 
     Args:
         book: The files.
     """
 
-    def __init__(self, book: TunnelBook) -> None:
+    def __init__(self, book: TunnelStore) -> None:
         self._book = book
         self._statuses: dict[str, TunnelStatus] = {}
         self._were_up: set[str] = set()
         self._changed = True
-        self._ways: dict[tuple[SshConfig, tuple[str, ...]], Links] = {}
+        self._ways: dict[tuple[SshConfig, tuple[str, ...]], ConnectionPool] = {}
 
     async def run(self) -> None:
         """Follow `wanted.json`: open what is new, close what has gone, keep the rest."""
@@ -93,13 +93,13 @@ class TunnelKeeper:
         finally:
             await link.close()
 
-    def _links(self, tunnel: Tunnel) -> Links:
+    def _links(self, tunnel: Tunnel) -> ConnectionPool:
         """Return what makes the connections; the same for all that share a jump host."""
         way = tunnel.ssh, tunnel.own_jumps
         if way not in self._ways:
             trust = trust_of(tunnel.ssh, self._book.state_dir)
             jump_keys = dict.fromkeys(tunnel.own_jumps, self._book.keys.jump)
-            self._ways[way] = Links(
+            self._ways[way] = ConnectionPool(
                 tunnel.ssh, trust, at_once=CONNECTS_AT_ONCE, jump_keys=jump_keys
             )
         return self._ways[way]
@@ -134,7 +134,7 @@ class TunnelKeeper:
             self._changed = False
 
 
-async def _listen(link: HostLink, tunnel: Tunnel) -> None:
+async def _listen(link: HostConnection, tunnel: Tunnel) -> None:
     """Make the host's sshd listen, once what an earlier line has left there is gone."""
     await link.run(claim_of(tunnel.host_port), check=False)
     connection = await link.connection()
@@ -148,7 +148,7 @@ async def _listen(link: HostLink, tunnel: Tunnel) -> None:
         raise await _why_refused(link, tunnel) from None
 
 
-async def _why_refused(link: HostLink, tunnel: Tunnel) -> AirferryError:
+async def _why_refused(link: HostConnection, tunnel: Tunnel) -> AirferryError:
     try:
         async with link.port(tunnel.host_port):
             return HostPortTaken(

@@ -30,7 +30,7 @@ from core.bundle.reference import name_in_archive, parse_reference
 from core.bundle.tarstream import BLOCK, TarStream, begins_archive
 from core.errors import BundleCorrupt, BundleError, NotABundle, UnsafeBundle
 from core.registry.api.parallel import Name
-from core.registry.content.snapshot import MAX_DEPTH, Descriptor, Document, Snapshot
+from core.registry.content.snapshot import MAX_DEPTH, Descriptor, Document, RegistrySnapshot
 
 INDEX = "index.json"
 LAYOUT, LAYOUT_TEXT = "oci-layout", b'{"imageLayoutVersion": "1.0.0"}'
@@ -48,7 +48,7 @@ _NO_BACKUP = (
 
 
 @dataclass(frozen=True)
-class Record:
+class BackupMetadata:
     """How a backup came about.
 
     Args:
@@ -68,7 +68,7 @@ class Record:
         return json.dumps({"version": 1, **asdict(self), "digest": self._digest()}).encode()
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Record | None:
+    def from_json(cls, values: Mapping[str, Any]) -> BackupMetadata | None:
         """Read it back; None where it is damaged."""
         match values:
             case {
@@ -96,12 +96,12 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Saved:
+class BackupArchive:
     """A backup that was looked into: what it names, and where each blob in it lies."""
 
     name: str
-    snapshot: Snapshot
-    record: Record
+    snapshot: RegistrySnapshot
+    record: BackupMetadata
     places: Mapping[str, Place] = field(default_factory=dict)
 
     def pieces(self, digest: str, go_on: Callable[[], None]) -> Iterator[bytes]:
@@ -115,7 +115,7 @@ class Saved:
             yield from joined.pieces(place.offset, place.size_bytes)
 
 
-def index_of(snapshot: Snapshot) -> tuple[bytes, dict[str, bytes]]:
+def index_of(snapshot: RegistrySnapshot) -> tuple[bytes, dict[str, bytes]]:
     """Return the index.json of an archive of a registry's content, and further documents for it.
 
     Images of Docker's media types have a second entry of the same name: an index of OCI's type that
@@ -145,7 +145,7 @@ def _oci_index(entries: Sequence[Descriptor]) -> Document:
     return Document(OCI_INDEX, json.dumps(index).encode())
 
 
-def open_saved(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Saved:
+def open_saved(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> BackupArchive:
     """Look into a backup: names and manifests are read, blobs are passed over.
 
     Args:
@@ -160,7 +160,7 @@ def open_saved(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Sa
     if INDEX not in places:
         raise NotABundle(f"{file.name}: no backup (there is no {INDEX} in it)", remedy=_NO_BACKUP)
     record = _record(read)
-    return Saved(
+    return BackupArchive(
         file.name,
         _snapshot(read),
         record,
@@ -168,7 +168,7 @@ def open_saved(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Sa
     )
 
 
-def record_of(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Record:
+def record_of(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> BackupMetadata:
     """Read only how a backup came about, which stands near its beginning.
 
     Args:
@@ -182,10 +182,10 @@ def record_of(file: BundleFile, go_on: Callable[[], None] = lambda: None) -> Rec
     for name, place in places:
         if name == RECORD:
             read = _Reader(file.name, {RECORD: place}, go_on)
-            return Record.from_json(read.json(RECORD)) or Record()
+            return BackupMetadata.from_json(read.json(RECORD)) or BackupMetadata()
         if _BLOB.fullmatch(name):
             break
-    return Record()
+    return BackupMetadata()
 
 
 def _tar_places(file: BundleFile, go_on: Callable[[], None]) -> Iterator[tuple[str, Place]]:
@@ -252,7 +252,7 @@ class _Reader:
         return made
 
 
-def _snapshot(read: _Reader) -> Snapshot:
+def _snapshot(read: _Reader) -> RegistrySnapshot:
     tags: dict[Name, str] = {}
     documents: dict[str, Document] = {}
     absent: set[str] = set()
@@ -274,7 +274,7 @@ def _snapshot(read: _Reader) -> Snapshot:
         level = {digest: kind for digest, kind in following.items() if digest not in documents}
     foreign = {digest for document in documents.values() for digest in document.foreign}
     absent |= {d for d in foreign if blob_name(d) not in read.places}
-    return Snapshot(tags, documents, frozenset(absent))
+    return RegistrySnapshot(tags, documents, frozenset(absent))
 
 
 def _entry(label: str, entry: object) -> tuple[Name, str, str]:
@@ -287,12 +287,12 @@ def _entry(label: str, entry: object) -> tuple[Name, str, str]:
     raise NotABundle(f"{label}: no backup (an image in it has no name)", remedy=_NO_BACKUP)
 
 
-def _record(read: _Reader) -> Record:
+def _record(read: _Reader) -> BackupMetadata:
     if RECORD not in read.places:
-        return Record()
+        return BackupMetadata()
     if read.bytes(LAYOUT) != LAYOUT_TEXT:
         raise BundleCorrupt(f"{read.label}: {LAYOUT} is damaged", remedy=_COPY)
-    found = Record.from_json(read.json(RECORD))
+    found = BackupMetadata.from_json(read.json(RECORD))
     if found is None:
         raise BundleCorrupt(f"{read.label}: {RECORD} is damaged", remedy=_COPY)
     if found.index != sha256_digest(read.bytes(INDEX)):
@@ -300,7 +300,9 @@ def _record(read: _Reader) -> Record:
     return found
 
 
-def site_documents(snapshot: Snapshot, record: Record, config: bytes) -> dict[str, bytes]:
+def site_documents(
+    snapshot: RegistrySnapshot, record: BackupMetadata, config: bytes
+) -> dict[str, bytes]:
     """Return the documents of a backup by name, in the order in which they are written."""
     index, further = index_of(snapshot)
     return {

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
-from core.bundle.draft import Draft
+from core.bundle.draft import ArchiveDraft
 from core.bundle.tarstream import BLOCK
 
 _READ_BYTES = 1 << 20
@@ -72,7 +72,7 @@ class ReadBack:
     """
 
     def __init__(
-        self, draft: Draft, members: Sequence[WrittenMember], go_on: Callable[[], None]
+        self, draft: ArchiveDraft, members: Sequence[WrittenMember], go_on: Callable[[], None]
     ) -> None:
         self._draft = draft
         self._members = members

@@ -25,9 +25,9 @@ from core.errors import (
 from core.pause import Pause
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import Name, asked
-from core.registry.backup.archive import Saved
+from core.registry.backup.archive import BackupArchive
 from core.registry.content.inventory import names_in
-from core.registry.content.snapshot import STUMBLED, Snapshot
+from core.registry.content.snapshot import STUMBLED, RegistrySnapshot
 from core.registry.local.blob_files import BlobFiles
 
 UPLOADS = 4
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Lacks:
+class RestoreDiff:
     """What a registry lacks of a backup, and has too much.
 
     Args:
@@ -77,7 +77,7 @@ class Restore:
 
     def __init__(
         self,
-        saved: Sequence[Saved],
+        saved: Sequence[BackupArchive],
         client: RegistryClient,
         stop: threading.Event,
         files: BlobFiles | None = None,
@@ -99,11 +99,11 @@ class Restore:
         self._lock = threading.Lock()
 
     @property
-    def content(self) -> Snapshot:
+    def content(self) -> RegistrySnapshot:
         """What the registry is to hold."""
         return self.newest.snapshot
 
-    def lacks(self, *, closely: bool, say: Callable[[str], None] = lambda _: None) -> Lacks:
+    def lacks(self, *, closely: bool, say: Callable[[str], None] = lambda _: None) -> RestoreDiff:
         """Ask the registry what it lacks.
 
         Args:
@@ -127,7 +127,7 @@ class Restore:
         if damaged and self._files is None:
             raise self._damaged_elsewhere(sorted(damaged)[0])
         whole = {d for (_, d), size in sizes.items() if size is not None and d not in damaged}
-        found = Lacks(
+        found = RestoreDiff(
             blobs={d: size for d, size in content.blobs.items() if d not in whole},
             links=tuple(name for name, size in sizes.items() if size is None),
             manifests=tuple(n for n in manifests if filed[n] is None or n[1] in damaged),
@@ -138,7 +138,7 @@ class Restore:
         self._require_sources(found)
         return found
 
-    def images_of(self, lacks: Lacks) -> int:
+    def images_of(self, lacks: RestoreDiff) -> int:
         """Return how many images (names) lack something."""
         links, manifests = frozenset(lacks.links), frozenset(lacks.manifests)
         return sum(
@@ -156,7 +156,7 @@ class Restore:
 
     def run(
         self,
-        lacks: Lacks,
+        lacks: RestoreDiff,
         progress: Callable[[int], None],
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -184,7 +184,7 @@ class Restore:
             self._remove(lacks.extra)
 
     def _supply(
-        self, lacks: Lacks, progress: Callable[[int], None], say: Callable[[str], None]
+        self, lacks: RestoreDiff, progress: Callable[[int], None], say: Callable[[str], None]
     ) -> dict[str, str]:
         """Send blobs, in place of damaged ones too; return into which repository each went."""
         files = self._files
@@ -199,7 +199,7 @@ class Restore:
             files.clear_drafts()
 
     def _send(
-        self, lacks: Lacks, progress: Callable[[int], None], say: Callable[[str], None]
+        self, lacks: RestoreDiff, progress: Callable[[int], None], say: Callable[[str], None]
     ) -> dict[str, str]:
         """Send blobs side by side; return into which repository each went."""
         say("sending what is missing")
@@ -340,7 +340,7 @@ class Restore:
 
         yield from files.damaged(digests, self._go_on, tell)
 
-    def _require_sources(self, lacks: Lacks) -> None:
+    def _require_sources(self, lacks: RestoreDiff) -> None:
         digests = [*lacks.blobs, *(digest for _, digest in lacks.manifests)]
         lost = [digest for digest in digests if digest not in self._sources]
         if not lost:

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from core.bundle.blobs import blob_name
 from core.bundle.decompress import ReadAhead
-from core.bundle.draft import Draft, remove_left_over
+from core.bundle.draft import ArchiveDraft, remove_left_over
 from core.bundle.tarstream import BLOCK
 from core.errors import AirferryError, BackupPlaceUnfit, Cancelled, RegistryError
 from core.pause import Pause
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import asked
-from core.registry.backup.archive import Record, Saved, site_documents
+from core.registry.backup.archive import BackupArchive, BackupMetadata, site_documents
 from core.registry.backup.read_back import ReadBack, ReadsBackOtherwise, WrittenMember
 from core.registry.backup.target import errors_of, require_place
-from core.registry.content.snapshot import LOST, Snapshot
+from core.registry.content.snapshot import LOST, RegistrySnapshot
 from core.registry.local.blob_files import BlobFiles
 
 SMALL_BYTES = 256 << 10
@@ -41,7 +41,7 @@ class BackupWanted:
     Args:
         directory: Where it goes.
         name: Its file name.
-        created: See `Record`.
+        created: See `BackupMetadata`.
         config: The site's config, to lie in it.
         part_bytes: The most that one file may hold; 0 for one file.
         earlier: Backups whose blobs are left out.
@@ -52,7 +52,7 @@ class BackupWanted:
     created: str
     config: bytes = b""
     part_bytes: int = 0
-    earlier: tuple[Saved, ...] = ()
+    earlier: tuple[BackupArchive, ...] = ()
 
 
 @dataclass
@@ -68,13 +68,13 @@ class Backup:
         files: Where the registry stores, if that is on this machine: blobs are read there then.
     """
 
-    snapshot: Snapshot
+    snapshot: RegistrySnapshot
     client: RegistryClient
     wanted: BackupWanted
     stop: threading.Event
     pause: Pause = field(default_factory=Pause)
     files: BlobFiles | None = None
-    _draft: Draft | None = field(default=None, init=False)
+    _draft: ArchiveDraft | None = field(default=None, init=False)
     _documents: dict[str, bytes] = field(init=False)
     _blobs: dict[str, int] = field(init=False)
     _members: list[WrittenMember] = field(default_factory=list, init=False)
@@ -88,7 +88,7 @@ class Backup:
             needs.update(dict.fromkeys((saved.name, *saved.record.needs)))
         blobs = {d: s for d, s in self.snapshot.blobs.items() if d not in self.snapshot.documents}
         elsewhere = tuple(digest for digest in blobs if digest in left_out)
-        record = Record(self.wanted.created, tuple(needs) if elsewhere else (), elsewhere)
+        record = BackupMetadata(self.wanted.created, tuple(needs) if elsewhere else (), elsewhere)
         self._blobs = {digest: size for digest, size in blobs.items() if digest not in left_out}
         self._documents = site_documents(self.snapshot, record, self.wanted.config)
 
@@ -153,19 +153,19 @@ class Backup:
         self._draft = None
         self._members.clear()
 
-    def _begun(self, say: Callable[[str], None]) -> Draft:
+    def _begun(self, say: Callable[[str], None]) -> ArchiveDraft:
         if self._draft is None:
             for name in remove_left_over(self.wanted.directory):
                 say(f"removing what was left of {name}")
             wanted = self.wanted
-            self._draft = Draft(wanted.directory, wanted.name, wanted.part_bytes)
+            self._draft = ArchiveDraft(wanted.directory, wanted.name, wanted.part_bytes)
             for name, data in self._documents.items():
                 sha256 = hashlib.sha256(data).hexdigest()
                 self._add(WrittenMember(name, len(data), sha256), [data], lambda _: None)
         return self._draft
 
     def _written(
-        self, draft: Draft, progress: Callable[[int], None], say: Callable[[str], None]
+        self, draft: ArchiveDraft, progress: Callable[[int], None], say: Callable[[str], None]
     ) -> list[str]:
         """Write what is missing, and compare what is on the medium; return the sum of each file."""
         told = 0
@@ -207,7 +207,7 @@ class Backup:
         )
 
     def _write(
-        self, draft: Draft, progress: Callable[[int], None], say: Callable[[str], None]
+        self, draft: ArchiveDraft, progress: Callable[[int], None], say: Callable[[str], None]
     ) -> None:
         done = {member.name for member in self._members}
         missing = [digest for digest in self._blobs if blob_name(digest) not in done]

@@ -21,7 +21,7 @@ _ABOUT = re.compile(r"sha256-([0-9a-f]{64})(?:\.\w+)?$")
 
 
 @dataclass(frozen=True)
-class Holding:
+class TagEntry:
     """One name of a registry.
 
     Args:
@@ -61,7 +61,7 @@ def names_in(client: RegistryClient) -> list[Name]:
     return [(repository, tag) for repository, listed in tags.items() for tag in listed]
 
 
-def read_holdings(client: RegistryClient) -> list[Holding]:
+def read_holdings(client: RegistryClient) -> list[TagEntry]:
     """Return everything that has a name, by name; what imports use for themselves is left out.
 
     Raises:
@@ -73,7 +73,7 @@ def read_holdings(client: RegistryClient) -> list[Holding]:
     )
 
 
-def _holding(client: RegistryClient, repository: str, tag: str) -> Holding | None:
+def _holding(client: RegistryClient, repository: str, tag: str) -> TagEntry | None:
     """Ask what one name stands for; None where it has gone meanwhile."""
     digest = ""
     try:
@@ -92,7 +92,7 @@ def _holding(client: RegistryClient, repository: str, tag: str) -> Holding | Non
     except (RegistryUnreachable, RegistryStalled):
         raise
     except RegistryError as error:  # a damaged one: the registry answers 500 when asked for it
-        return Holding(repository, tag, digest, problem=error.what)
+        return TagEntry(repository, tag, digest, problem=error.what)
 
 
 def _described(
@@ -102,10 +102,10 @@ def _described(
     images: Mapping[str, Mapping[str, Any]],
     platforms: tuple[str, ...],
     children: tuple[str, ...],
-) -> Holding:
+) -> TagEntry:
     blobs = {blob: size for image in images.values() for blob, size in _blobs(image)}
     ids = tuple(_config_digest(image) for image in images.values() if _is_of_image(image))
-    return Holding(repository, tag, digest, sum(blobs.values()), platforms, ids, children)
+    return TagEntry(repository, tag, digest, sum(blobs.values()), platforms, ids, children)
 
 
 def _is_of_image(document: Mapping[str, Any]) -> bool:
@@ -170,7 +170,9 @@ def _platform(client: RegistryClient, repository: str, config: str) -> str:
     return platform_name(document) if document else UNKNOWN
 
 
-def with_what_is_about_them(holdings: Sequence[Holding], names: frozenset[Name]) -> frozenset[Name]:
+def with_what_is_about_them(
+    holdings: Sequence[TagEntry], names: frozenset[Name]
+) -> frozenset[Name]:
     """Return names, and those of signatures and the like that speak of nothing else.
 
     Those have tags made of a digest: `sha256-<hex>`, which may end in `.sig`, `.att`, `.sbom`.
@@ -193,7 +195,7 @@ def with_what_is_about_them(holdings: Sequence[Holding], names: frozenset[Name])
 
 
 def delete_names(
-    client: RegistryClient, holdings: Sequence[Holding], names: frozenset[Name]
+    client: RegistryClient, holdings: Sequence[TagEntry], names: frozenset[Name]
 ) -> None:
     """Take names away, and what only they needed: also signatures and the like of what goes.
 

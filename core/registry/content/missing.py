@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Lack:
+class MissingPart:
     """Something that a bundle's record names and the registry does not have (as it should)."""
 
     name: str

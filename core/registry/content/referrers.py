@@ -18,7 +18,7 @@ from core.bundle.reference import digest_tag
 from core.errors import BundleCorrupt
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import Name, asked
-from core.registry.content.missing import Lack
+from core.registry.content.missing import MissingPart
 from core.registry.content.snapshot import Document
 
 _TAG = re.compile(r"sha256-[0-9a-f]{64}")
@@ -30,7 +30,7 @@ def is_of_referrers(tag: str) -> bool:
     return bool(_TAG.fullmatch(tag))
 
 
-def lacks_of_referrers(bundle: Bundle, client: RegistryClient) -> list[Lack]:
+def lacks_of_referrers(bundle: Bundle, client: RegistryClient) -> list[MissingPart]:
     """Return what a bundle carries and the registry's lists of referrers do not name."""
     wanted: dict[Name, dict[str, Descriptor]] = {}
     for repository in {r.site_repository for one in bundle.carried for r in one.repositories}:
@@ -38,7 +38,7 @@ def lacks_of_referrers(bundle: Bundle, client: RegistryClient) -> list[Lack]:
             wanted[repository, tag] = entries
     there = asked(lambda name: _listed(client, *name), wanted)
     return [
-        Lack(f"{name[0]}:{name[1]}", f"entry for {digest}", 0)
+        MissingPart(f"{name[0]}:{name[1]}", f"entry for {digest}", 0)
         for name, entries in wanted.items()
         for digest in entries
         if digest not in {one["digest"] for one in there[name] or ()}

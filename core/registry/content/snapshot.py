@@ -114,7 +114,7 @@ def _is_sound(descriptor: object) -> bool:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class RegistrySnapshot:
     """The content of a registry.
 
     Args:
@@ -185,7 +185,7 @@ class Snapshot:
 
 def read_snapshot(
     client: RegistryClient, stop: threading.Event, warn: Callable[[str], None]
-) -> Snapshot:
+) -> RegistrySnapshot:
     """Read all manifests of a registry, but for the repository that imports use for themselves.
 
     Args:
@@ -216,8 +216,8 @@ def read_snapshot(
     documents = {made.digest: made for made in found.values()}
     _add_children(documents, found, document)
     tags = {name: made.digest for name, made in found.items()}
-    snapshot = _without_gaps(Snapshot(tags, documents), client, warn)
-    return Snapshot(snapshot.tags, documents, _not_held(snapshot, client))
+    snapshot = _without_gaps(RegistrySnapshot(tags, documents), client, warn)
+    return RegistrySnapshot(snapshot.tags, documents, _not_held(snapshot, client))
 
 
 def _document(client: RegistryClient, name: Name, stop: threading.Event) -> Document | None:
@@ -256,8 +256,8 @@ def _sound(client: RegistryClient, name: Name, document: Document) -> Document:
 
 
 def _without_gaps(
-    snapshot: Snapshot, client: RegistryClient, warn: Callable[[str], None]
-) -> Snapshot:
+    snapshot: RegistrySnapshot, client: RegistryClient, warn: Callable[[str], None]
+) -> RegistrySnapshot:
     """Return what is whole, where lists name manifests that the registry does not have.
 
     Ours takes no list without them, so there something was lost, or just deleted. Others' may take
@@ -280,7 +280,7 @@ def _without_gaps(
         else:
             words = f"is not there any more, and {name[0]}:{name[1]} needs it"
             raise _damaged(client, name[0], next(iter(missing)), words)
-    return Snapshot(tags, snapshot.documents)
+    return RegistrySnapshot(tags, snapshot.documents)
 
 
 def _damaged(client: RegistryClient, repository: str, reference: str, words: str) -> RegistryError:
@@ -313,7 +313,7 @@ def _add_children(
             return
 
 
-def _not_held(snapshot: Snapshot, client: RegistryClient) -> frozenset[str]:
+def _not_held(snapshot: RegistrySnapshot, client: RegistryClient) -> frozenset[str]:
     """Return those foreign blobs that the registry does not have."""
     foreign = {d for document in snapshot.documents.values() for d in document.foreign}
     links = {digest: repository for repository, digest in snapshot.links if digest in foreign}

@@ -19,7 +19,7 @@ _POLL_S = 0.2
 Piece = bytes | Future[bytes] | None
 
 
-class Conveyor:
+class ChunkQueue:
     """Pieces of one layer in order; a piece may still be in the making.
 
     Args:

@@ -36,7 +36,7 @@ from core.pause import PAUSED, Pause
 from core.registry.api.client import RegistryClient
 from core.registry.content.staging import STAGE
 from core.registry.imports import parallel_gzip as pack
-from core.registry.imports.chunk_queue import Conveyor
+from core.registry.imports.chunk_queue import ChunkQueue
 from core.words import count
 
 MAX_MISLEADING = 3
@@ -118,7 +118,7 @@ class _UploadBroken(Exception):
     """The upload that a piece was meant for has ended."""
 
 
-class Misled(Exception):
+class IndexMismatch(Exception):
     """A layer that began like a known one went on in another way."""
 
     def __init__(self, key: str) -> None:
@@ -136,7 +136,7 @@ class Pass:
     uploaders: ThreadPoolExecutor
     progress: Callable[[int], None]
     say: Callable[[str], None]
-    belts: list[Conveyor] = field(default_factory=list)
+    belts: list[ChunkQueue] = field(default_factory=list)
     uploads: list[Future[Layer] | Future[None]] = field(default_factory=list)
     sent_blobs: list[Future[None]] = field(default_factory=list)
     sent_bytes: int = 0
@@ -203,7 +203,7 @@ class Pass:
         known = owner.index.find(key) if self._may_trust_index(layer, key) else None
         if known and self._is_stored(known):
             return _settled(self._pass_over(layer, known, key))
-        sending = _Sending(Conveyor(owner.stop), layer, recompress=recompress)
+        sending = _Sending(ChunkQueue(owner.stop), layer, recompress=recompress)
         if sending.as_it_is and self._is_stored_by_name(layer):
             return _settled(self._read_only(sending, key))
         self.belts.append(sending.belt)
@@ -228,7 +228,7 @@ class Pass:
             for _ in blob.compared():
                 self._moved_unsent()
             return size
-        belt = Conveyor(owner.stop)
+        belt = ChunkQueue(owner.stop)
         self.belts.append(belt)
         upload = self.uploaders.submit(self._upload_blob, belt, blob.digest)
         self.uploads.append(upload)
@@ -243,7 +243,7 @@ class Pass:
         self.sent_blobs.append(upload)
         return size
 
-    def _upload_blob(self, belt: Conveyor, digest: str) -> None:
+    def _upload_blob(self, belt: ChunkQueue, digest: str) -> None:
         try:
             self.owner.client.upload_stream(STAGE, belt, lambda: digest)
         finally:
@@ -294,7 +294,7 @@ class Pass:
         """Read a layer that the registry has already, only to see that it is the same one."""
         digests = layer.digests(self._moved_unsent)
         if (digests.diff_id, digests.source_digest) != (known.diff_id, known.source_digest):
-            raise Misled(key)
+            raise IndexMismatch(key)
         return self._kept(layer, known)
 
     def _kept(self, layer: LayerStream, known: Layer) -> Layer:
@@ -373,7 +373,7 @@ class Pass:
 class _Sending:
     """A layer on its way; `source` is known when all of it was read."""
 
-    belt: Conveyor
+    belt: ChunkQueue
     layer: LayerStream
     recompress: bool
     source: Future[tuple[str, str]] = field(default_factory=Future)
@@ -399,7 +399,7 @@ class _Sending:
         )
 
 
-def _put(belt: Conveyor, piece: bytes | Future[bytes] | None) -> None:
+def _put(belt: ChunkQueue, piece: bytes | Future[bytes] | None) -> None:
     if not belt.put(piece):
         raise _UploadBroken("the upload ended before the layer did")
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from core.bundle.source import open_bundle
 from core.errors import AirferryError, RegistryError
-from core.registry.imports.import_pass import Ingested, Job, Misled, Pass
+from core.registry.imports.import_pass import IndexMismatch, Ingested, Job, Pass
 
 UPLOADS = 4
 
@@ -51,7 +51,7 @@ class Import(Job):
         while True:
             try:
                 return self._one_pass(progress, say)
-            except Misled as misled:
+            except IndexMismatch as misled:
                 self.misleading.add(misled.key)
 
     def _one_pass(self, progress: Callable[[int], None], say: Callable[[str], None]) -> Ingested:

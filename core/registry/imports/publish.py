@@ -16,26 +16,26 @@ from core.bundle.reference import Reference, digest_tag
 from core.errors import Cancelled
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import Name, asked
-from core.registry.content.missing import Lack
+from core.registry.content.missing import MissingPart
 from core.registry.content.referrers import is_of_referrers, lacks_of_referrers, put_referrers
 from core.registry.content.snapshot import Document
 from core.registry.content.staging import STAGE
 from core.registry.imports.equivalence import is_as_good
 
 
-def lacks_of_stage(bundle: Bundle, client: RegistryClient) -> list[Lack]:
+def lacks_of_stage(bundle: Bundle, client: RegistryClient) -> list[MissingPart]:
     """Return the blobs of a bundle that the staging repository lacks: it must be read again."""
     blobs = {digest: size for image in bundle.images for digest, size in _blobs(image).items()}
     blobs |= {digest: size for one in bundle.carried for digest, size in one.blobs}
     there = asked(lambda digest: client.blob_size(STAGE, digest), blobs)
     return [
-        Lack(bundle.name, f"blob {digest}", size)
+        MissingPart(bundle.name, f"blob {digest}", size)
         for digest, size in blobs.items()
         if there[digest] != size
     ]
 
 
-def lacks_of_names(bundle: Bundle, client: RegistryClient) -> list[Lack]:
+def lacks_of_names(bundle: Bundle, client: RegistryClient) -> list[MissingPart]:
     """Return each tag, manifest and blob of a bundle that is not under its name in the registry.
 
     A name may stand for the same images in another encoding; what the bundle has a digest for is
@@ -44,15 +44,15 @@ def lacks_of_names(bundle: Bundle, client: RegistryClient) -> list[Lack]:
     manifests, blobs = _wanted(bundle)
     filed = asked(lambda key: client.manifest_digest(*key), manifests)
     sizes = asked(lambda key: client.blob_size(*key), blobs)
-    lacks: list[Lack] = []
+    lacks: list[MissingPart] = []
 
     def look_at(name: str, repository: str, digest: str, what: str) -> None:
         if filed[repository, digest] is None:
-            lacks.append(Lack(name, what, 0))
+            lacks.append(MissingPart(name, what, 0))
 
     def look_at_blobs(name: str, repository: str, wanted: Iterable[tuple[str, int]]) -> None:
         lacks.extend(
-            Lack(name, f"blob {digest}", size)
+            MissingPart(name, f"blob {digest}", size)
             for digest, size in wanted
             if sizes[repository, digest] != size
         )
@@ -62,7 +62,7 @@ def lacks_of_names(bundle: Bundle, client: RegistryClient) -> list[Lack]:
         name = f"{repository}:{reference.tag}"
         if filed[repository, reference.tag] != named.manifest_digest:
             if not is_as_good(client, repository, reference.tag, images):
-                lacks.append(Lack(name, "tag", 0))
+                lacks.append(MissingPart(name, "tag", 0))
             elif named.is_kept:
                 look_at(name, repository, named.manifest_digest, f"{named.manifest_digest}")
             else:

@@ -21,13 +21,13 @@ from core.errors import RegistryDamaged
 from core.registry.api.parallel import Name
 from core.registry.content.staging import STAGE
 from core.registry.integrity.scan import PURGED_AFTER_S
-from core.registry.local.storage import Leads, Reach, Storage, reach_of
+from core.registry.local.storage import LinkType, Reachability, Storage, reach_of
 
 _FIXED_DEPTH = 2  # blobs/sha256 and repositories
 
 
 @dataclass(frozen=True)
-class Sweep:
+class GcPlan:
     """What is of no use any more.
 
     Args:
@@ -54,7 +54,7 @@ class Sweep:
         return bool(self.links or self.blobs or self.others)
 
 
-def plan_sweep(storage: Storage, without: Collection[Name] = frozenset()) -> Sweep:
+def plan_sweep(storage: Storage, without: Collection[Name] = frozenset()) -> GcPlan:
     """Return what is of no use any more.
 
     Args:
@@ -79,10 +79,10 @@ def plan_sweep(storage: Storage, without: Collection[Name] = frozenset()) -> Swe
     old = [path for path, age_s in storage.uploads() if age_s > PURGED_AFTER_S]
     aside = [storage.aside_path(digest) for digest in storage.aside()]
     others = {path: _size_of(path) for path in (*old, *storage.drafts(), *aside)}
-    return Sweep(tuple(links), blobs, others, sum(sizes.values()), len(tags))
+    return GcPlan(tuple(links), blobs, others, sum(sizes.values()), len(tags))
 
 
-def _require_whole(tags: dict[Name, str], reach: Reach) -> None:
+def _require_whole(tags: dict[Name, str], reach: Reachability) -> None:
     damaged = [f"{repository}:{tag}" for (repository, tag), digest in tags.items() if not digest]
     unread = sorted({n for names in reach.names_of(reach.unread).values() for n in names})
     if damaged or unread:
@@ -95,15 +95,15 @@ def _require_whole(tags: dict[Name, str], reach: Reach) -> None:
         )
 
 
-def _is_needed(leads: Leads, key: Name, reach: Reach, needed: Collection[str]) -> bool:
+def _is_needed(leads: LinkType, key: Name, reach: Reachability, needed: Collection[str]) -> bool:
     """Whether a link is: one for imports is for as long as its blob is needed anywhere."""
     if key[0] == STAGE:
         return key[1] in needed
-    return key in (reach.parts if leads is Leads.PART else reach.manifests)
+    return key in (reach.parts if leads is LinkType.PART else reach.manifests)
 
 
 def carry_out(
-    storage: Storage, sweep: Sweep, go_on: Callable[[], None], told: Callable[[int], None]
+    storage: Storage, sweep: GcPlan, go_on: Callable[[], None], told: Callable[[int], None]
 ) -> None:
     """Remove what is of no use any more. Nobody may push meanwhile.
 

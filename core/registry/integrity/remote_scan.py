@@ -12,8 +12,8 @@ from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import Name, asked
 from core.registry.content.inventory import names_in
 from core.registry.content.snapshot import STUMBLED, Document
-from core.registry.integrity.scan import Finding, Ill, Scan
-from core.registry.local.storage import Reach, reach_of
+from core.registry.integrity.scan import Problem, ProblemKind, Scan
+from core.registry.local.storage import Reachability, reach_of
 
 DOWNLOADS = 4
 
@@ -52,11 +52,16 @@ class ScanElsewhere:
         lost |= reach.unread - self._damaged
         return Scan(tuple(self._findings(tags, reach, lost)), len(tags), sum(reach.sizes.values()))
 
-    def _findings(self, tags: Mapping[Name, str], reach: Reach, lost: set[str]) -> list[Finding]:
-        ills = {**dict.fromkeys(lost, Ill.MISSING), **dict.fromkeys(self._damaged, Ill.DAMAGED)}
+    def _findings(
+        self, tags: Mapping[Name, str], reach: Reachability, lost: set[str]
+    ) -> list[Problem]:
+        ills = {
+            **dict.fromkeys(lost, ProblemKind.MISSING),
+            **dict.fromkeys(self._damaged, ProblemKind.DAMAGED),
+        }
         names, manifests = reach.names_of(ills), {digest for _, digest in reach.manifests}
         found = [
-            Finding(
+            Problem(
                 ill,
                 digest,
                 names[digest],
@@ -66,7 +71,10 @@ class ScanElsewhere:
             for digest, ill in sorted(ills.items(), key=lambda one: (one[0] not in manifests, one))
         ]
         broken = [name for name, digest in tags.items() if not digest]
-        return [*found, *(Finding(Ill.TAG, "", (f"{n[0]}:{n[1]}",), name=n) for n in broken)]
+        return [
+            *found,
+            *(Problem(ProblemKind.TAG, "", (f"{n[0]}:{n[1]}",), name=n) for n in broken),
+        ]
 
     def _tags(self) -> dict[Name, str]:
         """Return what each name stands for; empty where the registry stumbles over it."""
@@ -110,7 +118,10 @@ class ScanElsewhere:
             raise
 
     def _compare(
-        self, reach: Reach, sizes: Mapping[Name, int | None], told: Callable[[int, int], None]
+        self,
+        reach: Reachability,
+        sizes: Mapping[Name, int | None],
+        told: Callable[[int, int], None],
     ) -> None:
         """Download each part once, a few side by side."""
         homes = {digest: name for (name, digest), size in sizes.items() if size is not None}

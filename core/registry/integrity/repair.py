@@ -19,20 +19,20 @@ from core.bundle.reference import Reference
 from core.errors import BundleCorrupt, BundleError, Cancelled
 from core.pause import Pause
 from core.registry.api.client import RegistryClient
-from core.registry.backup.archive import Saved
+from core.registry.backup.archive import BackupArchive
 from core.registry.content.staging import STAGE
 from core.registry.imports.import_pass import IngestOptions
 from core.registry.imports.importer import Import
 from core.registry.imports.publish import publish
 from core.registry.integrity.repair_sources import Sources, parts_of, tag_digest
-from core.registry.integrity.scan import Finding, Ill, Scan
+from core.registry.integrity.scan import Problem, ProblemKind, Scan
 from core.registry.local.storage import Storage
 
 Keep = Callable[[BundleFile, Bundle], object]
 
 
 @dataclass
-class Mending:
+class Repair:
     """Mends; may be run again and again, with what was found then.
 
     Args:
@@ -80,7 +80,7 @@ class Mending:
             OSError: its directory cannot be written.
             Cancelled: `stop` was set.
         """
-        for finding in scan.of(Ill.DAMAGED):
+        for finding in scan.of(ProblemKind.DAMAGED):
             if self.storage.has(finding.digest):
                 self.storage.put_aside(finding.digest)
         wanted = {f.digest: f for f in scan.findings if f.lacks_content}
@@ -105,7 +105,7 @@ class Mending:
         Raises:
             OSError: a file cannot be written.
         """
-        for finding in scan.of(Ill.LINK):
+        for finding in scan.of(ProblemKind.LINK):
             link = finding.link
             if link is None:
                 continue
@@ -113,11 +113,11 @@ class Mending:
                 self.storage.put_link(link.path, link.digest)
             elif not finding.names:
                 link.path.unlink(missing_ok=True)
-        for finding in scan.of(Ill.TAG):
+        for finding in scan.of(ProblemKind.TAG):
             if finding.name and (digest := self.stood_for(finding)):
                 self.storage.put_tag(finding.name, digest)
 
-    def stood_for(self, finding: Finding) -> str:
+    def stood_for(self, finding: Problem) -> str:
         """Return what a damaged name must have stood for; empty where that is not certain."""
         if finding.name is None:
             return ""
@@ -128,9 +128,9 @@ class Mending:
                 return candidates.pop()
         return ""
 
-    def can_mend(self, finding: Finding) -> bool:
+    def can_mend(self, finding: Problem) -> bool:
         """Whether there is a way to mend it."""
-        if finding.ill is Ill.TAG:
+        if finding.ill is ProblemKind.TAG:
             return bool(self.stood_for(finding))
         if not finding.lacks_content:
             return True
@@ -148,7 +148,7 @@ class Mending:
     def _bring_small(
         self,
         digest: str,
-        finding: Finding,
+        finding: Problem,
         progress: Callable[[int], None],
         say: Callable[[str], None],
     ) -> None:
@@ -162,7 +162,7 @@ class Mending:
             self.client.upload_stream(STAGE, pieces, lambda: digest)
 
     def _checked(
-        self, backup: Saved, digest: str, progress: Callable[[int], None]
+        self, backup: BackupArchive, digest: str, progress: Callable[[int], None]
     ) -> Iterator[bytes]:
         found = hashlib.sha256()
         for piece in backup.pieces(digest, self._go_on):
@@ -179,7 +179,7 @@ class Mending:
     def _bring_from(
         self,
         file: BundleFile,
-        wanted: Iterable[Finding],
+        wanted: Iterable[Problem],
         progress: Callable[[int], None],
         say: Callable[[str], None],
     ) -> None:

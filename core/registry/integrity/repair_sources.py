@@ -8,7 +8,7 @@ from functools import cached_property
 
 from core.bundle.model import Bundle, BundleFile, sha256_digest
 from core.registry.api.parallel import Name
-from core.registry.backup.archive import Saved
+from core.registry.backup.archive import BackupArchive
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Sources:
     """
 
     bundles: Sequence[tuple[BundleFile, Bundle]] = ()
-    backups: Sequence[Saved] = ()
+    backups: Sequence[BackupArchive] = ()
     known: Sequence[Bundle] = ()
 
     @cached_property
@@ -55,7 +55,7 @@ class Sources:
                 found.setdefault(digest, bundle.name)
         return found
 
-    def backup_of(self, digest: str) -> Saved | None:
+    def backup_of(self, digest: str) -> BackupArchive | None:
         """Return a backup that holds a blob."""
         return next((saved for saved in self.backups if digest in saved.places), None)
 

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from core.registry.api.parallel import Name
 from core.registry.content.snapshot import Document
-from core.registry.local.storage import Leads, Link, Reach, Storage, reach_of
+from core.registry.local.storage import Link, LinkType, Reachability, Storage, reach_of
 
 PURGED_AFTER_S = 24 * 3600.0
 _READ_BYTES = 1 << 20
 
 
-class Ill(StrEnum):
+class ProblemKind(StrEnum):
     """What can be wrong."""
 
     DAMAGED = "damaged"
@@ -33,7 +33,7 @@ class Ill(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Problem:
     """One thing that is wrong.
 
     Args:
@@ -46,7 +46,7 @@ class Finding:
         is_manifest: Whether the blob is a manifest.
     """
 
-    ill: Ill
+    ill: ProblemKind
     digest: str
     names: tuple[str, ...] = ()
     size_bytes: int = 0
@@ -57,7 +57,7 @@ class Finding:
     @property
     def lacks_content(self) -> bool:
         """Whether bytes are to be brought for it from elsewhere."""
-        return self.ill in (Ill.DAMAGED, Ill.MISSING) and bool(self.names)
+        return self.ill in (ProblemKind.DAMAGED, ProblemKind.MISSING) and bool(self.names)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Scan:
         leftovers: What is of no use any more, in words; clearing up takes it away.
     """
 
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Problem, ...] = ()
     images: int = 0
     size_bytes: int = 0
     leftovers: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Scan:
         """The images that suffer."""
         return sorted({name for finding in self.findings for name in finding.names})
 
-    def of(self, *ills: Ill) -> list[Finding]:
+    def of(self, *ills: ProblemKind) -> list[Problem]:
         """Return the findings of some kinds."""
         return [finding for finding in self.findings if finding.ill in ills]
 
@@ -186,41 +186,43 @@ def _pieces(path: Path) -> Iterator[bytes]:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _bad_blobs(reach: Reach, sizes: dict[str, int], damaged: Collection[str]) -> Iterator[Finding]:
+def _bad_blobs(
+    reach: Reachability, sizes: dict[str, int], damaged: Collection[str]
+) -> Iterator[Problem]:
     needed = reach.digests
     lost = {digest for digest in needed if digest not in sizes}
     manifests = {digest for _, digest in reach.manifests}
     names = reach.names_of({*damaged, *lost})
     for digest in sorted({*damaged, *lost}, key=lambda d: (d not in manifests, not names[d], d)):
-        ill = Ill.DAMAGED if digest in damaged else Ill.MISSING
+        ill = ProblemKind.DAMAGED if digest in damaged else ProblemKind.MISSING
         size = reach.sizes.get(digest, sizes.get(digest, 0))
-        yield Finding(ill, digest, names[digest], size, is_manifest=digest in manifests)
+        yield Problem(ill, digest, names[digest], size, is_manifest=digest in manifests)
 
 
-def _bad_names(tags: dict[Name, str]) -> Iterator[Finding]:
+def _bad_names(tags: dict[Name, str]) -> Iterator[Problem]:
     for (repository, tag), digest in tags.items():
         if not digest:
-            yield Finding(Ill.TAG, "", (f"{repository}:{tag}",), name=(repository, tag))
+            yield Problem(ProblemKind.TAG, "", (f"{repository}:{tag}",), name=(repository, tag))
 
 
-def _bad_links(storage: Storage, reach: Reach, there: Collection[str]) -> Iterator[Finding]:
+def _bad_links(storage: Storage, reach: Reachability, there: Collection[str]) -> Iterator[Problem]:
     """Yield links that are damaged, and those that an image needs and that are not there."""
-    found: set[tuple[Leads, Name]] = set()
+    found: set[tuple[LinkType, Name]] = set()
     for repository in storage.repositories():
         for link in storage.links(repository):
             key = (repository, link.digest)
             if link.is_sound:
                 found.add((link.leads, key))
-            elif (link.leads, key) not in found or link.leads is Leads.HISTORY:
+            elif (link.leads, key) not in found or link.leads is LinkType.HISTORY:
                 found.add((link.leads, key))
-                needs = reach.manifests if link.leads is Leads.REVISION else reach.parts
-                yield Finding(Ill.LINK, link.digest, tuple(needs.get(key, ())), link=link)
-    for leads, needs in ((Leads.REVISION, reach.manifests), (Leads.PART, reach.parts)):
+                needs = reach.manifests if link.leads is LinkType.REVISION else reach.parts
+                yield Problem(ProblemKind.LINK, link.digest, tuple(needs.get(key, ())), link=link)
+    for leads, needs in ((LinkType.REVISION, reach.manifests), (LinkType.PART, reach.parts)):
         for (repository, digest), names in needs.items():
             if digest in there and (leads, (repository, digest)) not in found:
                 path = storage.link_path(leads, repository, digest)
                 link = Link(leads, repository, digest, path, is_sound=False)
-                yield Finding(Ill.LINK, digest, tuple(names), link=link)
+                yield Problem(ProblemKind.LINK, digest, tuple(names), link=link)
 
 
 def _leftovers(storage: Storage) -> Iterator[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.files import write_whole
-from core.registry.local.storage import Leads, Storage
+from core.registry.local.storage import LinkType, Storage
 
 _DRAFTS = "airferry-restore"
 _READ_BYTES = 1 << 20
@@ -141,7 +141,7 @@ class BlobFiles:
         self._storage.blob_path(digest).unlink(missing_ok=True)
 
     def _link(self, repository: str, digest: str) -> Path:
-        return self._storage.link_path(Leads.PART, repository, digest)
+        return self._storage.link_path(LinkType.PART, repository, digest)
 
 
 def _pieces_of(file: BinaryIO) -> Iterator[memoryview]:

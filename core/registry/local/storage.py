@@ -29,7 +29,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _READS, _READ_AGAIN_S = 3, 0.02
 
 
-class Leads(StrEnum):
+class LinkType(StrEnum):
     """What a link is for."""
 
     REVISION = "_manifests/revisions"
@@ -49,7 +49,7 @@ class Link:
         is_sound: Whether it holds that.
     """
 
-    leads: Leads
+    leads: LinkType
     repository: str
     digest: str
     path: Path
@@ -81,7 +81,7 @@ class Storage:
         found = {}
         for repository in self.repositories():
             if repository != STAGE:
-                for place in _directories(self._of(repository) / Leads.HISTORY):
+                for place in _directories(self._of(repository) / LinkType.HISTORY):
                     link = place / "current/link"
                     found[repository, place.name] = _held_by(link, lambda text: bool(text))
         return found
@@ -94,9 +94,9 @@ class Storage:
     def links(self, repository: str) -> Iterator[Link]:
         """Yield the links of a repository, but for what its tags stand for now."""
         own = self._of(repository)
-        places = [(leads, own / leads / "sha256") for leads in (Leads.REVISION, Leads.PART)]
-        tags = _directories(own / Leads.HISTORY)
-        places += [(Leads.HISTORY, tag / "index/sha256") for tag in tags]
+        places = [(leads, own / leads / "sha256") for leads in (LinkType.REVISION, LinkType.PART)]
+        tags = _directories(own / LinkType.HISTORY)
+        places += [(LinkType.HISTORY, tag / "index/sha256") for tag in tags]
         for leads, place in places:
             for directory in _directories(place):
                 digest, path = f"sha256:{directory.name}", directory / "link"
@@ -104,7 +104,7 @@ class Storage:
                     held = _held_by(path, digest.__eq__)
                     yield Link(leads, repository, digest, path, held == digest)
 
-    def link_path(self, leads: Leads, repository: str, digest: str) -> Path:
+    def link_path(self, leads: LinkType, repository: str, digest: str) -> Path:
         """Return where the link to a manifest or a part is, or would be."""
         return self._of(repository) / leads / "sha256" / digest.removeprefix("sha256:") / "link"
 
@@ -202,7 +202,7 @@ class Storage:
         return self._repositories / repository
 
     def _tag(self, repository: str, tag: str) -> Path:
-        return self._of(repository) / Leads.HISTORY / tag
+        return self._of(repository) / LinkType.HISTORY / tag
 
 
 def _directories(place: Path) -> list[Path]:
@@ -231,7 +231,7 @@ def _held_by(path: Path, is_right: Callable[[str], bool]) -> str:
 
 
 @dataclass
-class Reach:
+class Reachability:
     """What the names of a registry lead to.
 
     Args:
@@ -264,14 +264,14 @@ class Reach:
         return {digest: tuple(sorted(names)) for digest, names in found.items()}
 
 
-def reach_of(tags: Mapping[Name, str], read: Callable[[str, str], Document | None]) -> Reach:
+def reach_of(tags: Mapping[Name, str], read: Callable[[str, str], Document | None]) -> Reachability:
     """Follow every name to all that it needs.
 
     Args:
         tags: What each (repository, tag) stands for; an empty digest is passed over.
         read: Returns the manifest of a repository and digest, or None where it cannot be read.
     """
-    reach = Reach(tags)
+    reach = Reachability(tags)
     read_already: dict[str, Document | None] = {}
 
     def follow(repository: str, digest: str, name: str, depth: int) -> None:

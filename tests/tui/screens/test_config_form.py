@@ -14,7 +14,7 @@ from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, to_key, walk_to
 from tests.tui.fake_engine import FakeEngine
 from tests.tui.walks.test_hostile_text import EVIL, see_it_safe
-from tui.model.draft import Draft
+from tui.model.draft import ConfigDraft
 from tui.model.fields import FIELDS, default_of, fields_for, picked
 from tui.model.value_hints import quick, slow
 from tui.start import config_path
@@ -249,7 +249,7 @@ async def test_without_changes_here_theirs_is_shown_at_once(
 
 
 def test_whole_text_edited_stays_whole() -> None:
-    draft = Draft("a: 1\nb: 2\n")
+    draft = ConfigDraft("a: 1\nb: 2\n")
     draft.replace("a: 9\n")
     draft.rebase("a: 1\nb: 3\n")
     assert draft.text == "a: 9\n"
@@ -257,7 +257,7 @@ def test_whole_text_edited_stays_whole() -> None:
 
 
 def test_keys_that_do_not_fit_into_theirs_stay_in_mine() -> None:
-    draft = Draft("ssh:\n  user: tech\n")
+    draft = ConfigDraft("ssh:\n  user: tech\n")
     draft.set("ssh.user", "root")
     draft.rebase("ssh: {user: tech}\n")
     assert draft.text == "ssh:\n  user: root\n"

@@ -16,7 +16,7 @@ from core.engine.journal import RunRow, State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.engine.services import stop_registry
 from core.errors import DuDiskFull, HostUnreachable
-from core.hosts.tunnel.store import Tunnel, TunnelBook, TunnelStatus
+from core.hosts.tunnel.store import Tunnel, TunnelStatus, TunnelStore
 from tests.support.ports import free_port
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import Driver, opened
@@ -25,7 +25,7 @@ from tests.tui.walks.test_hostile_text import EVIL, LONG, see_it_safe
 from tui.model import backups
 from tui.model.backups import FoundBackup, backups_in, restore_line, with_needed
 from tui.model.retry import retry_of
-from tui.model.site import Snapshot
+from tui.model.site import RunSnapshot
 from tui.widgets.text_field import TextField
 
 
@@ -264,7 +264,7 @@ def test_failed_backup_is_retried_into_the_same_place(config: Path) -> None:
     options = {k: v for k, v in json.loads(request.to_json()).items() if v}
     run = RunRow(1, "backup", "du", State.FAILED, str(config), options, 1, 0.0, 1.0, "")
     full = failed("du", "registry.backup", DuDiskFull("/media/stick: no room is left"))
-    snapshot = Snapshot(run, State.FAILED, (full,))
+    snapshot = RunSnapshot(run, State.FAILED, (full,))
     assert request == retry_of(snapshot, load_config(config))
 
 
@@ -277,11 +277,11 @@ async def test_check_is_shown_as_a_run(config: Path, keeper: FakeEngine) -> None
 
 
 @pytest.fixture
-def tunnels(config: Path) -> Iterator[TunnelBook]:
+def tunnels(config: Path) -> Iterator[TunnelStore]:
     """Tunnels of which one is down, and a service that holds its lock, as the real one does."""
     site = load_config(config)
     site.state_dir.mkdir()
-    book = TunnelBook(site.state_dir)
+    book = TunnelStore(site.state_dir)
     for name in ("worker-01", "worker-02"):
         book.want(Tunnel(HostConfig(name, "10.0.0.1"), SshConfig(), 5001, 5990))
     statuses = {
@@ -296,7 +296,7 @@ def tunnels(config: Path) -> Iterator[TunnelBook]:
 
 
 async def test_tunnels_are_listed_with_what_befell_them(
-    config: Path, keeper: FakeEngine, tunnels: TunnelBook
+    config: Path, keeper: FakeEngine, tunnels: TunnelStore
 ) -> None:
     async with opened(config, keeper) as driver:
         await driver.press("end", "up", "enter")
@@ -317,7 +317,7 @@ async def test_tunnels_are_listed_with_what_befell_them(
 
 
 async def test_a_run_at_work_keeps_the_services(
-    config: Path, tunnels: TunnelBook, keeper: FakeEngine
+    config: Path, tunnels: TunnelStore, keeper: FakeEngine
 ) -> None:
     async with opened(config, keeper) as driver:
         await driver.press("end", "up", "enter")

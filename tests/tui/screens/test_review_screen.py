@@ -8,7 +8,7 @@ from core.config import Config
 from core.engine.journal import State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import BundleTruncated, HostUnreachable
-from core.telling import CONTAINERS_STOP, LEFT_OUT, Particular, room_fact
+from core.telling import CONTAINERS_STOP, LEFT_OUT, Detail, room_fact
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, line, task, well
 from tui.presenters.planview import plan_lines
@@ -110,7 +110,7 @@ async def test_what_is_bad_of_bundles_can_be_left_out(config: Path) -> None:
         await walk_to(driver, "Review")
         await driver.sees("cut.tar: ends early", "odd.tar: no more", "d: leave out what is bad")
         engine.left_out = [
-            Particular(LEFT_OUT, name, note="ends early [E-BUNDLE-CUT]")
+            Detail(LEFT_OUT, name, note="ends early [E-BUNDLE-CUT]")
             for name in ("cut.tar", "odd.tar")
         ]
         await driver.press("d")

@@ -13,7 +13,7 @@ from core.config import Config, load_config
 from core.engine.journal import LogLine, State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import RegistryDamaged
-from core.telling import PARTICULAR, Particular, particulars_text
+from core.telling import PARTICULAR, Detail, particulars_text
 from tests.support.archives import ImageSpec, layer_tar, write_bundle
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened
@@ -46,7 +46,7 @@ def script(request: RunRequest, config: Config) -> list[TaskRow]:  # noqa: ARG00
             return [task("du", "registry.gc", State.DONE, "1.2 GB given back; 2.0 GB left")]
 
 
-def told(step: str, *found: Particular) -> list[LogLine]:
+def told(step: str, *found: Detail) -> list[LogLine]:
     return [LogLine(0, 0.0, "du", step, PARTICULAR, particulars_text(found))]
 
 
@@ -58,7 +58,7 @@ def keeper() -> FakeEngine:
 async def test_a_check_finds_rot_and_offers_to_mend_it(config: Path, keeper: FakeEngine) -> None:
     names = ("calico/node:v3.20.0",)
     keeper.log = told(
-        "registry.scan", Particular("damaged", DIGEST, 81_000_000, names, f"bundle {EVIL}")
+        "registry.scan", Detail("damaged", DIGEST, 81_000_000, names, f"bundle {EVIL}")
     )
     async with opened(config, keeper) as driver:
         await to_line(driver, "Check the registry")
@@ -97,8 +97,8 @@ async def test_another_registry_was_never_checked(config: Path, keeper: FakeEngi
 async def test_old_bundles_are_cleared_after_review(config: Path, keeper: FakeEngine) -> None:
     keeper.log = told(
         "registry.keep",
-        Particular("goes", "a:1", 81_000_000, note="release 5.2.0"),
-        Particular("comes back", "b:1", note="with docker-imgs-v-5.2.0-1.tar"),
+        Detail("goes", "a:1", 81_000_000, note="release 5.2.0"),
+        Detail("comes back", "b:1", note="with docker-imgs-v-5.2.0-1.tar"),
     )
     async with opened(config, keeper) as driver:
         await to_line(driver, "Clear old bundles")

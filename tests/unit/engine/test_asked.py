@@ -12,7 +12,7 @@ from core.cli import main
 from core.engine.journal import Journal, JournalReader, State, TaskRow
 from core.engine.launcher import try_again
 from core.engine.lock import engine_lock
-from core.engine.retry_requests import Asked
+from core.engine.retry_requests import RetryRequests
 
 Output = pytest.CaptureFixture[str]
 
@@ -26,7 +26,7 @@ def config(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def at_work(tmp_path: Path) -> Iterator[Asked]:
+def at_work(tmp_path: Path) -> Iterator[RetryRequests]:
     """A run at work in which host b failed; this process stands for its engine."""
     state_dir = tmp_path / "state"
     journal = Journal(state_dir)
@@ -36,7 +36,7 @@ def at_work(tmp_path: Path) -> Iterator[Asked]:
         journal.add_tasks(run, rows)
         rows[0].state, rows[1].state = State.RUNNING, State.FAILED
         journal.save(run, rows, [])
-        asked = Asked(state_dir, run)
+        asked = RetryRequests(state_dir, run)
         asked.open()
         yield asked
         asked.close()
@@ -44,7 +44,7 @@ def at_work(tmp_path: Path) -> Iterator[Asked]:
 
 
 def test_requests_to_a_run_are_taken_once(tmp_path: Path) -> None:
-    asked, other = Asked(tmp_path, 7), Asked(tmp_path, 6)
+    asked, other = RetryRequests(tmp_path, 7), RetryRequests(tmp_path, 6)
     assert not asked.ask(["worker-01"])
     other.open()
     asked.open()
@@ -59,14 +59,16 @@ def test_requests_to_a_run_are_taken_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hosts", [[], ["b"]])
 def test_what_failed_is_asked_for(
-    config: str, at_work: Asked, capsys: Output, hosts: list[str]
+    config: str, at_work: RetryRequests, capsys: Output, hosts: list[str]
 ) -> None:
     assert 0 == main(["retry", *hosts, "--config", config])
     assert "Run 1 tries again: b\n" == capsys.readouterr().out
     assert ["b"] == at_work.take()
 
 
-def test_what_did_not_fail_is_not_asked_for(config: str, at_work: Asked, capsys: Output) -> None:
+def test_what_did_not_fail_is_not_asked_for(
+    config: str, at_work: RetryRequests, capsys: Output
+) -> None:
     assert 2 == main(["retry", "a", "b", "--config", config])
     assert "no run at work in which these failed: a" in capsys.readouterr().err
     assert [] == at_work.take()

@@ -13,7 +13,7 @@ from core.engine.drift import differences
 from core.engine.journal import Journal, LogLine, State, TaskRow
 from core.engine.lock import engine_lock
 from core.engine.request import RunKind
-from core.hosts.tunnel.store import Tunnel, TunnelBook
+from core.hosts.tunnel.store import Tunnel, TunnelStore
 from core.telling import FOLLOW, FOR_THIS_RUN, IN_PLACE_OF, RESTARTS
 
 HOSTS = (HostConfig("a", "10.0.0.1"), HostConfig("b", "10.0.0.2"))
@@ -181,7 +181,7 @@ def test_ports_and_directory(tmp_path: Path) -> None:
 
 
 def test_tunnels(tmp_path: Path) -> None:
-    book = TunnelBook(tmp_path)
+    book = TunnelStore(tmp_path)
     for host in (*HOSTS, HostConfig("gone", "10.0.0.3")):
         book.want(Tunnel(host, SshConfig(), 5001, 5100))
     assert ["1 host with a tunnel not in the config any more"] == differences(site(tmp_path))

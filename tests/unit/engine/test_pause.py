@@ -24,7 +24,7 @@ from core.errors import Cancelled, HostUnreachable
 from core.hosts.docker.engine import PULLS_AT_ONCE, HostEngine
 from core.pause import Pause
 from core.registry.imports.importer import Import
-from core.steps.base import Missing, Step, Teller
+from core.steps.base import Missing, Reporter, Step
 from core.steps.desired_images import WantedName
 from core.steps.images import _Pulls as Pulls
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
@@ -203,7 +203,7 @@ async def test_a_dry_run_is_held_too(site: Site, diary: Diary) -> None:
 
 async def test_a_step_that_stops_by_itself_says_so(site: Site, diary: Diary) -> None:
     class Pulling(FakeStep):
-        async def apply(self, missing: Missing, tell: Teller) -> None:
+        async def apply(self, missing: Missing, tell: Reporter) -> None:
             tell.say("1 of 2")
             site.pause.begin()
             await site.pause.over(tell.say)

@@ -10,7 +10,7 @@ from core.bundle.model import BundleFile
 from core.config import Config, HostConfig, Mode, SshConfig, Warm
 from core.engine.plan import build_plan
 from core.engine.request import BACKUPS, RECONFIGURES, RESTORES, RunKind, RunRequest
-from core.hosts.tunnel.store import Tunnel, TunnelBook
+from core.hosts.tunnel.store import Tunnel, TunnelStore
 from core.steps.base import DU, Need, Step
 from core.steps.du import RegistryReach
 from core.steps.images import ImagesLoad, ImagesWarm
@@ -217,7 +217,7 @@ def test_what_a_change_leaves_waits_for_every_host(mode: Mode, tmp_path: Path) -
 def test_a_host_that_left_the_config_loses_its_tunnel(kind: RunKind, tmp_path: Path) -> None:
     for name in ("a", "gone"):
         host = HostConfig(name, "10.0.0.9")
-        TunnelBook(tmp_path).want(Tunnel(host, SshConfig(), 5001, 5100))
+        TunnelStore(tmp_path).want(Tunnel(host, SshConfig(), 5001, 5100))
     assert ["tunnel.drop:gone"] == ids(plan(Mode.DU, kind, tmp_path), DU)[-1:]
     without_hosts = ids(plan(Mode.DU, kind, tmp_path, hosts=()), DU)
     assert ["tunnel.drop:a", "tunnel.drop:gone", "tunnels.stop"] == without_hosts[-3:]

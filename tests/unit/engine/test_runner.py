@@ -12,7 +12,7 @@ import pytest
 
 from core.engine import runner as runner_module
 from core.engine.journal import Journal, JournalReader, LogLine, State, TaskRow
-from core.engine.reporter import TaskTeller
+from core.engine.reporter import TaskReporter
 from core.engine.runner import Runner
 from core.errors import (
     AirferryError,
@@ -29,8 +29,8 @@ from core.errors import (
     RegistryFull,
     RegistryUnreachable,
 )
-from core.steps.base import Missing, Step, Teller, VerifyStep
-from core.telling import LEFT_OUT, NOTED, Particular
+from core.steps.base import Missing, Reporter, Step, VerifyStep
+from core.telling import LEFT_OUT, NOTED, Detail
 from tests.support.steps import Answer, Diary, FakeStep, FakeVerify
 from tests.support.waiting import HANG_S
 
@@ -272,7 +272,7 @@ class Moving(FakeStep):
         super().__init__(where, diary, [LACK])
         self._reached = reached
 
-    async def apply(self, missing: Missing, tell: Teller) -> None:  # noqa: ARG002
+    async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         if not self._reached:
             self._checks = [None]
             return
@@ -381,7 +381,7 @@ async def test_many_hosts_have_the_registry_asked_once(
     thrown_back = asyncio.Barrier(len(hosts))
 
     class Losing(FakeStep):
-        async def check(self, tell: Teller) -> Missing | None:
+        async def check(self, tell: Reporter) -> Missing | None:
             if f"{self.target}.warm: check" not in diary.entries:
                 await super().check(tell)
                 await thrown_back.wait()
@@ -406,7 +406,7 @@ async def test_a_host_that_waits_takes_nobody_s_place(
         await done.wait()
 
     class Ending(FakeStep):
-        async def check(self, tell: Teller) -> Missing | None:
+        async def check(self, tell: Reporter) -> Missing | None:
             done.set()
             return await super().check(tell)
 
@@ -427,7 +427,7 @@ class Dead(FakeStep):
     def is_reached(self) -> bool:
         return self._way.is_set()
 
-    async def reach(self, tell: Teller) -> None:
+    async def reach(self, tell: Reporter) -> None:
         tell.say("connecting")
         await self._way.wait()
 
@@ -564,7 +564,7 @@ async def test_progress_never_falls(site: Site, diary: Diary) -> None:
 
 
 def test_a_teller_counts_up_only() -> None:
-    teller = TaskTeller(TaskRow("a", "x", "x"), deque())
+    teller = TaskReporter(TaskRow("a", "x", "x"), deque())
     seen = []
     for done, total in [(0, 10), (7, 10), (3, 20), (30, 20)]:
         teller.bytes(done, total)
@@ -573,7 +573,7 @@ def test_a_teller_counts_up_only() -> None:
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:
-    teller = TaskTeller(TaskRow("a", "x", "x"), deque())
+    teller = TaskReporter(TaskRow("a", "x", "x"), deque())
     teller.set_state(State.RUNNING)
     rates = []
     for second, done in enumerate([0, 100, 200, 200, 200, 200, 200, 200]):
@@ -706,11 +706,11 @@ async def test_other_errors_of_the_same_step_do(site: Site, diary: Diary) -> Non
 
 async def test_a_run_that_left_something_out_is_done_but_for_that(site: Site, diary: Diary) -> None:
     """What two steps tell is one thing; what is only noted is none."""
-    left = Particular(LEFT_OUT, "one.tar", note="cut")
+    left = Detail(LEFT_OUT, "one.tar", note="cut")
 
     class Telling(FakeStep):
-        async def check(self, tell: Teller) -> Missing | None:
-            tell.particulars([left, Particular(NOTED, "one.tar", note="a chart")])
+        async def check(self, tell: Reporter) -> Missing | None:
+            tell.particulars([left, Detail(NOTED, "one.tar", note="a chart")])
             return await super().check(tell)
 
     runner = site.runner([Telling("du.one", diary), Telling("du.verify", diary)])

@@ -18,7 +18,7 @@ from core.engine.services import (
     tunnels_now,
 )
 from core.errors import UsageError
-from core.hosts.tunnel.store import Tunnel, TunnelBook, TunnelStatus
+from core.hosts.tunnel.store import Tunnel, TunnelStatus, TunnelStore
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -60,7 +60,7 @@ def test_tunnels_are_kept_told_and_stopped(config: Config) -> None:
     assert tunnels_now(config).all_well
     host = HostConfig("w1", "127.0.0.1", 1)
     config.state_dir.mkdir(exist_ok=True)
-    TunnelBook(config.state_dir).want(Tunnel(host, SshConfig(), 5001, config.registry_port))
+    TunnelStore(config.state_dir).want(Tunnel(host, SshConfig(), 5001, config.registry_port))
     now = tunnels_now(config)
     assert (False, (TunnelStatus("w1"),), False) == (now.service, now.tunnels, now.all_well)
     start_tunnels(config)

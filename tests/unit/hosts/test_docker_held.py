@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.hosts.docker_install.inventory import Held, held_in
+from core.hosts.docker_install.inventory import DockerOffer, held_in
 from tests.support.packages import deb, elf, put, rpm, tar
 
 ON_BOOKWORM = "5:24.0.7-1~debian.12~bookworm"
@@ -65,4 +65,4 @@ def test_damage_is_told(tmp_path: Path) -> None:
     assert not found.usable
     assert "cannot be read" in found.words
     (tmp_path / "text").write_text("no archive")
-    assert [Held("text", "is no archive")] == held_in((tmp_path / "text",))
+    assert [DockerOffer("text", "is no archive")] == held_in((tmp_path / "text",))

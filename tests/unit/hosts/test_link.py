@@ -10,7 +10,7 @@ import pytest
 from core.config import HostConfig, SshConfig
 from core.errors import HostSudoRefused
 from core.hosts.ssh import key_files
-from core.hosts.ssh.connection import HostLink, Links
+from core.hosts.ssh.connection import ConnectionPool, HostConnection
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.sudo import RootWay
 from core.secrets import Login, Secrets
@@ -34,10 +34,10 @@ def key(tmp_path: Path) -> Path:
 
 def link_of(
     tmp_path: Path, key: Path | None = None, login: Login | None = None, jump: str = ""
-) -> HostLink:
+) -> HostConnection:
     ssh = SshConfig(config_file=tmp_path / "none")
     secrets = Secrets(login or Login())
-    links = Links(ssh, Trust((), tmp_path / "known_hosts"), secrets)
+    links = ConnectionPool(ssh, Trust((), tmp_path / "known_hosts"), secrets)
     return links.link(HostConfig("a", "10.0.0.1", user="tech", key=key, jump=jump))
 
 

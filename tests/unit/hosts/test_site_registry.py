@@ -12,7 +12,7 @@ import pytest
 from core.config import HostConfig
 from core.errors import HostRegistryGone
 from core.hosts.site_registry import Server, ask_registry_from
-from core.hosts.ssh.connection import HostLink, PortStreams
+from core.hosts.ssh.connection import HostConnection, PortStreams
 from tests.support.oddfront import Front, Reply, odd_front
 
 CHALLENGE = 'Bearer realm="https://t/token"'
@@ -36,7 +36,7 @@ class Link:
 async def asked(reply: Reply) -> list[str]:
     with odd_front(Front("", early=lambda _asked: reply)) as front:
         server = Server(front.address, None, tls=False)
-        return await ask_registry_from(cast(HostLink, Link()), server)
+        return await ask_registry_from(cast(HostConnection, Link()), server)
 
 
 async def test_a_registry_says_how_to_log_in() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.config import HostConfig, SshConfig
-from core.hosts.tunnel.store import Tunnel, TunnelBook, TunnelStatus
+from core.hosts.tunnel.store import Tunnel, TunnelStatus, TunnelStore
 
 A = Tunnel(
     HostConfig("a", "10.0.0.1", 22, "root", Path("/keys/a")),
@@ -23,23 +23,23 @@ B = Tunnel(
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> TunnelBook:
-    return TunnelBook(tmp_path / "state")
+def book(tmp_path: Path) -> TunnelStore:
+    return TunnelStore(tmp_path / "state")
 
 
-def test_at_first_nothing_is_wanted(book: TunnelBook, tmp_path: Path) -> None:
+def test_at_first_nothing_is_wanted(book: TunnelStore, tmp_path: Path) -> None:
     assert ({}, {}) == (book.wanted(), book.statuses())
     assert [] == list(tmp_path.iterdir())
 
 
-def test_what_is_wanted_comes_back_as_it_was(book: TunnelBook) -> None:
+def test_what_is_wanted_comes_back_as_it_was(book: TunnelStore) -> None:
     book.want(A)
     book.want(B)
     assert {"a": A, "b": B} == book.wanted()
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[1]", "[{}]", '[{"host": {"name": "a"}}]'])
-def test_damaged_files_are_empty_ones(book: TunnelBook, tmp_path: Path, text: str) -> None:
+def test_damaged_files_are_empty_ones(book: TunnelStore, tmp_path: Path, text: str) -> None:
     """A power failure may leave such; the service goes on, and the next run wants its tunnels."""
     book.want(A)
     book.write_statuses({"a": TunnelStatus("a")})
@@ -50,14 +50,14 @@ def test_damaged_files_are_empty_ones(book: TunnelBook, tmp_path: Path, text: st
     assert {"b": B} == book.wanted()
 
 
-def test_a_host_has_one_tunnel(book: TunnelBook) -> None:
+def test_a_host_has_one_tunnel(book: TunnelStore) -> None:
     book.want(A)
     changed = replace(A, host_port=5002)
     book.want(changed)
     assert {"a": changed} == book.wanted()
 
 
-def test_tunnels_are_forgotten(book: TunnelBook) -> None:
+def test_tunnels_are_forgotten(book: TunnelStore) -> None:
     book.want(A)
     book.want(B)
     book.forget("a")
@@ -65,14 +65,14 @@ def test_tunnels_are_forgotten(book: TunnelBook) -> None:
     assert {"b": B} == book.wanted()
 
 
-def test_many_at_once_lose_nothing(book: TunnelBook) -> None:
+def test_many_at_once_lose_nothing(book: TunnelStore) -> None:
     tunnels = [replace(A, host=replace(A.host, name=f"h{number}")) for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(book.want, tunnels))
     assert {tunnel.host.name for tunnel in tunnels} == set(book.wanted())
 
 
-def test_statuses_come_back_as_they_were(book: TunnelBook) -> None:
+def test_statuses_come_back_as_they_were(book: TunnelStore) -> None:
     statuses = {
         "a": TunnelStatus("a", 12.5, 3, ""),
         "b": TunnelStatus("b", last_error="b: no answer"),
@@ -83,7 +83,7 @@ def test_statuses_come_back_as_they_were(book: TunnelBook) -> None:
     assert {} == book.statuses()
 
 
-def test_the_files_are_private_and_no_draft_stays(book: TunnelBook, tmp_path: Path) -> None:
+def test_the_files_are_private_and_no_draft_stays(book: TunnelStore, tmp_path: Path) -> None:
     book.want(A)
     book.write_statuses({})
     directory = tmp_path / "state" / "tunnels"

@@ -18,7 +18,7 @@ from core.registry.content.snapshot import read_snapshot
 from core.registry.content.staging import STAGE
 from core.registry.integrity.scan import PURGED_AFTER_S
 from core.registry.local.server import RegistryServer
-from core.registry.local.storage import Leads
+from core.registry.local.storage import LinkType
 from tests.support.archives import ImageSpec, digest_of, docker_archive, layer_tar
 from tests.support.layouts import OCI_INDEX, as_json, tar_bytes
 from tests.support.oci import DOCKER
@@ -156,7 +156,7 @@ async def test_lists_in_lists_in_lists(site: Upkeep) -> None:
 
 
 async def test_an_unreadable_name(site: Upkeep) -> None:
-    (site.storage.directory_of("tool") / Leads.HISTORY / "2/current/link").write_text("")
+    (site.storage.directory_of("tool") / LinkType.HISTORY / "2/current/link").write_text("")
     with pytest.raises(RegistryDamaged, match="tool:2 is damaged in the registry"):
         await site.done(GC)
 

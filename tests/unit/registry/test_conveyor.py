@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from core.errors import BundleCorrupt, Cancelled
-from core.registry.imports.chunk_queue import LENGTH, Conveyor
+from core.registry.imports.chunk_queue import LENGTH, ChunkQueue
 from tests.support.waiting import HANG_S
 
 
@@ -18,8 +18,8 @@ def stop() -> threading.Event:
 
 
 @pytest.fixture
-def belt(stop: threading.Event) -> Conveyor:
-    return Conveyor(stop)
+def belt(stop: threading.Event) -> ChunkQueue:
+    return ChunkQueue(stop)
 
 
 def finished(piece: bytes) -> Future[bytes]:
@@ -28,7 +28,7 @@ def finished(piece: bytes) -> Future[bytes]:
     return made
 
 
-def test_pieces_come_in_order_when_they_are_finished(belt: Conveyor) -> None:
+def test_pieces_come_in_order_when_they_are_finished(belt: ChunkQueue) -> None:
     late: Future[bytes] = Future()
     assert [True] * 4 == [belt.put(piece) for piece in (b"1", late, finished(b"3"), None)]
     pieces = iter(belt)
@@ -37,7 +37,7 @@ def test_pieces_come_in_order_when_they_are_finished(belt: Conveyor) -> None:
     assert [b"2", b"3"] == list(pieces)
 
 
-def test_a_reader_that_is_ahead_waits(belt: Conveyor) -> None:
+def test_a_reader_that_is_ahead_waits(belt: ChunkQueue) -> None:
     put: list[int] = []
 
     def read() -> None:
@@ -56,7 +56,7 @@ def test_a_reader_that_is_ahead_waits(belt: Conveyor) -> None:
     assert LENGTH * 3 == taken
 
 
-def test_a_reader_is_told_that_the_uploader_broke_down(belt: Conveyor) -> None:
+def test_a_reader_is_told_that_the_uploader_broke_down(belt: ChunkQueue) -> None:
     for _ in range(LENGTH):
         belt.put(b"x")
     with ThreadPoolExecutor(1) as pool:
@@ -65,7 +65,7 @@ def test_a_reader_is_told_that_the_uploader_broke_down(belt: Conveyor) -> None:
         assert not waiting.result(HANG_S)
 
 
-def test_an_uploader_is_told_that_the_reader_broke_down(belt: Conveyor) -> None:
+def test_an_uploader_is_told_that_the_reader_broke_down(belt: ChunkQueue) -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(list, belt)
         belt.break_down()
@@ -73,7 +73,7 @@ def test_an_uploader_is_told_that_the_reader_broke_down(belt: Conveyor) -> None:
             waiting.result(HANG_S)
 
 
-def test_a_cancel_reaches_both_sides(belt: Conveyor, stop: threading.Event) -> None:
+def test_a_cancel_reaches_both_sides(belt: ChunkQueue, stop: threading.Event) -> None:
     for _ in range(LENGTH):
         belt.put(b"x")
     with ThreadPoolExecutor(1) as pool:
@@ -85,7 +85,7 @@ def test_a_cancel_reaches_both_sides(belt: Conveyor, stop: threading.Event) -> N
         list(belt)
 
 
-def test_a_piece_that_could_not_be_made_ends_the_upload(belt: Conveyor) -> None:
+def test_a_piece_that_could_not_be_made_ends_the_upload(belt: ChunkQueue) -> None:
     failed: Future[bytes] = Future()
     failed.set_exception(BundleCorrupt("no"))
     belt.put(b"1")

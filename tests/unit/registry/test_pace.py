@@ -13,7 +13,7 @@ import pytest
 
 from core.bundle.catalogue import LayerIndex
 from core.bundle.discovery import bundle_file
-from core.engine.retry_policy import LONGEST_REST_S, Patience
+from core.engine.retry_policy import LONGEST_REST_S, RetryPolicy
 from core.errors import Cancelled, RegistryBusy, RegistryLimited
 from core.registry.api import pacing as pace
 from core.registry.api.client import RegistryClient
@@ -236,7 +236,7 @@ def test_a_large_layer_that_is_refused_is_not_kept_for_it() -> None:
 
 def test_a_rest_that_is_asked_for_is_kept_between_tries() -> None:
     now_s = [0.0]
-    patience = Patience(1000.0, lambda: now_s[0])
+    patience = RetryPolicy(1000.0, lambda: now_s[0])
     error = RegistryBusy("later")
     error.wait_s = 90.0
     for _ in range(3):

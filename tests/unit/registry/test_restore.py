@@ -16,8 +16,8 @@ import pytest
 from core.errors import BundleCorrupt, BundleError, Cancelled, NotABundle, RegistryError
 from core.pause import Pause
 from core.registry.api.client import RegistryClient
-from core.registry.backup.archive import Saved
-from core.registry.backup.restore import Lacks, Restore
+from core.registry.backup.archive import BackupArchive
+from core.registry.backup.restore import Restore, RestoreDiff
 from core.registry.local.blob_files import BlobFiles
 from tests.support.archives import digest_of, docker_archive, write_bundle
 from tests.support.backups import (
@@ -79,7 +79,10 @@ def kept(tmp_path: Path, other: RunningRegistry) -> Storage:
 
 
 def restore_of(
-    client: RegistryClient, *backups: Saved, files: BlobFiles | None = None, prune: bool = False
+    client: RegistryClient,
+    *backups: BackupArchive,
+    files: BlobFiles | None = None,
+    prune: bool = False,
 ) -> Restore:
     return Restore(backups, client, threading.Event(), files, prune=prune)
 
@@ -88,7 +91,7 @@ def restored(restore: Restore) -> list[int]:
     """Restore, see that nothing is lacking then, and return the progress that was told."""
     told: list[int] = []
     restore.run(restore.lacks(closely=True), told.append)
-    assert Lacks() == restore.lacks(closely=True)
+    assert RestoreDiff() == restore.lacks(closely=True)
     return told
 
 
@@ -354,7 +357,7 @@ def test_a_paused_restore_goes_on(backup: Path, target: RegistryClient) -> None:
         assert paused.wait(HANG_S)
         pause.end()
         running.result(HANG_S)
-    assert Lacks() == restore.lacks(closely=True)
+    assert RestoreDiff() == restore.lacks(closely=True)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from core.engine.request import RunKind
 from core.errors import RegistryDamaged
 from core.registry.content.inventory import delete_names, read_holdings
 from core.registry.integrity.scan import Scan, scan_storage
-from core.registry.local.storage import Leads
+from core.registry.local.storage import LinkType
 from core.steps import upkeep
 from tests.support.archives import ImageSpec, docker_archive
 from tests.support.backups import backup_of, written
@@ -100,15 +100,15 @@ async def test_all_blobs_are_gone(site: Upkeep) -> None:
 
 async def test_links_that_are_damaged_or_gone(site: Upkeep) -> None:
     layer, manifest = site.layer("tool:2"), site.manifest("tool:2")
-    site.storage.link_path(Leads.PART, "tool", layer).unlink()
-    site.storage.link_path(Leads.REVISION, "tool", manifest).write_text("")
+    site.storage.link_path(LinkType.PART, "tool", layer).unlink()
+    site.storage.link_path(LinkType.REVISION, "tool", manifest).write_text("")
     assert {("link", layer), ("link", manifest)} == await wrong(site)
     await site.done(REPAIR)
     assert (set(), []) == (await wrong(site), site.not_pulled())
 
 
 def link_of_tool(site: Upkeep) -> Path:
-    return site.storage.directory_of("tool") / Leads.HISTORY / "2/current/link"
+    return site.storage.directory_of("tool") / LinkType.HISTORY / "2/current/link"
 
 
 async def test_a_name_that_leads_nowhere(site: Upkeep) -> None:

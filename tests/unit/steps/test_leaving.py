@@ -24,7 +24,7 @@ from core.errors import (
     RegistryOnlyCopy,
     RegistryPortTaken,
 )
-from core.hosts.tunnel.store import Tunnel, TunnelBook
+from core.hosts.tunnel.store import Tunnel, TunnelStore
 from core.registry.local import relocate
 from core.registry.local.relocate import Move, holds_content, noted_move
 from core.registry.local.server import RegistryServer
@@ -65,7 +65,7 @@ def config(
     start_registry(site)
     store(site.registry_dir, "calico/node", "v3")
     for host in site.hosts:
-        TunnelBook(site.state_dir).want(Tunnel(host, SshConfig(), 5001, site.registry_port))
+        TunnelStore(site.state_dir).want(Tunnel(host, SshConfig(), 5001, site.registry_port))
     yield site
     stop_registry(site)
     stop_tunnels(site)
@@ -141,7 +141,7 @@ async def test_the_only_copy_is_not_removed(config: Config, tmp_path: Path) -> N
     bundle.write_bytes(docker_archive([ImageSpec(["docker.io/calico/node:v3"], [layer])]))
     none = replace(config, mode=Mode.NONE, hosts=())
     for name in "ab":
-        TunnelBook(config.state_dir).forget(name)
+        TunnelStore(config.state_dir).forget(name)
     async with at_work(none) as work:
         with pytest.raises(RegistryOnlyCopy, match=r"1 name is in .*: calico/node:v3"):
             await missing_of(RegistryRemove(work, [], []))
@@ -225,7 +225,7 @@ async def test_tunnels_follow_the_registry_to_another_port(config: Config) -> No
         assert f"from 127.0.0.1:{config.registry_port} to" in str(found)
         await done(RegistryServe(work))
         await done(TunnelsServe(work))
-    ports = {t.registry_port for t in TunnelBook(config.state_dir).wanted().values()}
+    ports = {t.registry_port for t in TunnelStore(config.state_dir).wanted().values()}
     assert {moved.registry_port} == ports
     stop_registry(moved)
 

@@ -28,7 +28,7 @@ from core.steps import docker as docker_steps
 from core.steps import images as image_steps
 from core.steps.base import Missing
 from core.steps.connect import Preflight
-from core.steps.desired_images import Lacks, WantedName
+from core.steps.desired_images import ImageDiff, WantedName
 from core.steps.disk_space import registry_bytes
 from core.steps.docker import DockerConfigure, DockerInstall
 from core.steps.du import DuPreflight
@@ -83,9 +83,9 @@ async def test_where_a_host_stores_images(work: Work, monkeypatch: pytest.Monkey
     reference = parse_reference("a/b:1")
     image = Image("i1", (reference,), "linux/amd64", 1, (layer,))
     names = [WantedName(name, reference, image) for name in ("a/b:1", "localhost:5001/a/b:1")]
-    lacks = [Lacks(names, 300), Lacks([], 0)]
+    lacks = [ImageDiff(names, 300), ImageDiff([], 0)]
 
-    async def answer(_work: Work, _host: HostConfig) -> Lacks:
+    async def answer(_work: Work, _host: HostConfig) -> ImageDiff:
         return lacks.pop(0)
 
     monkeypatch.setattr(image_steps, "host_lacks", answer)

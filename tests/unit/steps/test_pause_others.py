@@ -17,7 +17,7 @@ from core.config import Config
 from core.errors import Cancelled
 from core.pause import Pause
 from core.registry.api.client import RegistryClient
-from core.registry.backup.restore import Lacks, Restore
+from core.registry.backup.restore import Restore, RestoreDiff
 from core.registry.local.blob_files import BlobFiles
 from core.steps.base import Missing
 from core.steps.bundles import BundleTake
@@ -114,7 +114,7 @@ def test_a_restore(
         assert [] == list(empty[0].repositories())
 
     while_held(pause, said, lambda: restore.run(lacks, said.told.append, said.say), nothing_yet)
-    assert Lacks() == restore.lacks(closely=True)
+    assert RestoreDiff() == restore.lacks(closely=True)
 
 
 async def test_taking_a_bundle(tmp_path: Path) -> None:
