@@ -18,7 +18,7 @@ from core.hosts.tunnel.keys import (
     tunnel_line,
 )
 
-SCRIPT = Path(__file__).parents[3] / "core" / "hosts" / "authorize.sh"
+SCRIPT = Path(__file__).parents[4] / "core/hosts/tunnel/authorize.sh"
 PUBLIC = f"ssh-ed25519 AAAA {TUNNEL_MARK}"
 NEW, OLD = "SSH-2.0-OpenSSH_9.2p1 Debian-2", "SSH-2.0-OpenSSH_7.4"
 OTHERS = "# mine\nssh-rsa BBBB tech@laptop\n"

@@ -46,7 +46,7 @@ AMD = ImageSpec([NAME], [layer_tar(1, 3000)])
 ARM = ImageSpec([NAME], [layer_tar(2, 3000)], "linux/arm64")
 HELM = "application/vnd.cncf.helm.config.v1+json"
 CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
-REAL = Path(__file__).parents[4] / "shared/cases/real"
+REAL = Path(__file__).parents[5] / "shared/cases/real"
 
 
 def asked(importer: Importer, reference: str) -> bytes:
