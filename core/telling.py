@@ -28,16 +28,6 @@ STAYS = "stays"
 _ROOM = re.compile(r"^room left[^:\n]*: \S+ GB in (.+) \((-?[0-9]+) bytes\)$", re.MULTILINE)
 
 
-def size(size_bytes: float) -> str:
-    """Return a size with its unit, in powers of ten: `1.3 GB`."""
-    for unit, decimals in (("B", 0), ("kB", 0), ("MB", 1), ("GB", 1)):
-        rounded = f"{size_bytes:.{decimals}f}"
-        if float(rounded) < 1000:
-            return f"{rounded} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"
-
-
 def room_fact(left_bytes: int, place: str, when: str = "") -> tuple[str, str]:
     """Return a fact about the room that is left when all has come that is to come.
 

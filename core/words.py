@@ -1,4 +1,4 @@
-"""Words that all sentences share: a number with its noun, and the first few of many names."""
+"""Words that all sentences share: a number with its noun, a size, the first few of many names."""
 
 from __future__ import annotations
 
@@ -23,3 +23,13 @@ def some_of(names: Sequence[str], limit: int = _SHOWN) -> str:
     shown = ", ".join(names[:limit])
     more = len(names) - limit
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def size(size_bytes: float) -> str:
+    """Return a size with its unit, in powers of ten: `1.3 GB`."""
+    for unit, decimals in (("B", 0), ("kB", 0), ("MB", 1), ("GB", 1)):
+        rounded = f"{size_bytes:.{decimals}f}"
+        if float(rounded) < 1000:
+            return f"{rounded} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"

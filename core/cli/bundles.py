@@ -15,8 +15,8 @@ from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import Bundle, BundleFile, Image
 from core.bundle.source import DESCRIPTORS
 from core.cli.views import PROGRESS_EVERY_S
-from core.engine.report import count, size
 from core.errors import AirferryError, BundleError
+from core.words import count, size
 
 STDIN = DESCRIPTORS / "0"
 

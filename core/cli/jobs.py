@@ -18,7 +18,6 @@ from core.engine.report import (
     nothing_words,
     particular_text,
     particulars_of,
-    size,
     targets_of,
     unfinished_hosts,
 )
@@ -26,7 +25,7 @@ from core.engine.request import RunKind, RunRequest
 from core.errors import ConfigError, UsageError
 from core.secrets import Secrets
 from core.telling import PARTICULAR
-from core.words import count
+from core.words import count, size
 
 
 def install(options: Namespace, config: Config) -> int:

@@ -13,7 +13,6 @@ from core.cli import upkeep
 from core.cli.secrets import asked_secrets
 from core.config import Config, ensure_state_dir
 from core.engine.holdings import Held, chosen, delete_held, held, require_deletable
-from core.engine.report import count, size
 from core.engine.services import (
     TunnelStatus,
     registry_status,
@@ -24,6 +23,7 @@ from core.engine.services import (
     tunnels_now,
 )
 from core.errors import UsageError
+from core.words import count, size
 
 
 def registry(options: Namespace, config: Config) -> int:

@@ -25,12 +25,12 @@ from core.engine.report import (
     report_record,
     report_text,
     sign,
-    size,
 )
 from core.engine.request import CHANGING
 from core.errors import UsageError
 from core.files import write_atomically
 from core.telling import PARTICULAR
+from core.words import size
 
 POLL_S = 0.3
 PROGRESS_EVERY_S = 5.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.engine.journal import LogLine, State, TaskRow
-from core.engine.report import count, size
 from core.telling import FOLLOW, FOR_THIS_RUN, IN_PLACE_OF, RESTARTS, stays_in
+from core.words import count, size
 
 DU = "du"
 NOTHING = "Nothing to change: the site is as the config says."

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from core.config import Config, Mode
 from core.engine.journal import JournalReader, RunRow, State
 from core.engine.launcher import true_state
-from core.engine.report import count
 from core.engine.request import HOST_JOBS, RunKind
 from core.hosts.tunnel.store import TunnelStore
 from core.registry.local.relocate import noted_move
 from core.registry.local.server import RegistryServer
+from core.words import count
 
 REGISTRY_BASE = "registry_base"
 """Under this name a run of mode custom notes which registry hosts were given."""

@@ -15,9 +15,9 @@ from pathlib import Path
 from core import __version__
 from core.config import Config
 from core.engine.lock import LOCK_NAME, lock_is_held
-from core.engine.report import size
 from core.files import nearest_directory
 from core.service import Service, start_time_of, under_systemd
+from core.words import size
 
 LIBRARIES = ("asyncssh", "docker", "isal", "PyYAML", "textual", "urllib3", "zstandard")
 REGISTRY_PROGRAMS = ("docker-registry", "registry")

@@ -10,8 +10,7 @@ from textwrap import wrap
 from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
 from core.engine.request import CLEANS, GCS, HOST_JOBS, KEEPS, REPAIRS, RunKind
 from core.telling import LEFT_OUT, PARTICULAR, Detail, particulars_in
-from core.telling import size as size
-from core.words import count as count
+from core.words import count, size
 
 WIDTH = 100
 # Steps that only look, so that "nothing to do" would be an odd thing to say of them.

@@ -73,11 +73,6 @@ class Facts:
     node_agent: str = ""
 
     @property
-    def docker_path(self) -> str:
-        """Where Docker's client is; empty where Docker is not installed."""
-        return self.docker.path
-
-    @property
     def summary(self) -> str:
         """One line for the Hosts screen."""
         version = self.docker.version.partition("+")[0]

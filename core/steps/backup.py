@@ -17,12 +17,12 @@ from core.registry.backup.restore import Restore, RestoreDiff
 from core.registry.backup.writer import Backup, BackupWanted
 from core.registry.content.snapshot import RegistrySnapshot, read_snapshot
 from core.registry.local.blob_files import BlobFiles
-from core.steps.base import Missing, Reporter, some_of
+from core.steps.base import Missing, Reporter
 from core.steps.targets import DuStep
 from core.steps.work import Work
-from core.telling import room_fact, size
+from core.telling import room_fact
 from core.threads import in_thread
-from core.words import count
+from core.words import count, size, some_of
 
 NOT_RUNNING = "what is in the registry is known when it runs"
 

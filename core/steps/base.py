@@ -14,7 +14,6 @@ from typing import ClassVar, Protocol
 
 from core.errors import AirferryError, StillMissing
 from core.telling import Detail
-from core.words import some_of as some_of
 
 DU = "du"
 

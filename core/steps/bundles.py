@@ -24,12 +24,12 @@ from core.files import nearest_directory
 from core.registry.imports.import_pass import Ingested
 from core.registry.imports.importer import Import
 from core.registry.imports.publish import lacks_of_names, lacks_of_stage, publish
-from core.steps.base import DU, Missing, Reporter, Step, some_of
+from core.steps.base import DU, Missing, Reporter, Step
 from core.steps.disk_space import registry_bytes
 from core.steps.work import Work
 from core.telling import NOTED, Detail
 from core.threads import in_thread
-from core.words import count
+from core.words import count, some_of
 
 LEAVE_OUT = "Or import what is whole of the bundles: --keep-going (d on Review)."
 

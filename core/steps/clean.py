@@ -12,10 +12,10 @@ from core.hosts.managed_state import brought, forget_brought
 from core.hosts.ssh.connection import HostConnection
 from core.hosts.tunnel.keys import JUMP_MARK, has_key, withdraw_key
 from core.hosts.tunnel.store import TunnelStore
-from core.steps.base import Missing, Reporter, some_of
+from core.steps.base import Missing, Reporter
 from core.steps.targets import HostStep
 from core.steps.work import Work
-from core.words import count
+from core.words import count, some_of
 
 
 class TunnelClose(HostStep):

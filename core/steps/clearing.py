@@ -18,12 +18,12 @@ from core.registry.content.inventory import (
 )
 from core.registry.integrity.gc import GcPlan, carry_out, plan_sweep
 from core.registry.local.storage import Storage
-from core.steps.base import Missing, Reporter, some_of
+from core.steps.base import Missing, Reporter
 from core.steps.targets import DuStep
 from core.steps.work import Work
-from core.telling import Detail, size
+from core.telling import Detail
 from core.threads import in_thread
-from core.words import count
+from core.words import count, size, some_of
 
 NOT_RUNNING = "what is in the registry is known when it runs"
 MEANWHILE = (

@@ -15,9 +15,10 @@ from core.errors import BundleError, RegistryError, of_local_files
 from core.registry.api.client import RegistryClient
 from core.registry.api.parallel import asked
 from core.registry.imports.equivalence import filed_otherwise
-from core.steps.base import Missing, Reporter, some_of
+from core.steps.base import Missing, Reporter
 from core.steps.targets import DuStep
 from core.threads import in_thread
+from core.words import some_of
 
 
 class ClusterFiles(DuStep):

@@ -12,9 +12,9 @@ from core.config import HostConfig, Mode
 from core.errors import HostUnfit
 from core.hosts.docker.engine import EngineImage, HostEngine, host_engine
 from core.hosts.docker_install.install import docker_serves
-from core.steps.base import Missing, some_of
+from core.steps.base import Missing
 from core.steps.work import Work
-from core.words import count
+from core.words import count, some_of
 
 # What runs beside what on one processor.
 _ALSO_RUNS = {"amd64": ("amd64", "386"), "arm64": ("arm64", "arm")}

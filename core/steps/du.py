@@ -17,14 +17,14 @@ from core.registry.content.staging import STAGE
 from core.registry.imports.publish import lacks_of_names
 from core.secrets import RegistryLogin
 from core.service import ServiceFailed
-from core.steps.base import Missing, Reporter, VerifyStep, some_of
+from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.disk_space import registry_bytes
 from core.steps.targets import DuStep, comes_true
 from core.steps.work import Work
 from core.telling import FOLLOW, FOR_THIS_RUN, RESTARTS, room_fact
 from core.threads import in_thread
 from core.versions import newest, release_in
-from core.words import count
+from core.words import count, some_of
 
 START_TIMEOUT_S = 60.0
 IMPORT_REMEDY = "Run: airferry import. What is there is not sent again."

@@ -11,7 +11,8 @@ from core.bundle.model import Bundle, BundleFile, Fault
 from core.bundle.naming import Clash
 from core.bundle.problems import Problems
 from core.errors import NameCollision
-from core.telling import LEFT_OUT, Detail, size
+from core.telling import LEFT_OUT, Detail
+from core.words import size
 
 
 def examine(file: BundleFile, go_on: Callable[[], None], say: Callable[[str], None]) -> Bundle:

@@ -30,15 +30,15 @@ from core.registry.local.relocate import (
     stored_names,
 )
 from core.service import ServiceFailed
-from core.steps.base import DU, Missing, Need, Reporter, Step, some_of
+from core.steps.base import DU, Missing, Need, Reporter, Step
 from core.steps.clean import withdraw_keys
 from core.steps.desired_images import wanted_names
 from core.steps.du import START_TIMEOUT_S
 from core.steps.targets import DuStep, HostStep, comes_true
 from core.steps.work import Work
-from core.telling import CONTAINERS_GO_ON, size, stays_fact
+from core.telling import CONTAINERS_GO_ON, stays_fact
 from core.threads import in_thread
-from core.words import count
+from core.words import count, size, some_of
 
 
 class RegistryMove(DuStep):

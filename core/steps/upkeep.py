@@ -16,12 +16,12 @@ from core.registry.integrity.repair import Repair
 from core.registry.integrity.repair_sources import Sources
 from core.registry.integrity.scan import Problem, ProblemKind, Scan, scan_storage
 from core.registry.local.storage import Storage
-from core.steps.base import Missing, Reporter, VerifyStep, some_of
+from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.targets import DuStep
 from core.steps.work import Work
 from core.telling import Detail
 from core.threads import in_thread
-from core.words import count
+from core.words import count, some_of
 
 ROUNDS = 3
 REPAIR = "Mend it: airferry registry verify --repair"

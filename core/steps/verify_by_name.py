@@ -18,9 +18,9 @@ from core.hosts.tunnel.store import registry_behind
 from core.registry.api.client import SITE_HEADER
 from core.registry.imports.equivalence import filed_otherwise
 from core.secrets import RegistryLogin
-from core.steps.base import Missing, Reporter, some_of
+from core.steps.base import Missing, Reporter
 from core.steps.work import Work
-from core.words import count
+from core.words import count, some_of
 
 
 class Asks(Protocol):

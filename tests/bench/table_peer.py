@@ -20,7 +20,8 @@ from textual.app import App, ComposeResult  # noqa: E402
 from textual.widgets import DataTable  # noqa: E402
 from textual.widgets.data_table import CellDoesNotExist  # noqa: E402
 
-from core.engine.report import Target, clock, size  # noqa: E402
+from core.engine.report import Target, clock  # noqa: E402
+from core.words import size  # noqa: E402
 from tui.app import PACE_S  # noqa: E402
 from tui.model.site import Site  # noqa: E402
 from tui.presenters.hosttable import ORDERS, arranged, view_of  # noqa: E402

@@ -93,6 +93,10 @@ class Upkeep(DuSite):
         """
         return await self._carry_out(kind, backups, generations, dry=False)
 
+    def repository(self, name: str) -> Path:
+        """Return where a repository has its links, as distribution lays it out."""
+        return self.storage.directory / "docker/registry/v2/repositories" / name
+
     async def _carry_out(
         self, kind: RunKind, backups: Sequence[Path], generations: int, *, dry: bool
     ) -> Told:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from core.engine.report import size
 from core.engine.request import RunKind
 from core.files import FAT, file_system_type, nearest_directory
+from core.words import size
 from tui.model.site import Site
 
 PART_BYTES = 4_000_000_000

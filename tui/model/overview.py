@@ -12,9 +12,10 @@ from core.bundle.media import SILENT
 from core.bundle.model import BundleFile
 from core.config import Mode
 from core.engine.journal import ENDED_WELL, RunRow, State
-from core.engine.report import count, fares_words, size, targets_of, unfinished_hosts
+from core.engine.report import fares_words, targets_of, unfinished_hosts
 from core.engine.request import CHANGING, RunKind
 from core.errors import AirferryError
+from core.words import count, size
 from tui.model.bundle_locations import Place, look_at_sticks
 from tui.model.progress import planned_bytes, progress_of
 from tui.model.site import RunSnapshot, Site

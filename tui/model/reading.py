@@ -10,9 +10,9 @@ from core.bundle.catalogue import Catalogue
 from core.bundle.listing import list_bundle, verify_bundle
 from core.bundle.model import Bundle, BundleFile
 from core.config import ensure_state_dir
-from core.engine.report import size
 from core.errors import Cancelled
 from core.threads import out_of_thread
+from core.words import size
 from tui.model.site import Site
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from core.bundle.discovery import find_bundles
 from core.config import Config, Mode, Problem
 from core.engine.found import docker_in
-from core.engine.report import count, size
 from core.errors import AirferryError
 from core.files import nearest_directory
 from core.versions import newest, release_in
+from core.words import count, size
 from tui.terminal.text import names, safe
 
 PROBE_TIMEOUT_S = 0.3

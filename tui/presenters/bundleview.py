@@ -9,7 +9,7 @@ from rich.text import Text
 
 from core.bundle.discovery import Ignored
 from core.bundle.model import Bundle, BundleFile
-from core.engine.report import count, size
+from core.words import count, size
 from tui.model.bundle_locations import NOT_THERE, Entry, InRegistry, Place, Shelves, new_and_here
 from tui.terminal.text import day, end_of, fit, safe, signed, when, wrapped
 

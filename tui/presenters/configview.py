@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from core.config import Config, Problem
-from core.engine.report import count
+from core.words import count
 from tui.model.draft import ConfigDraft
 from tui.model.fields import Field, default_of, picked
 from tui.model.site import problems_of, where_and_what

@@ -17,7 +17,7 @@ from core.engine.estimate import (
     estimated_seconds,
     tightest_room,
 )
-from core.engine.report import count, size
+from core.words import count, size
 from tui.model.site import RunSnapshot, Site
 from tui.presenters.runview import about_time, name_of
 from tui.terminal.text import names, safe, signed, wrapped

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from core.engine.report import count, size
+from core.words import count, size
 from tui.terminal.text import fit, safe, signed, wrapped
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from core.config import Config, HostConfig
 from core.engine.journal import LogLine, State, TaskRow
-from core.engine.report import Target, count
+from core.engine.report import Target
+from core.words import count
 from tui.model.logins import secret_asked_for
 from tui.presenters.runview import said_of
 from tui.terminal.text import fit, safe, signed, wrapped

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from core.bundle.discovery import find_bundles
 from core.config import Config, HostConfig, Mode, Warm
 from core.engine.journal import ENDED_WELL, JournalReader
-from core.engine.report import count, size, targets_of
+from core.engine.report import targets_of
 from core.engine.request import HOST_JOBS, RunKind
 from core.errors import AirferryError
 from core.files import nearest_directory
+from core.words import count, size
 from tui.terminal.text import day, safe, wrapped
 
 WIDTH = 76

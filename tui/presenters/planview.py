@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from rich.text import Text
 
 from core.engine.journal import LogLine, State, TaskRow
-from core.engine.report import Cause, Target, causes_of, count, size, targets_of
+from core.engine.report import Cause, Target, causes_of, targets_of
 from core.errors import BundleError
+from core.words import count, size
 from tui.model.logins import secret_asked_for
 from tui.model.overview import THIS_MACHINE
 from tui.presenters.costview import Cost, cost_lines

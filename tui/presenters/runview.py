@@ -8,17 +8,8 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
-from core.engine.report import (
-    LOOKS,
-    Target,
-    clock,
-    count,
-    fares_words,
-    said_in,
-    sign,
-    size,
-    targets_of,
-)
+from core.engine.report import LOOKS, Target, clock, fares_words, said_in, sign, targets_of
+from core.words import count, size
 from tui.model.overview import THIS_MACHINE
 from tui.model.progress import Progress, progress_of, seconds_left, tally
 from tui.model.site import RunSnapshot

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from core.config import Config, Mode
 from core.engine.journal import ENDED_WELL, JournalReader, RunRow, State
-from core.engine.report import count, fares_words, size, targets_of
+from core.engine.report import fares_words, targets_of
 from core.engine.request import RunKind
 from core.errors import AirferryError
+from core.words import count, size
 from tui.model.overview import THIS_MACHINE
 from tui.model.site import Site
 from tui.presenters.changing import differs

@@ -10,17 +10,11 @@ from rich.text import Text
 
 from core.config import Config, Mode
 from core.engine.journal import ENDED_WELL, State
-from core.engine.report import (
-    Target,
-    causes_of,
-    clock,
-    count,
-    size,
-    targets_of,
-)
+from core.engine.report import Target, causes_of, clock, targets_of
 from core.engine.request import UPKEEP, RunKind
 from core.errors import RegistryDamaged
 from core.telling import NOTED, Detail
+from core.words import count, size
 from tui.model.overview import THIS_MACHINE
 from tui.model.site import RunSnapshot
 from tui.presenters.changing import left_lines

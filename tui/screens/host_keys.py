@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from core.engine.report import count
+from core.words import count
 from tui.presenters.hostkeys import HOW_TO_COMPARE, ShownKey, key_lines
 from tui.presenters.row import Row
 from tui.screens.base import AppDialog

@@ -12,7 +12,7 @@ from textual.widgets import Static, TextArea
 
 from core.config.edit_hosts import HostEntry
 from core.config.host_import import Understood, read_hosts
-from core.engine.report import count
+from core.words import count
 from tui.screens.base import AppDialog
 from tui.terminal.text import fit, signed
 from tui.widgets.yaml_area import YamlArea

@@ -13,8 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
-from core.engine.report import count
 from core.secrets import Login
+from core.words import count
 from tui.model.logins import PASSPHRASE, PASSWORD, REGISTRY, SUDO
 from tui.model.site import Site
 from tui.screens.base import AppDialog

@@ -13,9 +13,9 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
-from core.engine.report import count, size
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError
+from core.words import count, size
 from tui.model.overview import Findings, OverviewLine, gather
 from tui.model.site import Site
 from tui.model.stick_watch import EVERY_S, StickWatch

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.widgets import Static, TextArea
 
 from core.config import Problem
-from core.engine.report import count
+from core.words import count
 from tui.model.site import Site, problems_of, where_and_what
 from tui.screens.base import AppScreen
 from tui.terminal.text import fit, signed

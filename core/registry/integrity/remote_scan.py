@@ -66,7 +66,6 @@ class ScanElsewhere:
                 digest,
                 names[digest],
                 reach.sizes.get(digest, 0),
-                is_manifest=digest in manifests,
             )
             for digest, ill in sorted(ills.items(), key=lambda one: (one[0] not in manifests, one))
         ]

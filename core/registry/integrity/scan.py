@@ -43,7 +43,6 @@ class Problem:
         size_bytes: How large the blob is, or should be.
         link: The link, where it is one.
         name: Repository and tag, where the name itself is damaged.
-        is_manifest: Whether the blob is a manifest.
     """
 
     ill: ProblemKind
@@ -52,7 +51,6 @@ class Problem:
     size_bytes: int = 0
     link: Link | None = None
     name: Name | None = None
-    is_manifest: bool = False
 
     @property
     def lacks_content(self) -> bool:
@@ -196,7 +194,7 @@ def _bad_blobs(
     for digest in sorted({*damaged, *lost}, key=lambda d: (d not in manifests, not names[d], d)):
         ill = ProblemKind.DAMAGED if digest in damaged else ProblemKind.MISSING
         size = reach.sizes.get(digest, sizes.get(digest, 0))
-        yield Problem(ill, digest, names[digest], size, is_manifest=digest in manifests)
+        yield Problem(ill, digest, names[digest], size)
 
 
 def _bad_names(tags: dict[Name, str]) -> Iterator[Problem]:

@@ -194,10 +194,6 @@ class Storage:
         """Return what killed processes of Airferry left half-written."""
         return sorted(self._repositories.glob("**/link.new"))
 
-    def directory_of(self, repository: str) -> Path:
-        """Return where a repository has its links."""
-        return self._of(repository)
-
     def _of(self, repository: str) -> Path:
         return self._repositories / repository
 

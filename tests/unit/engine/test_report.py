@@ -16,10 +16,10 @@ from core.engine.report import (
     report_record,
     report_text,
     sign,
-    size,
     targets_of,
     unfinished_hosts,
 )
+from core.words import size
 
 RUN = RunRow(7, "install", "du", State.DONE, "/c.yaml", {}, 1, 0.0, 65.0, "")
 DU = TaskRow("du", "bundle.import:x.tar", "import", State.DONE, 2, started=0.0, ended=31.0)

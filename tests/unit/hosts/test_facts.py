@@ -147,7 +147,7 @@ def test_a_host_with_next_to_nothing(dash: str, tmp_path: Path) -> None:
         found.cpus,
         found.memory_bytes,
         found.store_free_bytes,
-        found.docker_path,
+        found.docker.path,
     )
 
 

@@ -91,7 +91,7 @@ async def test_what_a_name_stood_for_before(site: Upkeep) -> None:
 
 async def test_imports_that_were_broken_off_and_unfinished_uploads(site: Upkeep) -> None:
     digest = site.client.upload_bytes(STAGE, b"a layer of an image that never got its name")
-    uploads = site.storage.directory_of(STAGE) / "_uploads"
+    uploads = site.repository(STAGE) / "_uploads"
     for name, age_s in (("old", PURGED_AFTER_S + 60), ("new", PURGED_AFTER_S - 600)):
         (uploads / name).mkdir(parents=True)
         (uploads / name / "data").write_bytes(b"x" * 1000)
@@ -156,7 +156,7 @@ async def test_lists_in_lists_in_lists(site: Upkeep) -> None:
 
 
 async def test_an_unreadable_name(site: Upkeep) -> None:
-    (site.storage.directory_of("tool") / LinkType.HISTORY / "2/current/link").write_text("")
+    (site.repository("tool") / LinkType.HISTORY / "2/current/link").write_text("")
     with pytest.raises(RegistryDamaged, match="tool:2 is damaged in the registry"):
         await site.done(GC)
 

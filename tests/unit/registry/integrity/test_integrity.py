@@ -108,7 +108,7 @@ async def test_links_that_are_damaged_or_gone(site: Upkeep) -> None:
 
 
 def link_of_tool(site: Upkeep) -> Path:
-    return site.storage.directory_of("tool") / LinkType.HISTORY / "2/current/link"
+    return site.repository("tool") / LinkType.HISTORY / "2/current/link"
 
 
 async def test_a_name_that_leads_nowhere(site: Upkeep) -> None:
