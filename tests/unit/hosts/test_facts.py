@@ -20,7 +20,7 @@ from core.hosts.facts import DockerFacts, Facts, parse_facts
 from core.hosts.tunnel import keys as tunnel_keys
 from tests.support.waiting import HANG_S
 
-SCRIPTS = sorted(Path(facts_module.__file__).parent.glob("*.sh"))
+SCRIPTS = sorted(Path(facts_module.__file__).parent.rglob("*.sh"))
 MIB = 1 << 20
 FIT = Facts(
     os_id="debian",
