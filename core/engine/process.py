@@ -25,6 +25,7 @@ from core.bundle.model import BundleFile
 from core.bundle.reference import parse_reference
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
 from core.engine.drift import LEFT_OVER, REGISTRY_BASE, differences
+from core.engine.jobs.table import job_of
 from core.engine.journal import EXIT_CODES, Journal, LogLine, State
 from core.engine.lock import engine_lock, note_holder
 from core.engine.plan import build_plan
@@ -83,7 +84,7 @@ def _refuse(error: AirferryError) -> int:
 
 def _serve(request: RunRequest, secrets: Secrets) -> int:
     config = load_config(request.config)
-    _require_files(config, request)
+    _require(config, request)
     found = _bundle_files(config, request)
     files = tuple(found)
     imports = _import_options(request, files)
@@ -150,67 +151,21 @@ def _note_left_over(config: Config, request: RunRequest, journal: Journal, run: 
         journal.save(run, [], [LogLine(0, time.time(), DU, "run", "warning", text)])
 
 
-def _require_files(config: Config, request: RunRequest) -> None:
-    """Refuse a run whose config names files that are not there.
+def _require(config: Config, request: RunRequest) -> None:
+    """Refuse a run that makes no sense on this site, or whose config names files that are gone.
 
     Raises:
         ConfigError: with a line for each.
-        UsageError: the run makes no sense in this mode.
+        UsageError: with what can be done instead.
     """
-    if request.kind is RunKind.IMPORT and config.mode is Mode.NONE:
-        raise UsageError(
-            "mode none has no registry to import into",
-            remedy="Set privateRegistryType to du or custom, or run: airferry install",
-        )
-    if request.kind in (*BACKUPS, *RESTORES) and config.mode is Mode.NONE:
-        raise UsageError(
-            "mode none has no registry to back up or restore: hosts hold the images themselves",
-            remedy="Keep the bundles in imagesDir. Modes du and custom have a registry.",
-        )
-    if request.kind in UPKEEP:
-        _require_registry(config, request)
+    job = job_of(request)
+    job.require(config)
     unknown = set(request.hosts) - {host.name for host in config.hosts}
     if unknown:
         raise UsageError(f"no such host in the config: {', '.join(sorted(unknown))}")
-    if request.kind is RunKind.TAKE:
-        if not request.bundles:
-            raise UsageError("no bundle is named", remedy="Name the files on the stick to take.")
-        return
-    problems = missing_files(config)
-    if request.bundles or request.kind in (RunKind.CHECK, *CLEANS):
-        problems = [problem for problem in problems if problem.key != "imagesDir"]
-    if request.kind in CLEANS:
-        problems = [problem for problem in problems if problem.key != "dockerRepo"]
-    if request.kind in (*BACKUPS, *RESTORES, *UPKEEP):
-        problems = [problem for problem in problems if problem.key == "privateRegistryCA"]
-    if request.kind is RunKind.IMPORT:
-        problems = [p for p in problems if p.key in ("imagesDir", "privateRegistryCA")]
+    problems = [problem for problem in missing_files(config) if job.needs_files_of(problem.key)]
     if problems:
         raise ConfigError("\n".join(f"{config.path}:{problem}" for problem in problems))
-
-
-def _require_registry(config: Config, request: RunRequest) -> None:
-    """Refuse to look after a registry that is not there, or not Airferry's.
-
-    Raises:
-        UsageError: with what can be done instead.
-    """
-    if config.mode is Mode.NONE:
-        raise UsageError(
-            "mode none has no registry to look after: hosts hold the images themselves",
-            remedy=f"What runs have left in {config.registry_dir} may be deleted while none is "
-            "at work; the next run makes it anew.",
-        )
-    if config.mode is Mode.CUSTOM and request.kind is not RunKind.REGISTRY_VERIFY:
-        raise UsageError(
-            "in mode custom the registry's storage is not Airferry's: nothing is changed there",
-            remedy=f"Have it looked after where it runs: {config.registry_base}. What it lacks "
-            "comes again with: airferry import",
-        )
-    if request.kind in (RunKind.KEEP, RunKind.PLAN_KEEP) and request.generations < 1:
-        raise UsageError(
-            "at least one generation stays", remedy="Name how many: airferry registry keep 2"
-        )
 
 
 def _bundle_files(config: Config, request: RunRequest) -> Mapping[BundleFile, BundleError | None]:
