@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; that of the process if None.
 
     Returns:
-        The exit code: 0 all well, 1 some target failed, 3 done but for parts of bundles, 2 bad usage or config, 130 cancelled.
+        The exit code: 0 all well, 1 some target failed, 2 bad usage or config, 3 done but for parts
+        of bundles, 130 cancelled.
     """
     with redirect_stdout(_shown(sys.stdout)), redirect_stderr(_shown(sys.stderr)):
         return _main(arguments)
