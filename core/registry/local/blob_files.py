@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from core.files import write_whole
+from core.files import sync_file, write_whole
 from core.registry.local.storage import LinkType, Storage
 
 _DRAFTS = "airferry-restore"
@@ -104,7 +104,7 @@ class BlobFiles:
         with draft.open("wb", buffering=0) as file:
             for piece in pieces:
                 write_whole(file, piece)
-            os.fdatasync(file.fileno())
+            sync_file(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.rename(path)
         try:
