@@ -41,7 +41,7 @@ from tests.support.backups import (
     visible,
     written,
 )
-from tests.support.disks import refuse_to_sync_directories
+from tests.support.disks import bad_sector, refuse_to_sync_directories
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_INDEX, as_json
 from tests.support.registry import fresh_registry
@@ -258,6 +258,24 @@ def test_a_blob_that_is_damaged_where_the_registry_stores_is_named(
     damage(stored.path(digest))
     with pytest.raises(RegistryError, match=f"a damaged blob: {digest}, of site/app:1"):
         written(backup_of(filled, out, files=blob_files, part_bytes=part_bytes))
+    assert ([], []) == (visible(out), hidden(out))
+
+
+def test_a_blob_on_a_bad_sector_is_named(
+    filled: RegistryClient,
+    stored: Storage,
+    blob_files: BlobFiles,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the registry's disk that is bad, not the one that the backup goes to."""
+    blobs = snapshot_of(filled).blobs
+    digest = max(blobs, key=lambda digest: blobs[digest])
+    with (
+        bad_sector(monkeypatch, stored.path(digest)),
+        pytest.raises(RegistryError, match=f"a damaged blob: {digest}, of site/app:1"),
+    ):
+        written(backup_of(filled, out, files=blob_files))
     assert ([], []) == (visible(out), hidden(out))
 
 
