@@ -1,4 +1,8 @@
-"""Writing files so that no half-written one is ever seen under its name."""
+"""Writing files so that no half-written one is ever seen under its name, and none is lost again.
+
+All that asks the system to bring files and names to the disk goes through here: what a file system
+may refuse, and what is a failure, is decided once.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from typing import BinaryIO
 
 FAT = frozenset({"vfat", "msdos"})
 """The kinds of file systems that take no file of 4 GiB."""
+# What file systems (FUSE, CIFS, those of sticks) say that cannot sync a directory: nothing is lost.
+_REFUSALS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS})
 
 
 def write_atomically(
@@ -27,17 +33,19 @@ def write_atomically(
     """
     draft = path.with_name(path.name + ".new")
     try:
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
-        if mode is not None:
-            draft.chmod(mode)
+        with draft.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            if mode is not None:
+                draft.chmod(mode)
+            if durable:
+                sync_file(file)
         if durable:
-            settle(draft)
-        draft.replace(path)
+            rename_durably((draft, path))
+        else:
+            draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    if durable:
-        settle(path.parent)
 
 
 def write_whole(file: BinaryIO, data: bytes | memoryview) -> None:
@@ -53,21 +61,54 @@ def write_whole(file: BinaryIO, data: bytes | memoryview) -> None:
         rest = rest[file.write(rest) :]
 
 
-def settle(path: Path) -> None:
-    """Have a file, or the names in a directory, written to the disk itself.
+def sync_file(file: BinaryIO) -> None:
+    """Have all that was written to an open file brought to the disk itself.
+
+    Args:
+        file: It is open for writing; what it still holds in memory is written first.
 
     Raises:
         OSError: the disk does not take it.
     """
-    handle = os.open(path, os.O_RDONLY)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory brought to the disk itself, where the file system can do that.
+
+    Args:
+        directory: An existing directory.
+
+    Raises:
+        OSError: the disk does not take them, or there is no such directory.
+    """
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some file systems of sticks cannot do that with a directory.
-        if error.errno != errno.EINVAL or not path.is_dir():
+        if error.errno not in _REFUSALS:
             raise
     finally:
         os.close(handle)
+
+
+def rename_durably(*renames: tuple[Path, Path]) -> None:
+    """Give files their names, and have those on the disk itself.
+
+    Args:
+        renames: The old and the new path of each, in the order in which they are renamed. The
+            files are on the disk already (see `sync_file`), else a power cut leaves empty ones.
+
+    Raises:
+        OSError: one cannot be renamed, or the disk does not take a name; some may be renamed then.
+    """
+    for old, new in renames:
+        old.replace(new)
+    # Each directory once, not once a file: a slow stick takes a second for it.
+    new_ones = [new.parent for _, new in renames]
+    for directory in dict.fromkeys([*new_ones, *(old.parent for old, _ in renames)]):
+        sync_directory(directory)
 
 
 def nearest_directory(path: Path) -> Path:

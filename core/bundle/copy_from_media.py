@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from core.bundle.checksums import LISTS, Sum, sums_beside
 from core.bundle.directory import layout_files
@@ -22,7 +23,7 @@ from core.bundle.errors import is_file, readable
 from core.bundle.model import BundleFile
 from core.bundle.parts import parts_of
 from core.errors import BundleCorrupt, BundleError, BundleExists, BundleTruncated
-from core.files import write_atomically
+from core.files import rename_durably, sync_file, write_atomically
 from core.threads import out_of_thread
 
 DRAFT = ".airferry-take-"
@@ -91,9 +92,8 @@ def take(file: BundleFile, directory: Path, go_on: GoOn, progress: Callable[[int
                 expected.compare(file.name)
         _note_sums(file, sums, directory)
         names = [file.path.name] if file.path.is_dir() else [piece.name for piece in pieces]
-        for name in reversed(names):  # a bundle without its beginning is seen to be so
-            _draft(name, directory).replace(directory / name)
-        _sync(directory)
+        # A bundle without its beginning is seen to be so: that comes last.
+        rename_durably(*((_draft(name, directory), directory / name) for name in reversed(names)))
     finally:
         remove_drafts(directory)
     return Taken(copying.copied_bytes, len(sums) + copying.blobs)
@@ -200,8 +200,8 @@ class _Copying:
                 if blob:
                     digest.update(chunk)
                 if out.tell() % _SYNC_BYTES < len(chunk):
-                    self._safe(out.fileno(), out.flush)
-            self._safe(out.fileno(), out.flush)
+                    self._safe(out)
+            self._safe(out)
         if self.copied_bytes - before != piece.size_bytes:
             raise BundleTruncated(f"{piece.source}: changed while it was copied")
         if blob and blob[1] != digest.hexdigest():
@@ -209,9 +209,8 @@ class _Copying:
         self.blobs += bool(blob)
         os.utime(draft, ns=(piece.modified_ns, piece.modified_ns))
 
-    def _safe(self, descriptor: int, flush: Callable[[], None]) -> None:
-        flush()
-        os.fdatasync(descriptor)
+    def _safe(self, out: BinaryIO) -> None:
+        sync_file(out)
         self._progress(self.copied_bytes)
 
 
@@ -244,11 +243,3 @@ def _note_sums(file: BundleFile, sums: list[Sum], directory: Path) -> None:
             own = directory / LISTS[expected.algorithm][0]
             line += own.read_text(errors="surrogateescape") if is_file(own) else ""
         write_atomically(own, line.encode(errors="surrogateescape"))
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from core.files import write_atomically
+from core.files import rename_durably, sync_directory, sync_file, write_atomically
 
 MIN_SYNC_BYTES = 16 << 20
 MAX_SYNC_BYTES = 64 << 20
@@ -153,10 +153,9 @@ class ArchiveDraft:
         finals = [self._directory / name for name, _ in self.parts]
         for path, value in zip(finals, sums, strict=True):
             write_atomically(path.with_name(f"{path.name}.sha256"), f"{value}  {path.name}\n")
-        _sync_directory(self._directory)
-        for number in reversed(range(len(finals))):
-            self._path(number).rename(finals[number])
-        _sync_directory(self._directory)
+        sync_directory(self._directory)  # the checksums, before anything that they are of
+        order = reversed(range(len(finals)))
+        rename_durably(*((self._path(number), finals[number]) for number in order))
         self._close()
         return finals
 
@@ -181,7 +180,7 @@ class ArchiveDraft:
         return f"{self._name}.{number:02}" if self._part_bytes else self._name
 
     def _sync(self, file: BinaryIO) -> None:
-        os.fdatasync(file.fileno())
+        sync_file(file)
         self._forget(file)
         self._unsynced = self._begun_bytes = 0
         with self._news:
@@ -245,11 +244,3 @@ def _published(directory: Path, stem: str) -> Iterator[Path]:
     for path in sorted(directory.iterdir()):
         if pattern.fullmatch(path.name):
             yield path
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

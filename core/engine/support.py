@@ -29,7 +29,7 @@ from core.engine.masking import masked, masked_config
 from core.engine.report import report_record, report_text
 from core.engine.request import CHANGING
 from core.errors import DuDiskFull, LocalFilesError, UsageError, of_local_files
-from core.files import settle
+from core.files import rename_durably, sync_file
 
 RUNS = 5
 MAX_LOG_LINES = 20_000
@@ -77,8 +77,7 @@ def write_support_bundle(config: Config, place: Path, run: int | None = None) ->
     try:
         with _whole_or_gone(draft) as file:
             _write(file, _entries(config, run, path.parent), path.name.removesuffix(SUFFIX))
-        draft.replace(path)
-        settle(path.parent)
+        rename_durably((draft, path))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DuDiskFull(
@@ -105,8 +104,7 @@ def _whole_or_gone(draft: Path) -> Iterator[BinaryIO]:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise

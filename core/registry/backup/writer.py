@@ -27,6 +27,7 @@ from core.registry.backup.read_back import ReadBack, ReadsBackOtherwise, Written
 from core.registry.backup.target import errors_of, require_place
 from core.registry.content.snapshot import LOST, RegistrySnapshot
 from core.registry.local.blob_files import BlobFiles
+from core.registry.local.storage import tells_of_damage
 
 SMALL_BYTES = 256 << 10
 SMALL_AT_ONCE = 64
@@ -229,10 +230,24 @@ class Backup:
         member, size = self._member(digest), self._blobs[digest]
         pieces = None if self.files is None else self.files.pieces(digest, size)
         if pieces is not None:
-            self._add(member, pieces, progress)
+            self._add(member, self._read_here(digest, pieces), progress)
         else:
             with closing(ReadAhead(_Pieces(self._pieces(digest)))) as ahead:
                 self._add(member, _blocks(ahead), progress)
+
+    def _read_here(self, digest: str, pieces: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Yield a blob's pieces; tell a bad disk of the registry from one that is written to.
+
+        Raises:
+            RegistryError: the registry's disk has lost it.
+            OSError: this process cannot read it.
+        """
+        try:
+            yield from pieces
+        except OSError as error:
+            if tells_of_damage(error):
+                raise self._unfit(digest, "a damaged blob: {}") from error
+            raise
 
     def _member(self, digest: str) -> WrittenMember:
         return WrittenMember(blob_name(digest), self._blobs[digest], digest.partition(":")[2])

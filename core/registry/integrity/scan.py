@@ -6,21 +6,18 @@ of files, and hands a damaged blob to every host that asks for it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from core.registry.api.parallel import Name
 from core.registry.content.snapshot import Document
 from core.registry.local.storage import Link, LinkType, Reachability, Storage, reach_of
 
 PURGED_AFTER_S = 24 * 3600.0
-_READ_BYTES = 1 << 20
 
 
 class ProblemKind(StrEnum):
@@ -84,6 +81,10 @@ class Scan:
         return [finding for finding in self.findings if finding.ill in ills]
 
 
+class _AnotherBroke(Exception):
+    """Another thread has ended the scan."""
+
+
 def scan_storage(
     storage: Storage,
     go_on: Callable[[], None],
@@ -104,7 +105,7 @@ def scan_storage(
             registry's own is damaged.
 
     Raises:
-        OSError: the directory itself cannot be read.
+        OSError: the directory itself cannot be read, or a blob for a fault of this process.
     """
     tags = storage.tags()
     elsewhere = known or {}
@@ -134,35 +135,34 @@ def unsound_blobs(
     go_on: Callable[[], None],
     told: Callable[[int], None],
 ) -> Iterator[str]:
-    """Yield those of the blobs that are not what their digest says, or cannot be read.
+    """Yield those of the blobs that are there and are not whole, see `Storage.is_damaged`.
 
     Args:
         storage: Where they are.
         digests: Which; they are read by as many threads as there are cores.
         go_on: Called again and again; raises to end it.
         told: Told the bytes that were read so far.
+
+    Raises:
+        OSError: this process cannot read one; that says nothing of it.
     """
     read_bytes, lock, broken = 0, threading.Lock(), threading.Event()
 
-    def is_sound(digest: str) -> bool:
+    def go_on_unless_broken() -> None:
+        if broken.is_set():
+            raise _AnotherBroke
+        go_on()
+
+    def tell(size: int) -> None:
         nonlocal read_bytes
-        found = hashlib.sha256()
-        for piece in _pieces(storage.blob_path(digest)):
-            if broken.is_set():
-                return True
-            go_on()
-            found.update(piece)
-            with lock:
-                read_bytes += len(piece)
-                told(read_bytes)
-        return f"sha256:{found.hexdigest()}" == digest
+        with lock:
+            read_bytes += size
+            told(read_bytes)
 
     def looked_at(digest: str) -> bool:
         try:
-            return is_sound(digest)
-        except FileNotFoundError:
-            return True
-        except OSError:  # the disk gives an error: it is lost
+            return storage.is_damaged(digest, go_on_unless_broken, tell)
+        except _AnotherBroke:  # its error is the one that is to be seen
             return False
         except BaseException:
             broken.set()
@@ -170,18 +170,9 @@ def unsound_blobs(
 
     digests = list(digests)
     with ThreadPoolExecutor(os.cpu_count(), "verify") as pool:
-        for digest, sound in zip(digests, pool.map(looked_at, digests), strict=True):
-            if not sound:
+        for digest, is_damaged in zip(digests, pool.map(looked_at, digests), strict=True):
+            if is_damaged:
                 yield digest
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    """Yield a file as it is on the disk: memory may still hold what the disk has lost."""
-    with path.open("rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while piece := file.read(_READ_BYTES):
-            yield piece
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _bad_blobs(

@@ -11,7 +11,6 @@ the registry afterwards whether it knows the blob, and else takes the way throug
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from core.files import write_whole
+from core.files import sync_file, write_whole
 from core.registry.local.storage import LinkType, Storage
 
 _DRAFTS = "airferry-restore"
@@ -40,7 +39,7 @@ class BlobFiles:
     def damaged(
         self, digests: Iterable[str], go_on: Callable[[], None], told: Callable[[int], None]
     ) -> Iterator[str]:
-        """Yield those of the blobs that are there and are not what their digest says.
+        """Yield those of the blobs that are there and are not whole, see `Storage.is_damaged`.
 
         Args:
             digests: The blobs to look at.
@@ -48,19 +47,10 @@ class BlobFiles:
             told: Told the bytes of each piece that was read.
 
         Raises:
-            OSError: a file cannot be read.
+            OSError: this process cannot read a file.
         """
         for digest in digests:
-            found = hashlib.sha256()
-            try:
-                with self._storage.blob_path(digest).open("rb", buffering=0) as file:
-                    while piece := file.read(_READ_BYTES):
-                        go_on()
-                        found.update(piece)
-                        told(len(piece))
-            except FileNotFoundError:
-                continue
-            if f"sha256:{found.hexdigest()}" != digest:
+            if self._storage.is_damaged(digest, go_on, told):
                 yield digest
 
     def pieces(self, digest: str, size_bytes: int) -> Iterator[memoryview] | None:
@@ -104,7 +94,7 @@ class BlobFiles:
         with draft.open("wb", buffering=0) as file:
             for piece in pieces:
                 write_whole(file, piece)
-            os.fdatasync(file.fileno())
+            sync_file(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.rename(path)
         try:

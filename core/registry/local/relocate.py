@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RegistryDirTaken, RegistryFull
-from core.files import nearest_directory, settle, write_atomically, write_whole
+from core.files import (
+    nearest_directory,
+    rename_durably,
+    sync_file,
+    write_atomically,
+    write_whole,
+)
 
 CONTENT = "docker"
 """What CNCF distribution makes in its root directory; everything is below it."""
@@ -140,16 +146,13 @@ def _take_back(state_dir: Path, move: Move) -> None:
 def _bring(move: Move, go_on: Callable[[], None], told: Callable[[int], None]) -> None:
     source, target = move.source / CONTENT, move.target / CONTENT
     if _on_one_file_system(move):
-        source.rename(target)
+        rename_durably((source, target))
     else:
         copy = move.target / _COPY
         shutil.rmtree(copy, ignore_errors=True)
         _require_room(move)
         _copy(source, copy, go_on, told)
-        copy.rename(target)
-    settle(move.target)
-    if move.source.is_dir():
-        settle(move.source)
+        rename_durably((copy, target))
 
 
 def _copy(source: Path, copy: Path, go_on: Callable[[], None], told: Callable[[int], None]) -> None:
@@ -181,7 +184,7 @@ def _copy_file(
             digest.update(piece)
             write_whole(new, piece)
             told(len(piece))
-        os.fsync(new.fileno())
+        sync_file(new)
         # So that it is compared with what the disk has, not with what memory still holds.
         os.posix_fadvise(new.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     shutil.copystat(path, there)

@@ -7,6 +7,8 @@ to is there for who pulls; what nothing leads to takes room only.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import re
 import time
@@ -27,6 +29,9 @@ ASIDE = "airferry-damaged"
 _ROOT = Path("docker/registry/v2")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _READS, _READ_AGAIN_S = 3, 0.02
+_READ_BYTES = 1 << 20
+# What is said of who asks, and not of the blob: it may not read, or lacks handles or memory.
+_OWN_FAULTS = frozenset({errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class LinkType(StrEnum):
@@ -147,6 +152,31 @@ class Storage:
         """Whether there is such a blob, whole or not."""
         return self.blob_path(digest).is_file()
 
+    def is_damaged(
+        self, digest: str, go_on: Callable[[], None], told: Callable[[int], None]
+    ) -> bool:
+        """Whether a blob is there and is not whole: other bytes, or bytes that cannot be read.
+
+        It is read as it is on the disk: memory may still hold what the disk has lost.
+
+        Args:
+            digest: The blob's.
+            go_on: Called again and again; raises to end it.
+            told: Told the bytes of each piece that was read.
+
+        Raises:
+            OSError: this process cannot read it; that says nothing of the blob.
+        """
+        found = hashlib.sha256()
+        try:
+            for piece in _pieces(self.blob_path(digest)):
+                go_on()
+                found.update(piece)
+                told(len(piece))
+        except _UnreadableError as error:
+            return error.is_there
+        return f"sha256:{found.hexdigest()}" != digest
+
     def document(self, digest: str) -> Document | None:
         """Return a manifest or list; None where it is not there, or not what its digest says."""
         path = self.blob_path(digest)
@@ -199,6 +229,42 @@ class Storage:
 
     def _tag(self, repository: str, tag: str) -> Path:
         return self._of(repository) / LinkType.HISTORY / tag
+
+
+class _UnreadableError(Exception):
+    """The disk does not give a blob: a type of its own, for who is told may raise an OSError, too.
+
+    Args:
+        is_there: Whether there is such a blob at all.
+    """
+
+    def __init__(self, *, is_there: bool) -> None:
+        super().__init__()
+        self.is_there = is_there
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb", buffering=0) as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            while piece := file.read(_READ_BYTES):
+                yield piece
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    except FileNotFoundError as error:
+        raise _UnreadableError(is_there=False) from error
+    except OSError as error:
+        if tells_of_damage(error):
+            raise _UnreadableError(is_there=True) from error
+        raise
+
+
+def tells_of_damage(error: OSError) -> bool:
+    """Whether an error in reading a blob that is there says that the disk has lost it.
+
+    Args:
+        error: As the system gave it: an input/output error does, a process without handles not.
+    """
+    return error.errno not in _OWN_FAULTS
 
 
 def _directories(place: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -35,6 +36,7 @@ from core.steps.base import Missing
 from core.steps.bundles import BundleTake
 from core.steps.work import Work
 from tests.support.archives import docker_archive, sample_images
+from tests.support.disks import refuse_to_sync_directories
 from tests.support.fakes import FakeTeller
 from tests.support.oci import GZIP
 from tests.support.platforms import layout_of, split, write_layout
@@ -105,6 +107,13 @@ def test_a_layout_is_taken_as_a_directory(sides: Sides) -> None:
     assert 4 == sides.take(file).compared
     assert (["layout"], True) == (sides.names, is_taken(file, sides.images))
     assert 1 == len(verify_bundle(bundle_file(sides.images / "layout")).images)
+
+
+def test_a_disk_that_syncs_no_directory(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundle is whole and compared by then: that must not cost it."""
+    refuse_to_sync_directories(monkeypatch, errno.ENOTSUP)
+    sides.take(sides.put())
+    assert (["b.tar"], ARCHIVE) == (sides.names, (sides.images / "b.tar").read_bytes())
 
 
 def test_a_damaged_blob_of_a_layout(sides: Sides) -> None:

@@ -33,6 +33,7 @@ from tests.support.backups import (
     snapshot_of,
     written,
 )
+from tests.support.disks import bad_sector
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_INDEX, OCI_MANIFEST, Entry, as_json, tar_bytes
 from tests.support.oci import Layout, noted, ref_name
@@ -418,6 +419,24 @@ def test_a_cancel(backup: Path, target: RegistryClient) -> None:
     with pytest.raises(Cancelled):
         restore.run(restore.lacks(closely=True), lambda _: stop.set())
     assert [] == [tag for name in target.repositories() for tag in target.tags(name)]
+
+
+def test_a_blob_on_a_bad_sector_is_brought_anew(
+    backup: Path,
+    target: RegistryClient,
+    files: BlobFiles,
+    kept: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is damaged as any other, and no reason to give up."""
+    restored(restore_of(target, saved(backup), files=files))
+    blobs = saved(backup).snapshot.blobs
+    digest = max(blobs, key=lambda digest: blobs[digest])
+    with bad_sector(monkeypatch, kept.path(digest)):
+        restore = restore_of(target, saved(backup), files=files)
+        lacks = restore.lacks(closely=True)
+        assert (({digest: blobs[digest]}), (digest,)) == (lacks.blobs, lacks.damaged)
+        restored(restore)
 
 
 def test_a_blob_of_which_only_a_part_was_taken_is_not_there(tmp_path: Path) -> None:

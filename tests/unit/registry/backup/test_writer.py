@@ -41,6 +41,7 @@ from tests.support.backups import (
     visible,
     written,
 )
+from tests.support.disks import bad_sector, refuse_to_sync_directories
 from tests.support.importing import Importer
 from tests.support.layouts import OCI_INDEX, as_json
 from tests.support.registry import fresh_registry
@@ -260,6 +261,24 @@ def test_a_blob_that_is_damaged_where_the_registry_stores_is_named(
     assert ([], []) == (visible(out), hidden(out))
 
 
+def test_a_blob_on_a_bad_sector_is_named(
+    filled: RegistryClient,
+    stored: Storage,
+    blob_files: BlobFiles,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the registry's disk that is bad, not the one that the backup goes to."""
+    blobs = snapshot_of(filled).blobs
+    digest = max(blobs, key=lambda digest: blobs[digest])
+    with (
+        bad_sector(monkeypatch, stored.path(digest)),
+        pytest.raises(RegistryError, match=f"a damaged blob: {digest}, of site/app:1"),
+    ):
+        written(backup_of(filled, out, files=blob_files))
+    assert ([], []) == (visible(out), hidden(out))
+
+
 def test_a_manifest_that_is_damaged_in_the_registry(
     filled: RegistryClient, stored: Storage, out: Path
 ) -> None:
@@ -369,16 +388,35 @@ def test_names_that_cannot_be_given_leave_nothing(
     filled: RegistryClient, out: Path, part_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stick goes at the last moment: the first file, which comes last, is not renamed."""
-    renamed = Path.rename
+    renamed = Path.replace
 
     def rename(path: Path, target: Path) -> Path:
         if target.name in ("backup.tar", "backup.tar.00"):
             raise OSError(errno.EIO, "Input/output error")
         return renamed(path, target)
 
-    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(Path, "replace", rename)
     with pytest.raises(LocalFilesError, match="Input/output error"):
         written(backup_of(filled, out, part_bytes=part_bytes))
+    assert ([], []) == (visible(out), hidden(out))
+
+
+@pytest.mark.parametrize("part_bytes", [0, PART_BYTES])
+def test_a_stick_that_syncs_no_directory(
+    filled: RegistryClient, out: Path, part_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backup is whole and read back by then: that must not cost it."""
+    refuse_to_sync_directories(monkeypatch, errno.EINVAL)
+    path = written(backup_of(filled, out, part_bytes=part_bytes))
+    assert (snapshot_of(filled).tags, []) == (saved(path).snapshot.tags, hidden(out))
+
+
+def test_a_stick_that_loses_names_is_no_place_for_a_backup(
+    filled: RegistryClient, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_to_sync_directories(monkeypatch, errno.EIO)
+    with pytest.raises(LocalFilesError, match="Input/output error"):
+        written(backup_of(filled, out))
     assert ([], []) == (visible(out), hidden(out))
 
 
