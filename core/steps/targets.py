@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from core.config import HostConfig
-from core.errors import AirferryError, Cancelled, HostGoesDown
+from core.errors import AirferryError, Cancelled, HostGoesDown, HostLineLost, HostUnreachable
 from core.steps.base import DU, Need, Reporter, Step
 from core.steps.work import Work
 
@@ -49,8 +49,10 @@ class HostStep(Step):
             return error
         try:
             going_down = await self._link.is_going_down()
-        except AirferryError as lost:
-            return lost if lost.transient else error
+        except (HostLineLost, HostUnreachable) as lost:
+            return lost
+        except AirferryError:  # it does not say, or not in time: that is no reason to try again
+            return error
         if not going_down:
             return error
         return HostGoesDown(f"{self._link.where} is shutting down: {error.what}")
