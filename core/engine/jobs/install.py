@@ -30,9 +30,13 @@ class Install(Job):
     imports: ClassVar[bool] = True
     """Whether bundles are imported for the registry's sake; mode none needs them anyway."""
 
+    def needs_nothing_here(self, work: Work) -> bool:
+        """Whether this machine has no part: there is no registry, and no image is to travel."""
+        return work.config.mode is Mode.NONE and self.request.skip_images
+
     def du_steps(self, work: Work) -> Iterator[Step]:
         config, mode = work.config, work.config.mode
-        if mode is Mode.NONE and self.request.skip_images:
+        if self.needs_nothing_here(work):
             return
         if mode is Mode.NONE and (work.loads or not config.hosts):
             yield from (BundleRead(work, file) for file in work.files)

@@ -14,14 +14,11 @@ class Reconfigure(Install):
     """From the site as it is to the site as its config says."""
 
     def du_steps(self, work: Work) -> Iterator[Step]:
-        if work.config.mode is not Mode.CUSTOM and not self._has_no_images(work):
+        if work.config.mode is not Mode.CUSTOM and not self.needs_nothing_here(work):
             from core.steps.teardown import RegistryMove
 
             yield RegistryMove(work)
         yield from super().du_steps(work)
-
-    def _has_no_images(self, work: Work) -> bool:
-        return work.config.mode is Mode.NONE and self.request.skip_images
 
     def host_steps(self, work: Work, host: HostConfig, needs: list[Need]) -> Iterator[Step]:
         from core.engine.jobs.on_host import leaving_steps

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 from core.config import Config, Mode
 from core.engine.jobs.base import CA, Job, require_own_storage, require_registry_to_look_after
@@ -29,36 +30,37 @@ class RegistryVerify(Job):
         yield RegistryScan(work)
 
 
-class Repair(Job):
+class _OwnRegistry(Job):
+    """A job on the storage of the DU's own registry."""
+
+    files = frozenset({CA})
+    has_hosts = False
+    steps: ClassVar[tuple[Callable[[Work], Step], ...]]
+    """Its steps, in order, once the registry is served."""
+
+    def require(self, config: Config) -> None:
+        require_own_storage(config)
+
+    def du_steps(self, work: Work) -> Iterator[Step]:
+        yield from (step(work) for step in (RegistryServe, *self.steps))
+
+
+class Repair(_OwnRegistry):
     """What is damaged or gone is brought again, from bundles and backups."""
 
-    files = frozenset({CA})
-    has_hosts = False
-
-    def require(self, config: Config) -> None:
-        require_own_storage(config)
-
-    def du_steps(self, work: Work) -> Iterator[Step]:
-        yield RegistryServe(work)
-        yield RegistryRepair(work)
+    steps = (RegistryRepair,)
 
 
-class Gc(Job):
+class Gc(_OwnRegistry):
     """What no name needs goes."""
 
-    files = frozenset({CA})
-    has_hosts = False
-
-    def require(self, config: Config) -> None:
-        require_own_storage(config)
-
-    def du_steps(self, work: Work) -> Iterator[Step]:
-        yield RegistryServe(work)
-        yield RegistryGc(work)
+    steps = (RegistryGc,)
 
 
-class Keep(Gc):
+class Keep(_OwnRegistry):
     """Names that only old generations of bundles brought go, and then what no name needs."""
+
+    steps = (RegistryKeep, RegistryGc)
 
     def require(self, config: Config) -> None:
         super().require(config)
@@ -66,8 +68,3 @@ class Keep(Gc):
             raise UsageError(
                 "at least one generation stays", remedy="Name how many: airferry registry keep 2"
             )
-
-    def du_steps(self, work: Work) -> Iterator[Step]:
-        yield RegistryServe(work)
-        yield RegistryKeep(work)
-        yield RegistryGc(work)
