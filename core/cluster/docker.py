@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.config import Config, Mode
+from core.hosts.docker.daemon_json import with_insecure
 
 
 def docker_files(config: Config, ca: str) -> Mapping[str, str]:
@@ -16,10 +17,6 @@ def docker_files(config: Config, ca: str) -> Mapping[str, str]:
         config: The site.
         ca: The text of the registry's CA; empty where there is none.
     """
-    from core.hosts.docker.daemon_json import (
-        with_insecure,  # SSH takes 0.3 s to import: not for screens
-    )
-
     registry = config.name_prefix.partition("/")[0]
     if config.mode is Mode.NONE:
         return {}

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-
-@dataclass(frozen=True)
-class DockerOffer:
-    """One thing that dockerRepo holds; as `core.hosts.docker_install.inventory` says it."""
-
-    source: str
-    words: str
-    size_bytes: int
-    usable: bool
+if TYPE_CHECKING:
+    from core.hosts.docker_install.inventory import DockerOffer
 
 
 def docker_in(paths: tuple[Path, ...]) -> list[DockerOffer]:
@@ -22,8 +15,6 @@ def docker_in(paths: tuple[Path, ...]) -> list[DockerOffer]:
     Args:
         paths: Files, directories, or directories of files.
     """
-    from core.hosts.docker_install.inventory import (
-        held_in,  # SSH takes 0.3 s to import: not for the first paint
-    )
+    from core.hosts.docker_install.inventory import held_in  # not for the first paint
 
-    return [DockerOffer(h.source, h.words, h.size_bytes, h.usable) for h in held_in(paths)]
+    return held_in(paths)

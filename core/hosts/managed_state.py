@@ -7,8 +7,10 @@ few, and a note counts only while the name stands for the image that was brought
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from core.hosts.ssh.connection import HostConnection
+if TYPE_CHECKING:
+    from core.hosts.ssh.connection import HostConnection
 
 DIRECTORY = "/var/lib/airferry-host"
 _NOTES = f"{DIRECTORY}/images"

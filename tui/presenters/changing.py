@@ -20,7 +20,7 @@ _BY_OPTION = " (--remove-registry removes it)"
 
 def differs(site: Site) -> tuple[str, ...]:
     """Return in what a site differs from its config, each in a few words. Blocks: in a thread."""
-    from core.engine.services import differences  # SSH takes 0.3 s to import
+    from core.engine.services import differences  # not for the first paint
 
     if site.problems or site.is_new:
         return ()

@@ -76,7 +76,7 @@ LINES: Mapping[str, str] = {
 
 def look_after(site: Site) -> Upkeep:
     """Ask how everything stands. Blocks: call it in a thread."""
-    from core.engine import services  # SSH takes 0.3 s to import: not for the first paint
+    from core.engine import services  # not for the first paint
 
     config, reader = site.config, site.reader
     runs = reader.runs()
@@ -245,7 +245,7 @@ def services_words(config: Config) -> str:
     """
     if config.mode is not Mode.DU:
         return ""
-    from core.engine import services  # SSH takes 0.3 s to import
+    from core.engine import services  # not for the first paint
 
     try:
         answers, tunnels = services.registry_status(config).ours, services.tunnels_now(config)

@@ -348,7 +348,7 @@ class MaintenanceScreen(ServiceScreen[None], SavingScreen[None]):
 
 
 def _start_registry(config: Config) -> None:
-    from core.engine.services import start_registry  # SSH takes 0.3 s to import
+    from core.engine.services import start_registry  # not for the first paint
 
     start_registry(config)
 

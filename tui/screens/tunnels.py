@@ -131,7 +131,7 @@ def _fields(tunnel: TunnelStatus) -> tuple[str, ...]:
 
 
 def _now(config: Config) -> Tunnels:
-    from core.engine.services import tunnels_now  # SSH takes 0.3 s to import
+    from core.engine.services import tunnels_now  # not for the first paint
 
     return tunnels_now(config)
 

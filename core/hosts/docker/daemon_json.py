@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import DockerFailed
 from core.hosts.managed_state import DIRECTORY, noted
-from core.hosts.ssh.connection import HostConnection
+
+if TYPE_CHECKING:
+    from core.hosts.ssh.connection import HostConnection
 
 PATH = "/etc/docker/daemon.json"
 LOOPBACK = ("127.0.0.0/8", "::1/128")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tarfile
 import threading
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from core.hosts.docker_install.package_files import Family
 from core.hosts.docker_install.selection import DockerRepo, is_too_old
 from core.hosts.docker_install.source import safe_name
 from core.hosts.managed_state import DIRECTORY
-from core.hosts.ssh.connection import HostConnection, quoted
+from core.hosts.ssh.connection import HostConnection
 from core.hosts.ssh.stdin_feed import SEND_BYTES, Emit
 
 SCRIPTS = {
@@ -61,7 +62,7 @@ async def install_docker(
         await _send(link, repo, target, told)
     except BaseException:
         with suppress(AirferryError):
-            await link.run_root(quoted("rm", "-rf", target), check=False)
+            await link.run_root(shlex.join(["rm", "-rf", target]), check=False)
         raise
     script = f"{SCRIPTS[_WAYS[repo.family]]}\n{SCRIPTS['docker']}"
     arguments = (target, " ".join(repo.names), "\n".join(repo.indexes), too_old)
@@ -159,7 +160,7 @@ async def _send(
         with repo.source.open() as archive:
             _pack(archive, repo, emit, told)
 
-    await link.feed_root(quoted("tar", "-xf", "-", "-C", target), produce, stop)
+    await link.feed_root(shlex.join(["tar", "-xf", "-", "-C", target]), produce, stop)
 
 
 def _pack(archive: Archive, repo: DockerRepo, emit: Emit, told: Callable[[int], None]) -> None:

@@ -298,7 +298,7 @@ class HostConnection:
             HostSudoRefused: sudo does not make this login root.
             HostError: as for `run`.
         """
-        command, typed = await self._as_root(quoted("sh", "-s", "--", *arguments))
+        command, typed = await self._as_root(shlex.join(["sh", "-s", "--", *arguments]))
         done = await self.run(command, stdin=typed + script, timeout_s=timeout_s, check=False)
         refusal = self.sudo_refusal(done.err) if done.status else None
         if refusal:
@@ -471,8 +471,3 @@ class HostConnection:
         if self._connection is not None:
             self._connection.abort()
             self._connection = None
-
-
-def quoted(*words: str) -> str:
-    """Return words as one POSIX shell command."""
-    return shlex.join(words)
