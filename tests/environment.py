@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
+from tests.support.memory import memory_with
+
 EVERYWHERE = (
     *("awk", "base64", "basename", "cat", "chmod", "chown", "cp", "cut", "dash", "date", "df"),
     *("dirname", "dpkg", "dpkg-deb", "dpkg-query", "echo", "env", "expr", "false", "find"),
@@ -33,19 +35,8 @@ EVERYWHERE = (
 
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
-MEMORY, MEMORY_NEED_BYTES = Path("/dev/shm"), 12 << 30
-
-
-def _rooms() -> Path:
-    """Choose memory where there is plenty: tests make and remove a million files."""
-    try:
-        is_roomy = MEMORY.is_mount() and shutil.disk_usage(MEMORY).free >= MEMORY_NEED_BYTES
-    except OSError:
-        is_roomy = False
-    return MEMORY if is_roomy else Path("/tmp")
-
-
-ROOMS = _rooms()
+# Tests make and remove a million files.
+ROOMS = memory_with(12 << 30) or Path("/tmp")
 """Where all directories of tests are."""
 SUITE = "AIRFERRY_TESTS_SUITE"
 """The process whose directories these are: the suite's, which removes what is left of them."""

@@ -29,10 +29,10 @@ from tests.bench.bundle import real_bundle
 from tests.bench.measure import BenchError, Figure, into, measured
 from tests.bench.results import RESULTS, put_section
 from tests.bench.table import Sheet
+from tests.support.memory import memory_with
 from tests.support.ports import free_port
 
 ENGINE = [sys.executable, "-m", "core.engine"]
-SHARED_MEMORY = Path("/dev/shm")
 BLOBS_OF_BUNDLE = 0.35
 ROOM = 6
 
@@ -99,9 +99,10 @@ def _parse(argv: list[str]) -> Options:
 
 def _memory(options: Options) -> Path:
     needed = ROOM * options.megabytes * 1_000_000
-    if not SHARED_MEMORY.is_dir() or shutil.disk_usage(SHARED_MEMORY).free < needed:
-        raise BenchError(f"{SHARED_MEMORY} has no {needed / 1e9:.0f} GB free")
-    return SHARED_MEMORY
+    memory = memory_with(needed)
+    if memory is None:
+        raise BenchError(f"there are no {needed / 1e9:.0f} GB free in memory (/dev/shm)")
+    return memory
 
 
 def _all_ways(bundle: Path, title: str, directory: Path, rounds: int) -> Sheet:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -29,8 +28,8 @@ from tests.lab.labhost import LabHost
 from tests.lab.program import Program
 from tests.lab.site import Site
 from tests.lab.siteconfig import REGISTRY_PORT
+from tests.support.memory import memory_with
 
-SHARED_MEMORY = Path("/dev/shm")
 HOSTS = 4
 COUNTS = (1, HOSTS)
 # Each host holds the copied tar, what `docker load` unpacks it to, and the layers.
@@ -129,13 +128,14 @@ def _parse(argv: list[str]) -> Options:
 def _measure(options: Options, sheet: HostSheet) -> None:
     peers.require_programs()
     needed = ROOM * options.megabytes * 1_000_000
-    if shutil.disk_usage(SHARED_MEMORY).free < needed:
-        raise BenchError(f"{SHARED_MEMORY} has no {needed / 1e9:.0f} GB free for the hosts")
+    memory = memory_with(needed)
+    if memory is None:
+        raise BenchError(f"there are no {needed / 1e9:.0f} GB free in memory for the hosts")
     with ExitStack() as stack:
         site = Site.up(HOSTS)
         stack.callback(site.down)
         name = stack.enter_context(
-            tempfile.TemporaryDirectory(dir=SHARED_MEMORY, prefix="airferry-bench-")
+            tempfile.TemporaryDirectory(dir=memory, prefix="airferry-bench-")
         )
         base = Path(name)
         bench = _prepare(site, base, options, sheet, stack)

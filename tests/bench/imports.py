@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -27,9 +26,9 @@ from tests.bench.measure import BenchError
 from tests.bench.results import RESULTS, put_section
 from tests.bench.table import Sheet
 from tests.lab.errors import LabError
+from tests.support.memory import memory_with
 from tests.support.registry import running_registry
 
-SHARED_MEMORY = Path("/dev/shm")
 # The bundle and its .gz, the registry, and what a Docker engine unpacks twice.
 ROOM = 5
 STICK_BYTES_A_SECOND = 150e6
@@ -83,10 +82,9 @@ def _parse(argv: list[str]) -> Options:
 def _workplace(options: Options, sheet: Sheet) -> Iterator[Path]:
     """Give a directory, on tmpfs where there is room, gone at the end."""
     needed = ROOM * options.megabytes * 1_000_000
-    roomy = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > needed
-    where = "on tmpfs" if roomy else f"not on tmpfs, which has no {needed / 1e9:.0f} GB free"
+    place = memory_with(needed)
+    where = "on tmpfs" if place else f"not on tmpfs, which has no {needed / 1e9:.0f} GB free"
     sheet.notes.append(f"Bundles and registries were {where}.")
-    place = SHARED_MEMORY if roomy else None
     with tempfile.TemporaryDirectory(dir=place, prefix="airferry-bench-") as name:
         yield Path(name)
 

@@ -19,9 +19,9 @@ from tests.lab.errors import LabError
 from tests.lab.needs import SEARCH_PATH
 from tests.lab.paths import make_private, write_private
 from tests.lab.shell import GUARD_S, run, until
+from tests.support.memory import memory_with
 
-SHARED_MEMORY = Path("/dev/shm")
-SHARED_MEMORY_NEED_BYTES = 8 * 2**30
+MEMORY_NEED_BYTES = 8 * 2**30
 # How dockerd's last line begins when it gives up; its other lines begin with a time.
 GAVE_UP = ("failed to start", "unable to configure")
 
@@ -77,11 +77,10 @@ class Engine:
         return Path(recorded.read_text(encoding="utf-8"))
 
     def _choose_data_root(self) -> Path:
-        on_disk = self.directory / "data"
-        if not SHARED_MEMORY.is_dir():
-            return on_disk
-        roomy = shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_NEED_BYTES
-        return SHARED_MEMORY / f"{self.directory.parent.name}-engine" if roomy else on_disk
+        memory = memory_with(MEMORY_NEED_BYTES)
+        if memory is None:
+            return self.directory / "data"
+        return memory / f"{self.directory.parent.name}-engine"
 
     def init_pid(self, container_id: str) -> int | None:
         """Return the process that is PID 1 of a container, None while the container is stopped."""

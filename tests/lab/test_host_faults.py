@@ -126,14 +126,13 @@ def test_host_rebooted(warming: Begin) -> None:
     When it boots, sshd lets only root in at first, and our login is another.
     """
 
-    def log_in_as_user(program: Program) -> None:
+    def prepare(program: Program) -> None:
         host = program.site.hosts[1]
         host.run("sh", input=USER + "echo 'tech ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/tech\n")
         host.run("sh", input=SLOW_SHUTDOWN)
-        hosts = program.config["hosts"]
-        program.write_config(hosts=[hosts[0], {**hosts[1], "user": "tech"}])
+        log_in_as_tech(program)
 
-    busy = warming(log_in_as_user)
+    busy = warming(prepare)
     busy.hurt.reboot()
     busy.assert_healed(busy.wait())
 
@@ -345,6 +344,6 @@ def unplugged(host: LabHost) -> Iterator[None]:
 
 
 def log_in_as_tech(program: Program) -> None:
-    """Have the host that is to be hurt entered by a user who needs a password for sudo."""
+    """Have the host that is to be hurt entered by a user who is root through sudo only."""
     program.config["hosts"][1]["user"] = "tech"
     program.write_config()
