@@ -24,12 +24,15 @@ MEASURE_VARIABLE = "AIRFERRY_LAB_MEASURE"
 
 
 HERE = Path(__file__).parent
+TEST_LIMIT_S = 1500
+"""Of one test, with the lab that it may have to make first: guards within it speak earlier."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.lab)
+        item.add_marker(pytest.mark.timeout(TEST_LIMIT_S))
     queues = int(os.environ.get(WORKERS_VARIABLE, "1"))
     if len(ours) == len(items) and queues > 1:
         known = packing.read_seconds()

@@ -9,7 +9,7 @@ from tests.lab.errors import LabError
 
 TAIL_LINES = 6
 # Guards against hanging, and says nothing of how long things may take: machines are slow or busy.
-GUARD_S = 900.0
+GUARD_S = 600.0
 
 
 def run(

@@ -23,6 +23,8 @@ from tests.suite.running import Outcome, Running
 from tests.suite.summary import ending, failures, machine_busy_s, table
 
 POLL_S = 0.1
+WORD_S = 300.0
+"""How often those at work give a sign of life."""
 
 
 class Interrupted(BaseException):
@@ -72,7 +74,12 @@ class Suite:
         return {**variables, **self._environment.for_downloads()} if downloads else variables
 
     def _wait(self, *, keep_going: bool = False) -> None:
+        word_at = time.monotonic() + WORD_S
         while self._running:
+            if time.monotonic() > word_at:
+                word_at += WORD_S
+                for running in self._running:
+                    print(f"{running.outcome.name} is at work: {running.last_words()}", flush=True)
             for running in [one for one in self._running if one.poll()]:
                 self._running.remove(running)
                 self._tell(running.outcome)
@@ -84,7 +91,7 @@ class Suite:
     def _tell(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         if outcome.failed:
-            print(outcome.printed, end="")
+            print(outcome.printed, end="", flush=True)
         print(f"{outcome.name}: {ending(outcome)}, {outcome.wall_s:.1f} s", flush=True)
 
 

@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 ROOMS = ("tests/unit", "tests/tui")
 FUZZ_S = 15
+LIMIT_S = 1800.0
+LAB_LIMIT_S = 3000.0
+"""What hangs is ended, and told, before somebody ends the whole suite without a word."""
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
 # Half of a fast test is waiting: for a screen to settle, for a time that is to pass.
 WAITING = ("-n", str(2 * cores()), "--dist", "worksteal")
@@ -31,11 +34,14 @@ class Phase:
         name: What it is called in the summary, and on the command line.
         commands: What is run, one after the other; the first that fails ends the phase.
         downloads: It may reach package archives, as this machine does.
+        limit_s: Seconds after which it is interrupted; several times what it takes on a busy
+            machine.
     """
 
     name: str
     commands: tuple[tuple[str, ...], ...]
     downloads: bool = False
+    limit_s: float = LIMIT_S
 
 
 def of_pytest(name: str, marks: str, *arguments: str) -> Phase:
@@ -65,7 +71,7 @@ PROGRAMS = of_pytest("programs", "programs and not slow", *PARALLEL)
 SLOW = of_pytest("slow", "slow", *PARALLEL)
 FUZZ = Phase("fuzz", ((PYTHON, "-m", "tests.fuzz", "--seconds", str(FUZZ_S)),))
 PACKAGE = Phase("package", ((program("pytest"), "-q", "tests/package"),), downloads=True)
-LAB = Phase("lab", ((PYTHON, "-m", "tests.lab.suite"),), downloads=True)
+LAB = Phase("lab", ((PYTHON, "-m", "tests.lab.suite"),), downloads=True, limit_s=LAB_LIMIT_S)
 
 Lane = tuple[Phase, ...]
 """Phases that run one after the other."""

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ class Outcome:
     printed: str = ""
     ended: bool = False
     """Whether it came to its end; no if it was interrupted."""
+    overdue: bool = False
+    """Whether it was interrupted because it took longer than it may."""
 
     @property
     def failed(self) -> bool:
@@ -49,6 +52,7 @@ class Running:
         self._environ = environ
         self._place = place
         self._commands = list(phase.commands)
+        self._deadline = time.monotonic() + phase.limit_s
         self._interrupted = False
         self._process = self._start()
 
@@ -56,6 +60,9 @@ class Running:
         """Go on with the next command if one has ended; whether all have."""
         status = self._process.poll()
         if status is None:
+            if time.monotonic() > self._deadline and not self._interrupted:
+                self.outcome.overdue = True
+                self.interrupt()
             return False
         self._take(status)
         if self._commands and not self.outcome.status and not self._interrupted:
@@ -63,6 +70,11 @@ class Running:
             return False
         self.outcome.ended = not self._interrupted
         return True
+
+    def last_words(self) -> str:
+        """Return the last line that it has printed so far."""
+        lines = self._output.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def interrupt(self) -> None:
         """Have it clear up and end."""

@@ -39,7 +39,9 @@ def failures(outcome: Outcome) -> list[str]:
 
 
 def ending(outcome: Outcome) -> str:
-    """Return one word for how a phase ended."""
+    """Return in a word or two how a phase ended."""
+    if outcome.overdue:
+        return "NO END"
     if not outcome.ended:
         return "interrupted"
     if outcome.failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,51 @@ def test_a_phase_is_interrupted_as_by_ctrl_c(tmp_path: Path) -> None:
     )
     assert "clearing" in running.outcome.printed
     assert ["sleep 1000"] == running.outcome.left
+
+
+def test_a_phase_that_hangs_is_interrupted_and_told(tmp_path: Path) -> None:
+    waits = f"trap 'echo clearing; exit 5' INT; touch {tmp_path}/up; sleep 1000 & wait"
+    running = Running(Phase("some", (("/bin/sh", "-c", waits),), limit_s=0), os.environ, tmp_path)
+    until((tmp_path / "up").exists, "the start of a phase")
+    wait(running)
+    outcome = running.outcome
+    assert (5, False, True, True) == (
+        outcome.status,
+        outcome.ended,
+        outcome.overdue,
+        outcome.failed,
+    )
+    assert "clearing" == running.last_words()
+    assert "NO END" in table([outcome], 1.0, 1.0)
+
+
+def test_long_phases_give_signs_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that the place is known where a suite hung that somebody else has ended."""
+    said: list[str] = []
+
+    def stop_it() -> bool:
+        said.append(capsys.readouterr().out)
+        return "some is at work: 12 of 92" in said[-1]
+
+    monkeypatch.setattr("tests.suite.__main__.WORD_S", 0.0)
+    command = f"echo 12 of 92; until [ -e {tmp_path}/end ]; do sleep 0.05; done"
+    environment = Environment({**os.environ, SUITE: "of-a-test"})
+    suite = Suite(environment, tmp_path)
+    thread = threading.Thread(
+        target=suite.run,
+        args=([((Phase("some", (("/bin/sh", "-c", command),)),),)],),
+        kwargs={"keep_going": False},
+    )
+    thread.start()
+    try:
+        until(stop_it, "a sign of life")
+    finally:
+        (tmp_path / "end").touch()
+        thread.join(HANG_S)
+        environment.remove()
+    assert [False] == [outcome.failed for outcome in suite.outcomes]
 
 
 @pytest.mark.parametrize(
