@@ -1,0 +1,177 @@
+"""Every host of `host_cases`: `check` first, then the job where `check` allowed it.
+
+The cases of a room share a site: one host each, one `check`, one job.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import pytest
+
+from tests.lab import host_cases
+from tests.lab.conftest import Install
+from tests.lab.errors import LabError
+from tests.lab.host_cases.case import HostCase
+from tests.lab.hostkinds import Has
+from tests.lab.labhost import LabHost
+from tests.lab.outside import assert_images
+from tests.lab.program import Program
+from tests.lab.shell import until
+from tests.lab.site import Site
+from tests.support.archives import ImageSpec, tar_of, write_bundle
+
+MOST_AT_ONCE = 6
+NAME = "example.org/site/small:1"
+# What no failed job may leave: its directories and its processes.
+LEFT = """
+ls -d /tmp/airferry* /var/tmp/airferry* /etc/docker/*.airferry-* /root/.airferry-* 2>/dev/null
+for process in /proc/[0-9]*; do
+    case $(tr '\\0' ' ' <"$process/cmdline" 2>/dev/null) in
+    *airferry-docker*|*'docker system dial-stdio'*) echo "${process#/proc/}" ;;
+    esac
+done
+true
+"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Cases that share a site."""
+
+    room: str
+    has: Has
+    cases: tuple[HostCase, ...]
+
+    @property
+    def name(self) -> str:
+        """The test's id: a room, and the cases in it."""
+        return f"{self.room}-{'+'.join(case.name for case in self.cases)}"
+
+
+def batches() -> list[Batch]:
+    """Return all cases, as many together as a site has hosts."""
+    found: list[Batch] = []
+    for module in iter_modules(host_cases.__path__):
+        cases = getattr(import_module(f"{host_cases.__name__}.{module.name}"), "CASES", ())
+        for has in Has:
+            of_kind = [case for case in cases if case.has is has]
+            for start in range(0, len(of_kind), MOST_AT_ONCE):
+                some = tuple(of_kind[start : start + MOST_AT_ONCE])
+                found.append(Batch(module.name, has, some))
+    return found
+
+
+@dataclass(frozen=True)
+class Made:
+    """A host that was made as a case says."""
+
+    case: HostCase
+    host: LabHost
+    daemon_json: str
+
+    @classmethod
+    def of(cls, case: HostCase, host: LabHost) -> Made:
+        """Make a host so, and note what must not change."""
+        if case.has is not Has.NOTHING:
+            host.run("systemctl", "start", "docker")
+        host.run("sh", input=case.made)
+        return cls(case, host, daemon_json(host))
+
+
+def daemon_json(host: LabHost) -> str:
+    """Return the file that Docker reads, with its kind, owner and mode."""
+    script = "cd /etc/docker 2>/dev/null && stat -c '%F %U %a %N' daemon.json && cat daemon.json"
+    return host.run("sh", "-c", script, check=False).stdout
+
+
+@pytest.fixture(scope="session")
+def small_images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """An imagesDir with a bundle of one small image, and that image's ID."""
+    directory = tmp_path_factory.mktemp("small")
+    image = ImageSpec([NAME], [tar_of("small", b"small")])
+    write_bundle(directory / "docker-imgs-small.tar", [image])
+    return directory, image.image_id
+
+
+@pytest.mark.parametrize("batch", batches(), ids=lambda batch: batch.name)
+def test_hosts_as_sites_have_them(
+    batch: Batch, site: Site, installation: Install, small_images: tuple[Path, str]
+) -> None:
+    images_dir, image_id = small_images
+    site.reset_hosts(batch.has, len(batch.cases))
+    with ThreadPoolExecutor(len(batch.cases)) as pool:
+        made = list(pool.map(Made.of, batch.cases, site.hosts))
+    program = installation(imagesDir=str(images_dir))
+    entries = [
+        {**entry, **each.case.entry}
+        for entry, each in zip(program.config["hosts"], made, strict=True)
+    ]
+    program.write_config(hosts=entries)
+
+    program.run("check", expect=None)
+    checked = said_by_host(program)
+    program.run("install", expect=None)
+    done = said_by_host(program)
+
+    faults: list[str] = []
+    for each in made:
+        try:
+            assert_as_it_should_be(each, checked[each.host.name], done[each.host.name], image_id)
+        except (AssertionError, LabError) as fault:
+            faults.append(f"{each.case.name}: {fault}")
+    assert not faults, "\n\n".join(faults)
+
+
+def said_by_host(program: Program) -> dict[str, tuple[str, str]]:
+    """Return the state of each host in the newest report, and all that is said of it."""
+    report: dict[str, Any] = program.json("report", expect=None)
+    log = program.run("report", "--log", expect=None).stdout
+    return {
+        target["name"]: (
+            target["state"],
+            json.dumps(target, ensure_ascii=False)
+            + "".join(line for line in log.splitlines() if target["name"] in line),
+        )
+        for target in report["targets"]
+    }
+
+
+def assert_as_it_should_be(
+    made: Made, checked: tuple[str, str], done: tuple[str, str], image_id: str
+) -> None:
+    """Check one host: what was said, what was done, and what is left."""
+    case, host = made.case, made.host
+    refused, fails = case.refused, case.refused or case.fails
+    for what, (state, said), words in (("check", checked, refused), ("job", done, fails)):
+        assert ("failed" if words else "done") == state, f"{what}: {state}: {said}"
+        for word in (*words, *case.warned):
+            assert word in said, f"{what} does not say {word!r}: {said}"
+        for word in case.unsaid:
+            assert word not in said, f"{what} says {word!r}: {said}"
+    if fails:
+        assert made.daemon_json == daemon_json(host), "daemon.json was changed"
+        until(lambda: not left_on(host), f"nothing is left: {left_on(host)}", 60)
+    else:
+        assert_images(host, {NAME: image_id}, ["localhost:5001"])
+    ended = host.run("sh", input=case.ended, check=False)
+    assert 0 == ended.returncode, f"not as it should be: {ended.stdout}{ended.stderr}"
+    if case.docker_runs and case.has is not Has.NOTHING:
+        again = host.run("systemctl", "restart", "docker", check=False)
+        assert 0 == again.returncode, f"Docker does not start again: {again.stderr}"
+
+
+def left_on(host: LabHost) -> str:
+    """Return what a job has left on a host."""
+    return host.run("sh", input=LEFT).stdout.strip()  # not in a command line that it finds itself
+
+
+def test_cases_have_names_of_their_own() -> None:
+    names = [case.name for batch in batches() for case in batch.cases]
+    assert sorted(set(names)) == sorted(names)
