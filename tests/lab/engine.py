@@ -22,6 +22,10 @@ from tests.lab.shell import GUARD_S, run, until
 from tests.support.memory import memory_with
 
 MEMORY_NEED_BYTES = 8 * 2**30
+COMMAND_S = 300.0
+"""A daemon that takes longer for a command hangs: see `Site.reset_hosts`."""
+# What the suite sets for programs that live for a second.
+NOT_FOR_DAEMONS = ("GOGC", "GOMAXPROCS")
 # How dockerd's last line begins when it gives up; its other lines begin with a time.
 GAVE_UP = ("failed to start", "unable to configure")
 
@@ -116,13 +120,17 @@ class Engine:
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                env={**os.environ, "PATH": SEARCH_PATH},
+                env=self._environment(),
                 timeout=GUARD_S,
                 check=True,
             )
         until(self._started_or_failed, "the lab's dockerd answers", every_s=0.1)
         if not self.is_running():
             raise LabError(f"the lab's dockerd does not start: {self._last_words()}")
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in NOT_FOR_DAEMONS}
+        return {**kept, "PATH": SEARCH_PATH}
 
     def _started_or_failed(self) -> bool:
         return self.is_running() or self._last_words().startswith(GAVE_UP)
@@ -147,12 +155,16 @@ class Engine:
             "--userland-proxy=false",
         ]
 
-    def stop(self) -> None:
-        """Stop the daemon and remove all it had, its containers being gone already."""
+    def end(self) -> None:
+        """End the daemon; what it had stays, and it finds its containers when it is started."""
         for pid_file in (self._pid_file, self._containerd_pid_file):
             pid = processes.recorded_pid(pid_file, self._mark)
             if pid is not None:
                 processes.end(pid, self._mark)
+
+    def stop(self) -> None:
+        """Stop the daemon and remove all it had, its containers being gone already."""
+        self.end()
         if not self.directory.is_dir():
             return
         for tree in (self.data_root, self.directory):
@@ -165,7 +177,7 @@ class Engine:
         *argv: str | Path,
         check: bool = True,
         input: str | None = None,  # noqa: A002 - the name that subprocess.run gives it
-        timeout_s: float = GUARD_S,
+        timeout_s: float = COMMAND_S,
     ) -> subprocess.CompletedProcess[str]:
         """Run Docker's own program against this daemon; see `shell.run`."""
         arguments = ("docker", "--host", self.url, *argv)

@@ -1,6 +1,7 @@
 """The lab as a whole: started, found again, made fresh, removed."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from tests.lab import (
 )
 from tests.lab.engine import Engine
 from tests.lab.errors import LabError
+from tests.lab.hostkind import HostKind
 from tests.lab.hostkinds import Has
 from tests.lab.labhost import LabHost
 from tests.lab.lock import cache_lock, lab_lock
@@ -88,11 +90,22 @@ class Site(SiteFiles):
     def reset_hosts(self, has: Has = Has.NOTHING, count: int = DEFAULT_HOSTS) -> None:
         """Replace every host by a fresh one: same names, addresses and keys.
 
+        A lab whose dockerd does not do that is made anew: it is the tests' tool, not their subject.
+
         Args:
             has: What they have.
             count: How many there are from now on.
         """
         kind = hostkinds.ensure(self.engine, self, has)
+        try:
+            self._replace_hosts(kind, count)
+        except LabError as error:
+            print(f"the lab is made anew: {error}", file=sys.stderr)
+            self.hosts.clear()
+            self._make(count, keep_quiet, None)
+            self._replace_hosts(hostkinds.ensure(self.engine, self, has), count)
+
+    def _replace_hosts(self, kind: HostKind, count: int) -> None:
         fleet.remove_containers(self.engine)
         self.hosts[:] = fleet.start_hosts(self.engine, count, self, kind)
         self.write_record(self.hosts)
@@ -166,12 +179,19 @@ class Site(SiteFiles):
     def _remove(self) -> None:
         """Remove hosts, network, engine and directory, whatever of them is there."""
         if self.engine.directory.is_dir():
-            # An engine that died has left containers; it finds them again when it is started.
-            if not self.engine.is_running():
-                self.engine.start()
-            fleet.remove_containers(self.engine)
-            fleet.remove_network(self.engine)
+            try:
+                self._empty_engine()
+            except LabError:  # it hangs
+                self.engine.end()
+                self._empty_engine()
         self.engine.stop()
         network.remove_bridge()
         if self.directory.is_dir():
             shutil.rmtree(self.directory)
+
+    def _empty_engine(self) -> None:
+        """Remove hosts and network; an engine that died has left them, and finds them again."""
+        if not self.engine.is_running():
+            self.engine.start()
+        fleet.remove_containers(self.engine)
+        fleet.remove_network(self.engine)

@@ -62,6 +62,7 @@ class Running:
         if status is None:
             if time.monotonic() > self._deadline and not self._interrupted:
                 self.outcome.overdue = True
+                self._note_processes()
                 self.interrupt()
             return False
         self._take(status)
@@ -81,6 +82,14 @@ class Running:
         self._interrupted = True
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def _note_processes(self) -> None:
+        """Keep what runs on this machine: by it one sees what is waited for."""
+        with self._output.open("ab") as output:
+            output.write(b"\nno end; these are at work:\n")
+            output.flush()
+            columns = "pid,ppid,stat,etimes,wchan:20,args"
+            subprocess.run(["ps", "-ewwo", columns], stdout=output, check=False, timeout=60)
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = self._commands.pop(0)

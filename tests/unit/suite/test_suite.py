@@ -148,6 +148,7 @@ def test_a_phase_that_hangs_is_interrupted_and_told(tmp_path: Path) -> None:
         outcome.failed,
     )
     assert "clearing" == running.last_words()
+    assert "sleep 1000" in outcome.printed, "what was at work is told"
     assert "NO END" in table([outcome], 1.0, 1.0)
 
 
