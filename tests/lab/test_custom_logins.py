@@ -20,6 +20,7 @@ from tests.lab.site import Site
 from tests.support.certificates import Authority, make_authority
 from tests.support.logins import PASSWORD, USER, TokenServer, htpasswd, token_server
 from tests.support.ports import free_port
+from tests.support.processes import running
 from tests.support.registry import running_registry
 
 BY_ENVIRONMENT = {"AIRFERRY_REGISTRY_USER": USER, "AIRFERRY_REGISTRY_PASSWORD": PASSWORD}
@@ -235,21 +236,15 @@ def test_by_tokens_that_live_for_seconds(
 @contextmanager
 def led_to(site: Site, host: LabHost, port: int, target: str) -> Iterator[None]:
     """Lead a port of the host's own loopback to an address of this machine."""
-    process = subprocess.Popen(
-        [
-            *("ssh", "-N", "-i", str(site.key_path), "-o", "ExitOnForwardFailure=yes"),
-            *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
-            *("-R", f"127.0.0.1:{port}:{target}", f"root@{host.address}"),
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    command = [
+        *("ssh", "-N", "-i", str(site.key_path), "-o", "ExitOnForwardFailure=yes"),
+        *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+        *("-R", f"127.0.0.1:{port}:{target}", f"root@{host.address}"),
+    ]
+    with running(command, stderr=subprocess.DEVNULL):
         listens = f":{port} "
         until(lambda: listens in host.run("ss", "-ltn").stdout, "the forward")
         yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def test_what_a_host_finds_instead_of_the_registry(

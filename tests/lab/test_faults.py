@@ -17,6 +17,7 @@ from tests.lab.shell import GUARD_S, run, until
 from tests.lab.site import Site
 from tests.lab.warming import lift, slow_down
 from tests.support.archives import ImageSpec, tar_of, write_bundle
+from tests.support.processes import running
 
 DOCKER_REPO_SENT = 60_000_000
 BIG_LAYERS = 8
@@ -232,7 +233,7 @@ def _engine_lives(program: Program, run_number: int) -> bool:
 def test_ctrl_c_cancels_within_seconds(big_directory: Path, installation: Install) -> None:
     program = installation(hosts=[], imagesDir=str(big_directory))
     program.run("registry", "start")
-    with subprocess.Popen(
+    with running(
         program.command("import"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         program_is_importing(program)

@@ -24,6 +24,7 @@ LAYERS = 4
 LAYER_BYTES = 8 << 20
 SOME_BYTES = 64 << 10
 PATIENCE_S = 60.0
+TRIES = 10
 
 
 @pytest.fixture
@@ -80,11 +81,13 @@ def _run_again_while_it_may_help(
 
     (The registry finds out late, sometimes, that there was no room for what it took.)
     """
-    while True:
+    for _ in range(TRIES):
         try:
             importing.run(progress, say)
         except RegistryError as error:
             if not error.transient:
                 raise
+            last = error
         else:
             return
+    raise AssertionError(f"it never says that it is full: {last}")

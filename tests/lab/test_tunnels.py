@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tests.lab.program import Program
 from tests.lab.shell import GUARD_S, until
 from tests.lab.site import Site
 from tests.lab.warming import begin_with
+from tests.support.processes import running
 
 LOGIN = "login-Wd82kT"
 SOME_NAME = "localhost:5001/pause:3.5"
@@ -157,7 +157,7 @@ def test_in_the_foreground_and_only_once(docker_site: Site, warm_installation: I
     program.run("tunnels", "stop")
     for host in docker_site.hosts:
         wait_until_closed(host, 5001)
-    with subprocess.Popen(program.command("tunnels", "run")) as process:
+    with running(program.command("tunnels", "run")) as process:
         wait_until_up(program, docker_site.hosts[0], after=-1)
         refused = program.run("tunnels", "run", expect=1)
         assert "runs already" in refused.stderr

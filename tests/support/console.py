@@ -99,6 +99,7 @@ class Console:
     def wait(self) -> int:
         """Read until the program has ended; its exit code."""
         self.watch(HANG_S)
+        self._assert_ended()
         _, status = os.waitpid(self.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)
         return self.status
@@ -107,11 +108,7 @@ class Console:
         """Close the line without reading what is in it; the exit code of the program."""
         os.close(self._descriptor)
         self._descriptor = -1
-        ended = select.poll()
-        handle = os.pidfd_open(self.pid)
-        ended.register(handle, select.POLLIN)
-        assert ended.poll(HANG_S * 1000), "it did not end"
-        os.close(handle)
+        self._assert_ended()
         _, status = os.waitpid(self.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)
         return self.status
@@ -123,6 +120,14 @@ class Console:
             os.waitpid(self.pid, 0)
         if self._descriptor >= 0:
             os.close(self._descriptor)
+
+    def _assert_ended(self) -> None:
+        ended = select.poll()
+        handle = os.pidfd_open(self.pid)
+        ended.register(handle, select.POLLIN)
+        found = ended.poll(HANG_S * 1000)
+        os.close(handle)
+        assert found, "it did not end"
 
     def _read(self, deadline: float) -> bool:
         """Read what comes; False at the end or when it took too long."""

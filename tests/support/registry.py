@@ -72,8 +72,13 @@ class RunningRegistry:
         """End it, if it runs."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait()
-            self._process = None
+            try:
+                self._process.wait(HANG_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                raise
+            finally:
+                self._process = None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import pytest
 
 from core import service as service_module
 from core.service import Service, start_time_of
+from tests.support.processes import running
 from tests.support.waiting import until
 
 WAITS = "print('up', flush=True); import signal; signal.pause()"
@@ -82,7 +83,7 @@ def test_a_second_start_replaces_the_first(kept: Kept) -> None:
 
 def test_another_start_time_is_another_process(kept: Kept) -> None:
     """The number went to somebody else: nothing of theirs is touched."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+    with running([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         kept.write_pid_file(other.pid, "1")
         service = kept.service()
         assert (None, False) == (service.pid(), service.stop())

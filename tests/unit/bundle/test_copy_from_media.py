@@ -40,6 +40,7 @@ from tests.support.disks import refuse_to_sync_directories
 from tests.support.fakes import FakeTeller
 from tests.support.oci import GZIP
 from tests.support.platforms import layout_of, split, write_layout
+from tests.support.processes import running
 from tests.support.waiting import HANG_S, until
 
 IMAGES = sample_images()
@@ -354,7 +355,7 @@ def hanging_command(site: Site) -> list[str]:
 
 
 def test_ctrl_c_while_the_stick_hangs(site: Site) -> None:
-    with subprocess.Popen(hanging_command(site), stdout=subprocess.DEVNULL) as process:
+    with running(hanging_command(site), stdout=subprocess.DEVNULL) as process:
         until(lambda: at_the_pipe(site), "the engine waits for the pipe")
         process.send_signal(signal.SIGINT)
         assert 130 == process.wait(HANG_S)
@@ -362,7 +363,7 @@ def test_ctrl_c_while_the_stick_hangs(site: Site) -> None:
 
 
 def test_kill_9_leaves_nothing_under_the_final_name(site: Site) -> None:
-    with subprocess.Popen(hanging_command(site), stdout=subprocess.DEVNULL) as process:
+    with running(hanging_command(site), stdout=subprocess.DEVNULL) as process:
         until(lambda: at_the_pipe(site), "the engine waits for the pipe")
         os.kill(site.reader.runs()[0].pid, signal.SIGKILL)
         assert 1 == process.wait(HANG_S)

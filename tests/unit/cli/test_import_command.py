@@ -21,6 +21,7 @@ from tests.support.archives import ImageSpec, docker_archive, layer_tar, write_b
 from tests.support.layouts import OCI_MANIFEST, entries_of, tar_bytes
 from tests.support.oci import DOCKER_MANIFEST, zstd_packed
 from tests.support.platforms import with_layers_packed
+from tests.support.processes import running
 from tests.support.stored import Storage
 from tests.support.waiting import HANG_S, until
 
@@ -58,7 +59,7 @@ class Site:
         self, *arguments: str | Path, stdin: bytes | IO[bytes] | int = b""
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the command to its end, with something on standard input."""
-        with subprocess.Popen(
+        with running(
             self.command(*arguments),
             stdin=subprocess.PIPE if isinstance(stdin, bytes) else stdin,
             stdout=subprocess.PIPE,
@@ -144,9 +145,7 @@ def test_an_import_goes_on_when_nobody_follows_it(site: Site, stored: Storage) -
 
 
 def test_an_interrupt_ends_it_while_the_pipe_says_nothing(site: Site, stored: Storage) -> None:
-    with subprocess.Popen(
-        site.command("-"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-    ) as process:
+    with running(site.command("-"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         with process.stdin as pipe:
             pipe.write(ARCHIVE[:2_300_000])  # the second mebibyte is seen, too

@@ -21,6 +21,7 @@ from core.engine.lock import engine_lock
 from core.engine.request import RunKind
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.enginesite import Site
+from tests.support.processes import running
 from tests.support.waiting import HANG_S, until
 
 BUNDLE = docker_archive([ImageSpec(["a.b/c:1"], [layer_tar(seed, 900_000) for seed in range(3)])])
@@ -176,7 +177,7 @@ def test_the_engine_of_an_earlier_version_is_not_killed_by_it(tmp_path: Path) ->
     site = Site(tmp_path)
     site.configure("imagesDir: imgs\n")
     site.state_dir_made()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with running([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         run = RunRow(1, "install", "du", State.RUNNING, "", {}, process.pid, 0.0, None, "")
         with engine_lock(site.state_dir):
             assert not pause_run(run, site.state_dir)

@@ -19,6 +19,7 @@ from core.engine.request import RunKind
 from core.errors import BusyError, ConfigError, InternalError, UsageError
 from tests.support.archives import sample_images, write_bundle
 from tests.support.enginesite import Site
+from tests.support.processes import running
 from tests.support.waiting import HANG_S
 
 
@@ -191,7 +192,7 @@ def test_a_run_that_ended_cannot_be_cancelled(site: Site) -> None:
 
 
 def test_a_run_at_work_is_asked_to_end(site: Site) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with running([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         with engine_lock(site.state_dir_made()):
             assert cancel_run(run_row(site, "install", process.pid), site.state_dir)
         assert -signal.SIGTERM == process.wait(HANG_S)

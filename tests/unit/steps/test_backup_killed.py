@@ -36,6 +36,7 @@ from tests.support.backups import (
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer
 from tests.support.ports import free_port
+from tests.support.processes import running
 from tests.support.registry import running_registry
 from tests.support.waiting import HANG_S, until
 
@@ -70,9 +71,7 @@ def engine_ended(request: RunRequest, kill_after_s: float | None = None) -> floa
         request: The run.
         kill_after_s: When it is killed, counted from the moment when the run began.
     """
-    with subprocess.Popen(
-        ENGINE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as engine:
+    with running(ENGINE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
         assert engine.stdin is not None
         assert engine.stdout is not None
         engine.stdin.write(f"{request.to_json()}\n\n")
@@ -285,9 +284,7 @@ def test_room_that_a_killed_backup_takes_counts_as_free(site: Site, small: Path)
 
 def test_a_disk_that_fills_up_meanwhile(site: Site, small: Path) -> None:
     """Somebody else takes the room while the backup is written."""
-    with subprocess.Popen(
-        site.command("backup", "--outdir", small), stdout=subprocess.DEVNULL
-    ) as process:
+    with running(site.command("backup", "--outdir", small), stdout=subprocess.DEVNULL) as process:
         until(lambda: bool(hidden(small)), "the backup has begun")
         fill_up(small / "other")
         assert 1 == process.wait(HANG_S)

@@ -16,6 +16,7 @@ from tests.suite.load import busy_processes
 from tests.suite.phases import PHASES, ROOT, SUITES, Phase, stages_of
 from tests.suite.running import Outcome, Running
 from tests.suite.summary import counts, failures, machine_busy_s, table
+from tests.support.processes import running
 from tests.support.waiting import HANG_S, until
 
 PASSED = "........ [100%]\n2771 passed in 120.37s (0:02:00)\n"
@@ -210,7 +211,7 @@ def test_lanes_run_side_by_side_and_their_phases_in_turn(
 
 
 def test_an_interrupted_suite_leaves_nothing(tmp_path: Path) -> None:
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-m", "tests.suite", "fuzz"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.hosts.docker import engine
 from core.hosts.docker.engine import HostEngine, open_client
 from core.secrets import RegistryLogin
 from tests.support.fakedocker import FakeDocker
+from tests.support.processes import running
 
 
 async def test_one_connection_serves_all_questions(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_what_killed_engines_left_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Directories of processes that live, and what is not ours by its name, stay."""
-    with subprocess.Popen(["true"]) as gone:
+    with running(["true"]) as gone:
         gone.wait()
     left = tmp_path / f"airferry-{gone.pid}-abcd_123"
     left.mkdir()

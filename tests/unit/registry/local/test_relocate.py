@@ -26,6 +26,7 @@ from core.registry.local.relocate import (
     stored_names,
 )
 from tests.lab.shell import run
+from tests.support.processes import running
 from tests.support.waiting import HANG_S
 
 TIMES = 10  # on each kind of file system
@@ -209,7 +210,7 @@ def test_a_move_that_is_killed_at_any_moment_is_completed_by_the_next(
 
 def ended(command: list[str], kill_after_s: float | None = None) -> float | None:
     """Run it to its end and return how long it took; None if it was killed before."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with running(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "begun\n" == process.stdout.readline()
         begun = time.monotonic()
