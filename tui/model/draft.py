@@ -10,29 +10,8 @@ from functools import lru_cache
 
 import yaml
 
-from core.config import set_values
+from core.config import KEY_AT, set_values
 from core.errors import ConfigError
-
-NUMBERS = frozenset(
-    {
-        "compressionLevel",
-        "hostRegistryPort",
-        "registryPort",
-        "ssh.concurrency",
-        "ssh.connectTimeout",
-        "ssh.port",
-    }
-)
-FLAGS = frozenset(
-    {
-        "carryArtifacts",
-        "keepSourceRegistry",
-        "laterBundleWins",
-        "privateRegistryHostLogin",
-        "privateRegistryInsecure",
-        "verifyRun",
-    }
-)
 
 
 @lru_cache(maxsize=8)
@@ -201,10 +180,6 @@ def _diff(base: str, text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _typed(key: str, value: str) -> str | int | bool:
-    """Give numbers and truth values their own type, so that they are written without quotes."""
-    if key in NUMBERS and value.isascii() and value.isdigit():
-        return int(value)
-    if key in FLAGS and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    return value
+def _typed(path: str, value: str) -> str | int | bool:
+    key = KEY_AT.get(path)
+    return key.typed(value) if key else value
