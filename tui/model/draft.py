@@ -11,6 +11,7 @@ from functools import lru_cache
 import yaml
 
 from core.config import KEY_AT, set_values
+from core.config.compose import composed
 from core.errors import ConfigError
 
 
@@ -20,10 +21,7 @@ def scalars(text: str) -> dict[str, str]:
 
     A text that is no YAML has none.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError):
-        return {}
+    root, _ = composed(text)
     found: dict[str, str] = {}
     _collect(root, "", found)
     return found
@@ -32,10 +30,7 @@ def scalars(text: str) -> dict[str, str]:
 @lru_cache(maxsize=8)
 def lists(text: str) -> dict[str, int]:
     """Return how many items each list of a config has, by key path; the form edits no lists."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError):
-        return {}
+    root, _ = composed(text)
     nodes = _nodes(root, "")
     return {k: len(v.value) for k, v in nodes.items() if isinstance(v, yaml.SequenceNode)}
 
