@@ -8,7 +8,7 @@ PROTOTYPE ?= $(wildcard ../shared/import_prototype.py)
 LAB := $(BIN)/python -m tests.lab
 SUITE := $(BIN)/python -m tests.suite
 
-.PHONY: setup demo test test-loaded check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui bench-start bench-packages screenshots lab-up lab-down requirements clean
+.PHONY: setup demo test test-loaded check format fuzz bench bench-import bench-hosts bench-backup bench-scale bench-tui bench-start bench-packages screenshots lab-up lab-down docs requirements clean
 
 setup: $(VENV)/.complete ## make .venv/bin/airferry
 
@@ -64,6 +64,9 @@ bench-start: bench-packages ## commands beside the bare interpreter; AGAINST=pat
 
 screenshots: setup ## screenshots/*.svg from a real run on the lab
 	@scripts/screenshots "$(BIN)"
+
+docs: setup ## README's table of the config's keys, and their JSON schema
+	@PYTHONPATH=. $(BIN)/python scripts/docs
 
 requirements: ## write the pinned requirements anew
 	@scripts/pin "$(PYTHON)"

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import yaml
 
-from core.config.compose import composed
+from core.config.yaml_text import NULL, REFUSAL, last_index, put_scalar, root_of, scalar_text
 from core.errors import ConfigError
 from core.files import write_atomically
 
 Content = Mapping[str, object] | list[object] | tuple[str, str]
 NEW_FILE_MODE = 0o600
 _NOTHING: Content = {}
-_NULL = "tag:yaml.org,2002:null"
-_REFUSAL = "cannot be edited in the form"
 
 
 def set_values(text: str, values: Mapping[str, str | int | bool]) -> str:
@@ -31,13 +29,13 @@ def set_values(text: str, values: Mapping[str, str | int | bool]) -> str:
             change other keys as well.
     """
     for key, value in values.items():
-        keys, scalar = key.split("."), _scalar(value)
+        keys, scalar = key.split("."), scalar_text(value)
         try:
             changed = _set_value(text, keys, scalar)
         except RecursionError:
-            raise ConfigError(f"{key}: {_REFUSAL}: a value holds itself") from None
+            raise ConfigError(f"{key}: {REFUSAL}: a value holds itself") from None
         if not _is_meant(_ended(text), _ended(changed), keys, scalar):
-            raise ConfigError(f"{key}: {_REFUSAL}: its value is shared with another key")
+            raise ConfigError(f"{key}: {REFUSAL}: its value is shared with another key")
         text = changed
     return text
 
@@ -56,19 +54,14 @@ def write_config(path: Path, text: str) -> None:
     write_atomically(path, text, mode=mode)
 
 
-def _root(text: str) -> yaml.Node | None:
-    root, problems = composed(text)
-    if problems:
-        raise ConfigError("\n".join(f"line {problem}" for problem in problems))
-    return root
-
-
 def _is_meant(before: str, after: str, keys: list[str], scalar: str) -> bool:
     """Whether the only difference between two texts is the value of one key."""
     try:
-        value = _content(_root(f"x: {scalar}"))
-        wanted = _with(_content(_root(before)), keys, value["x"] if isinstance(value, dict) else "")
-        return wanted == _content(_root(after))
+        value = _content(root_of(f"x: {scalar}"))
+        wanted = _with(
+            _content(root_of(before)), keys, value["x"] if isinstance(value, dict) else ""
+        )
+        return wanted == _content(root_of(after))
     except (ConfigError, RecursionError):
         return False
 
@@ -103,20 +96,20 @@ def _with(content: object, keys: list[str], value: object) -> object:
 
 def _set_value(text: str, keys: list[str], scalar: str) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
-    root = _root(text)
+    root = root_of(text)
     if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
         gap = "" if not text or text.endswith("\n") else newline
         return f"{text}{gap}{_nested(keys, scalar, 0, newline)}"
     mapping, rest = root, list(keys)
     while True:
         if not isinstance(mapping, yaml.MappingNode) or mapping.flow_style or not mapping.value:
-            raise ConfigError(f"line {mapping.start_mark.line + 1}: {_REFUSAL}")
+            raise ConfigError(f"line {mapping.start_mark.line + 1}: {REFUSAL}")
         found = _child(mapping, rest[0])
         if found is None:
             return _append(text, mapping, _nested(rest, scalar, _column(mapping), newline), newline)
         if len(rest) == 1:
-            return _replace(text, found, scalar, newline)
-        if isinstance(found, yaml.ScalarNode) and found.tag == _NULL:
+            return put_scalar(text, found, scalar, newline)
+        if isinstance(found, yaml.ScalarNode) and found.tag == NULL:
             block = _nested(rest[1:], scalar, _column(mapping) + 2, newline)
             return _replace_null(text, found, newline + block.removesuffix(newline))
         mapping, rest = found, rest[1:]
@@ -139,45 +132,14 @@ def _child(mapping: yaml.MappingNode, key: str) -> yaml.Node | None:
     return None
 
 
-def _replace(text: str, node: yaml.Node, scalar: str, newline: str) -> str:
-    start, end = node.start_mark.index, node.end_mark.index
-    if not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(f"line {node.start_mark.line + 1}: a list {_REFUSAL}")
-    gap = " " if start and text[start - 1] == ":" else ""
-    tail = newline if text[start:end].endswith("\n") else ""  # a block of lines ends after them
-    return text[:start] + gap + scalar + tail + text[end:]
-
-
 def _append(text: str, mapping: yaml.MappingNode, lines: str, newline: str) -> str:
     last_key, last_value = mapping.value[-1]
-    end = max(last_key.end_mark.index, _last_index(last_value))
+    end = max(last_key.end_mark.index, last_index(last_value))
     cut = end if text[:end].endswith("\n") else text.find("\n", end) + 1
     head = text[:cut] if cut else text + newline
     return head + lines + (text[cut:] if cut else "")
 
 
-def _last_index(node: yaml.Node) -> int:
-    """Return where the content of a node really ends (a block's end mark is past blank lines)."""
-    if isinstance(node, yaml.MappingNode) and node.value and not node.flow_style:
-        return _last_index(node.value[-1][1])
-    if isinstance(node, yaml.SequenceNode) and node.value and not node.flow_style:
-        return _last_index(node.value[-1])
-    return int(node.end_mark.index)
-
-
 def _nested(keys: list[str], scalar: str, indent: int, newline: str) -> str:
     lines = [f"{' ' * (indent + 2 * depth)}{key}:" for depth, key in enumerate(keys)]
     return newline.join(lines) + f" {scalar}{newline}"
-
-
-def _scalar(value: str | int | bool) -> str:
-    """Return a value as YAML in one line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    style = None if value.isprintable() else '"'
-    plain = yaml.safe_dump(
-        value, default_style=style, default_flow_style=True, allow_unicode=True, width=10**6
-    )
-    return plain.removesuffix("\n").removesuffix("\n...")

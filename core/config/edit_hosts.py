@@ -12,9 +12,8 @@ from dataclasses import dataclass, fields
 import yaml
 
 from core.config import HostConfig
+from core.config.yaml_text import NULL, last_index, line_end, put_scalar, root_of, scalar_text
 from core.errors import ConfigError
-
-_NULL = "tag:yaml.org,2002:null"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def remove_host(text: str, index: int) -> str:
         ]
         start, end = hosts.start_mark.index, hosts.end_mark.index
         if "#" in text[start:end]:
-            raise ConfigError("this list has comments inside: change it as text (t)")
+            raise ConfigError("this list has comments inside: change it as text")
         return f"{text[:start]}[{', '.join(kept)}]{text[end:]}"
     start, end = _item_lines(text, items[index])
     return text[:start] + text[end:]
@@ -137,7 +136,8 @@ def _set_key(text: str, item: yaml.Node, key: str, value: str) -> str:
         return f"{text[:start]}{key}: {_scalar(value)}\n{indent}{text[start:]}"
     key_node, value_node = found
     if value:
-        return _put_scalar(text, value_node, value)
+        same = isinstance(value_node, yaml.ScalarNode) and value_node.value == value
+        return text if same else put_scalar(text, value_node, _scalar(value))
     if len(pairs) == 1:
         raise ConfigError("a host needs an address")
     following = [
@@ -146,42 +146,29 @@ def _set_key(text: str, item: yaml.Node, key: str, value: str) -> str:
     if following:
         return text[: key_node.start_mark.index] + text[min(following) :]
     line_start = text.rfind("\n", 0, key_node.start_mark.index) + 1
-    return text[:line_start] + text[_line_end(text, value_node.end_mark.index) :]
-
-
-def _put_scalar(text: str, node: yaml.Node, value: str) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(f"line {node.start_mark.line + 1}: change this host as text (t)")
-    if node.value == value:
-        return text
-    start, end = node.start_mark.index, node.end_mark.index
-    gap = " " if text[start - 1 : start] == ":" else ""
-    return text[:start] + gap + _scalar(value) + text[end:]
+    return text[:line_start] + text[line_end(text, value_node.end_mark.index) :]
 
 
 def _first_hosts(text: str, hosts: yaml.Node, entries: Sequence[HostEntry]) -> str:
     """Put blocks where `hosts:` is empty or `[]`; a comment on that line stays."""
     start, end = hosts.start_mark.index, hosts.end_mark.index
-    line_end = _line_end(text, end)
-    head = text[:start].rstrip(" ") + text[end:line_end]
+    after = line_end(text, end)
+    head = text[:start].rstrip(" ") + text[end:after]
     head = head if head.endswith("\n") else head + "\n"
-    return head + _blocks(entries, 0) + text[line_end:]
+    return head + _blocks(entries, 0) + text[after:]
 
 
 def _hosts_node(text: str) -> yaml.Node | None:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError("the config is no YAML: mend it as text (t) first") from error
+    root = root_of(text)
     if root is None:
         return None
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
-        raise ConfigError("this config can only be changed as text (t)")
+        raise ConfigError("this config can only be changed as text")
     return next((value for key, value in root.value if key.value == "hosts"), None)
 
 
 def _items(hosts: yaml.Node | None) -> list[yaml.Node]:
-    if hosts is None or hosts.tag == _NULL:
+    if hosts is None or hosts.tag == NULL:
         return []
     if not isinstance(hosts, yaml.SequenceNode):
         raise ConfigError(f"line {hosts.start_mark.line + 1}: hosts is not a list")
@@ -206,19 +193,7 @@ def _dash(text: str, item: yaml.Node) -> tuple[int, int]:
 def _item_lines(text: str, item: yaml.Node) -> tuple[int, int]:
     """Return where the lines of a block item begin and end."""
     dash, column = _dash(text, item)
-    return dash - column, _line_end(text, _last_index(item))
-
-
-def _last_index(node: yaml.Node) -> int:
-    """Return where a node's content really ends; a block's end mark is past what follows it."""
-    if isinstance(node, yaml.MappingNode) and node.value and not node.flow_style:
-        return _last_index(node.value[-1][1])
-    return int(node.end_mark.index)
-
-
-def _line_end(text: str, index: int) -> int:
-    newline = text.find("\n", index)
-    return len(text) if newline < 0 else newline + 1
+    return dash - column, line_end(text, last_index(item))
 
 
 def _blocks(entries: Sequence[HostEntry], column: int) -> str:
@@ -243,8 +218,4 @@ def _flow(values: dict[str, str]) -> str:
 
 def _scalar(value: str, *, flow: bool = False) -> str:
     """Write a value so that YAML reads it back as the text that it is; ports stay bare."""
-    if value.isascii() and value.isdigit():
-        return value
-    dumped = yaml.safe_dump([value] if flow else value, default_flow_style=True, width=10**6)
-    plain = dumped.removesuffix("\n").removesuffix("\n...")
-    return plain[1:-1] if flow else plain
+    return value if value.isascii() and value.isdigit() else scalar_text(value, flow=flow)

@@ -9,18 +9,31 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from core.config.compose import composed
-from core.config.model import Config, HostConfig, Mode, SshConfig, Warm
+from core.config.keys import (
+    HOST_KEYS,
+    HOSTS,
+    KEYS,
+    SECTION,
+    Key,
+    Kind,
+    clean_jump,
+    default_of,
+    paths_that_must_exist,
+    wrong_jump,
+)
+from core.config.model import Config, HostConfig, Mode, SshConfig
 from core.config.reader import Problem, Reader
 from core.errors import ConfigError
 from core.secrets import PASSWORD_VARIABLE
 
-_JUMP = re.compile(r"(?:[^@\s]+@)?(?:[^@:\s\[\]]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
-_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
-_RELEASE = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?")
 _SECRET_KEY = re.compile(r"privateRegistry(?:Pass|Token|Secret|Auth|Credential)\w*", re.IGNORECASE)
+_EXISTING = "an existing path"
 SEARCH_PATH = (
     Path("~/airctl-config.yaml"),
     Path("/opt/pf9/airctl/conf/airctl-config.yaml"),
@@ -89,66 +102,47 @@ def parse_config(text: str, path: Path) -> tuple[Config, list[Problem]]:
 
 
 def _build(reader: Reader, path: Path) -> Config:
-    mode = Mode(reader.word("privateRegistryType", tuple(Mode), Mode.NONE.value))
-    base = reader.text("privateRegistryBase", "").removesuffix("/")
-    if mode is Mode.CUSTOM and not base:
-        reader.report("privateRegistryBase", "is needed in mode custom", "host[:port][/path]")
-    if wrong := _wrong_in_base(base):
-        reader.report("privateRegistryBase", *wrong)
     _refuse_secrets(reader)
-    ssh = _build_ssh(reader)
-    defaults = Config(path)
-    return Config(
-        path=path,
-        mode=mode,
-        registry_base=base,
-        docker_repo=reader.paths("dockerRepo"),
-        images_dir=reader.path("imagesDir", defaults.images_dir),
-        hosts=_build_hosts(reader, ssh),
-        ssh=ssh,
-        registry_dir=reader.path("registryDir", defaults.registry_dir),
-        registry_port=reader.port("registryPort", defaults.registry_port),
-        host_registry_port=reader.port("hostRegistryPort", defaults.host_registry_port),
-        registry_ca=reader.path("privateRegistryCA", None),
-        registry_insecure=reader.flag("privateRegistryInsecure", False),
-        registry_user=reader.text("privateRegistryUser", ""),
-        registry_host_login=reader.flag("privateRegistryHostLogin", False),
-        later_bundle_wins=reader.flag("laterBundleWins", False),
-        carry_artifacts=reader.flag("carryArtifacts", defaults.carry_artifacts),
-        keep_source_registry=_flag_if_said(reader, "keepSourceRegistry"),
-        warm=Warm(reader.word("warm", tuple(Warm), defaults.warm.value)),
-        verify_run=reader.flag("verifyRun", defaults.verify_run),
-        release=_release(reader),
-        compression_level=reader.number("compressionLevel", defaults.compression_level, 0, 3),
-        state_dir=reader.path("stateDir", defaults.state_dir),
-        lines=reader.lines,
-    )
+    section = reader.section(SECTION)
+    section.only(*(key.own_name for key in KEYS if key.in_section))
+    said = tuple(key for key in ("user", "port") if f"{SECTION}.{key}" in reader.lines)
+    ssh = SshConfig(said=said, **_values(section, in_section=True))
+    config = Config(path=path, ssh=ssh, lines=reader.lines, **_values(reader, in_section=False))
+    if config.mode is Mode.CUSTOM and not config.registry_base:
+        reader.report("privateRegistryBase", "is needed in mode custom", "host[:port][/path]")
+    return replace(config, hosts=_build_hosts(reader, ssh))
 
 
-def _flag_if_said(reader: Reader, key: str) -> bool | None:
-    found = reader.flag(key, False)
-    return found if key in reader.lines else None
+def _values(reader: Reader, *, in_section: bool) -> dict[str, Any]:
+    """Return the values of all keys of a mapping, by the names of the fields that hold them."""
+    return {key.field: _value(reader, key) for key in KEYS if key.in_section is in_section}
 
 
-def _wrong_in_base(base: str) -> tuple[str, str] | None:
-    """Return what is wrong with an address that no Docker would pull from, and what is allowed."""
-    allowed = "host[:port][/path]"
-    host, _, path = base.partition("/")
-    if "://" in base:
-        return "has a scheme", f"{allowed}, no http://"
-    if "@" in host:
-        return (
-            "has a login in it: take it out, and change the password if there is one",
-            f"{allowed}; the login is typed, in the environment, or docker login's",
-        )
-    if re.search(r"[\s?#@]|//|^/", base):
-        return "is no address", allowed
-    if path != path.lower():
-        return "has capital letters in its path, which Docker does not take", allowed
-    port = re.search(r":(\d+)$", host)
-    if port and not 0 < int(port[1]) < 1 << 16:
-        return "has no port from 1 to 65535", allowed
-    return None
+def _value(reader: Reader, key: Key) -> object:
+    name, default = key.own_name, default_of(key)
+    match key.kind:
+        case Kind.CHOICE:
+            words: type[StrEnum] = type(default)
+            return words(reader.word(name, tuple(words), default))
+        case Kind.FLAG:
+            return reader.flag(name, default)
+        case Kind.NUMBER:
+            return reader.number(name, default, key.low, key.high)
+        case Kind.PATH | Kind.FILE:
+            return reader.path(name, default)
+        case Kind.FILES:
+            return reader.paths(name)
+        case Kind.TEXTS:
+            return tuple(_checked(reader, key, text) for text in reader.texts(name))
+        case Kind.TEXT:
+            return _checked(reader, key, reader.text(name, "")) or default
+
+
+def _checked(reader: Reader, key: Key, text: str) -> str:
+    cleaned = key.clean(text)
+    if key.wrong and (wrong := key.wrong(cleaned)):
+        reader.report(key.own_name, *wrong)
+    return cleaned
 
 
 def _refuse_secrets(reader: Reader) -> None:
@@ -162,29 +156,8 @@ def _refuse_secrets(reader: Reader) -> None:
             )
 
 
-def _build_ssh(reader: Reader) -> SshConfig:
-    section = reader.section("ssh")
-    defaults = SshConfig()
-    section.only(
-        *("user", "port", "key", "knownHosts", "concurrency", "connectTimeout"),
-        *("jump", "config", "hostKeys"),
-    )
-    return SshConfig(
-        user=section.text("user", defaults.user) or defaults.user,
-        port=section.port("port", defaults.port),
-        key=section.path("key", None),
-        known_hosts=section.path("knownHosts", None),
-        concurrency=section.number("concurrency", defaults.concurrency, 1, 512),
-        connect_timeout_s=section.number("connectTimeout", defaults.connect_timeout_s, 1, 600),
-        jump=_jump(section, ""),
-        config_file=section.path("config", None),
-        host_keys=_host_keys(section),
-        said=tuple(key for key in ("user", "port") if f"ssh.{key}" in reader.lines),
-    )
-
-
 def _build_hosts(reader: Reader, ssh: SshConfig) -> tuple[HostConfig, ...]:
-    hosts = [_build_host(item, ssh) for item in reader.items("hosts")]
+    hosts = [_build_host(item, ssh) for item in reader.items(HOSTS)]
     names: dict[str, int] = {}
     for index, host in enumerate(hosts):
         if not host.name:
@@ -205,7 +178,7 @@ def _build_host(item: Reader, ssh: SshConfig) -> HostConfig:
     address = item.scalar_text()
     if address is not None:
         return HostConfig(address, address, ssh.port, ssh.user, ssh.key, ssh.jump, ssh.said)
-    item.only("name", "address", "port", "user", "key", "jump")
+    item.only(*HOST_KEYS)
     address = item.text("address", "")
     if not address and item.is_mapping:
         item.report("address", "is missing", "an IP address or a host name")
@@ -221,49 +194,23 @@ def _build_host(item: Reader, ssh: SshConfig) -> HostConfig:
 
 
 def _jump(reader: Reader, default: str) -> str:
-    """Return the jump host, `[user@]host[:port]`; `none` in a host's entry takes it away."""
-    found = reader.text("jump", default)
-    if found.lower() == "none":
-        return ""
-    if found and not _JUMP.fullmatch(found):
-        reader.report("jump", f"is {found!r}", "[user@]host[:port]")
-    return found
-
-
-def _host_keys(reader: Reader) -> tuple[str, ...]:
-    """Return fingerprints of host keys that a person has compared, as `ssh-keygen -lf` shows."""
-    found = reader.texts("hostKeys")
-    for fingerprint in found:
-        if not _FINGERPRINT.fullmatch(fingerprint):
-            reader.report("hostKeys", f"has {fingerprint[:80]!r}", "SHA256: and 43 characters")
-    return found
-
-
-def _release(reader: Reader) -> str:
-    found = reader.text("release", "")
-    if found and not _RELEASE.fullmatch(found):
-        reader.report("release", f"is {found[:80]!r}", "a release such as 5.6 or 5.6.0")
+    """Return a host's own jump host, else the site's."""
+    found = clean_jump(reader.text("jump", default))
+    if wrong := wrong_jump(found):
+        reader.report("jump", *wrong)
     return found
 
 
 def missing_files(config: Config) -> list[Problem]:
     """Return a problem for each file or directory that the config names and that is not there."""
-    wanted: list[tuple[str, Path | None]] = [
-        ("imagesDir", config.images_dir),
-        *(("dockerRepo", path) for path in config.docker_repo),
-        ("ssh.key", config.ssh.key),
-        ("ssh.knownHosts", config.ssh.known_hosts),
-        ("ssh.config", config.ssh.config_file),
-        ("privateRegistryCA", config.registry_ca),
-    ]
     problems = [
-        Problem(config.lines.get(key, 0), key, f"no such file: {path}", "an existing path")
-        for key, path in wanted
-        if path is not None and not path.exists()
+        Problem(config.lines.get(key.path, 0), key.path, f"no such file: {path}", _EXISTING)
+        for key, path in paths_that_must_exist(config)
+        if not path.exists()
     ]
     for index, host in enumerate(config.hosts):
         if host.key and host.key != config.ssh.key and not host.key.exists():
             key = f"hosts[{index}].key"
             line = config.lines.get(key, 0)
-            problems.append(Problem(line, key, f"no such file: {host.key}", "an existing path"))
+            problems.append(Problem(line, key, f"no such file: {host.key}", _EXISTING))
     return problems

@@ -8,17 +8,8 @@ from __future__ import annotations
 import yaml
 
 from core.config.compose import composed
+from core.config.keys import TOP_LEVEL
 
-KNOWN_KEYS = frozenset(
-    {
-        *("privateRegistryType", "privateRegistryBase", "privateRegistryCA"),
-        *("privateRegistryInsecure", "privateRegistryUser", "privateRegistryHostLogin"),
-        *("dockerRepo", "imagesDir", "hosts"),
-        *("ssh", "registryDir", "registryPort", "hostRegistryPort", "laterBundleWins", "warm"),
-        *("keepSourceRegistry", "carryArtifacts"),
-        *("verifyRun", "release", "compressionLevel", "stateDir"),
-    }
-)
 _HEADER = "# The site's config as Airferry knows it; keys of other tools are left out.\n"
 
 
@@ -31,5 +22,5 @@ def public_text(text: str) -> str:
     root, _ = composed(text)
     if not isinstance(root, yaml.MappingNode):
         return _HEADER
-    root.value = [(key, value) for key, value in root.value if key.value in KNOWN_KEYS]
+    root.value = [(key, value) for key, value in root.value if key.value in TOP_LEVEL]
     return _HEADER + (yaml.serialize(root, allow_unicode=True) if root.value else "")

@@ -10,29 +10,9 @@ from functools import lru_cache
 
 import yaml
 
-from core.config import set_values
+from core.config import KEY_AT, set_values
+from core.config.compose import composed
 from core.errors import ConfigError
-
-NUMBERS = frozenset(
-    {
-        "compressionLevel",
-        "hostRegistryPort",
-        "registryPort",
-        "ssh.concurrency",
-        "ssh.connectTimeout",
-        "ssh.port",
-    }
-)
-FLAGS = frozenset(
-    {
-        "carryArtifacts",
-        "keepSourceRegistry",
-        "laterBundleWins",
-        "privateRegistryHostLogin",
-        "privateRegistryInsecure",
-        "verifyRun",
-    }
-)
 
 
 @lru_cache(maxsize=8)
@@ -41,10 +21,7 @@ def scalars(text: str) -> dict[str, str]:
 
     A text that is no YAML has none.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError):
-        return {}
+    root, _ = composed(text)
     found: dict[str, str] = {}
     _collect(root, "", found)
     return found
@@ -53,10 +30,7 @@ def scalars(text: str) -> dict[str, str]:
 @lru_cache(maxsize=8)
 def lists(text: str) -> dict[str, int]:
     """Return how many items each list of a config has, by key path; the form edits no lists."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError):
-        return {}
+    root, _ = composed(text)
     nodes = _nodes(root, "")
     return {k: len(v.value) for k, v in nodes.items() if isinstance(v, yaml.SequenceNode)}
 
@@ -201,10 +175,6 @@ def _diff(base: str, text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _typed(key: str, value: str) -> str | int | bool:
-    """Give numbers and truth values their own type, so that they are written without quotes."""
-    if key in NUMBERS and value.isascii() and value.isdigit():
-        return int(value)
-    if key in FLAGS and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    return value
+def _typed(path: str, value: str) -> str | int | bool:
+    key = KEY_AT.get(path)
+    return key.typed(value) if key else value

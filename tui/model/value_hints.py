@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.bundle.discovery import find_bundles
-from core.config import Config, Mode, Problem
+from core.config import Config, Mode, Problem, paths_that_must_exist
 from core.engine.found import docker_in
 from core.errors import AirferryError
 from core.files import nearest_directory
@@ -54,9 +54,10 @@ def quick(config: Config, problems: Mapping[str, Problem]) -> dict[str, Found]:
         if key not in problems:
             with suppress(OSError):
                 found[key] = look(config)
-    lacking = {key: path for key, path in _paths(config).items() if key in problems}
-    offers = {key: _offer(key, path) for key, path in lacking.items()}
-    return found | {key: offer for key, offer in offers.items() if offer}
+    for named, path in paths_that_must_exist(config):
+        if named.path in problems and (offer := _offer(named.path, path)):
+            found[named.path] = offer
+    return found
 
 
 def slow(config: Config) -> dict[str, Found]:
@@ -183,20 +184,9 @@ _LOOKS: Mapping[str, Callable[[Config], Found]] = {
 }
 
 
-def _paths(config: Config) -> Mapping[str, Path | None]:
-    return {
-        "imagesDir": config.images_dir,
-        "dockerRepo": next((path for path in config.docker_repo if not path.exists()), None),
-        "ssh.key": config.ssh.key,
-        "ssh.knownHosts": config.ssh.known_hosts,
-        "ssh.config": config.ssh.config_file,
-        "privateRegistryCA": config.registry_ca,
-    }
-
-
-def _offer(key: str, missing: Path | None) -> Found | None:
+def _offer(key: str, missing: Path) -> Found | None:
     """Return what is there instead of a file that is not: a key at home, or a name much like it."""
-    if missing is None or missing.exists():
+    if missing.exists():
         return None
     if key == "ssh.key" and (kept := keys_at_home()):
         more = f", {names(kept[1:], 20)}" if len(kept) > 1 else ""

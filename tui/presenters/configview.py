@@ -8,10 +8,9 @@ from pathlib import Path
 
 from rich.text import Text
 
-from core.config import Config, Problem
+from core.config import Config, Key, Problem
 from core.words import count
 from tui.model.draft import ConfigDraft
-from tui.model.fields import Field, default_of, picked
 from tui.model.site import problems_of, where_and_what
 from tui.model.value_hints import Found
 from tui.presenters.row import Row
@@ -57,7 +56,7 @@ def checked(draft: ConfigDraft, path: Path) -> Checked:
 
 
 def field_rows(
-    field: Field, draft: ConfigDraft, config: Config, problem: Problem | None, found: Found | None
+    field: Key, draft: ConfigDraft, config: Config, problem: Problem | None, found: Found | None
 ) -> list[Row]:
     """Return a key's line, and a second one where there is something to say of it.
 
@@ -70,7 +69,7 @@ def field_rows(
     """
     found = found or _NOTHING
     sign = "x" if problem else found.sign if found.sign == "!" else " "
-    rows = [Row(field.key, _line(field, draft, config, sign, found))]
+    rows = [Row(field.path, _line(field, draft, config, sign, found))]
     words = found.words
     if problem:
         words = _what(problem, found)
@@ -87,13 +86,13 @@ def _what(problem: Problem, found: Found) -> str:
     return f"{what} (allowed: {problem.allowed})"
 
 
-def _line(field: Field, draft: ConfigDraft, config: Config, sign: str, found: Found) -> Text:
-    line = Text.assemble((sign, STYLES.get(sign, "")), f" {fit(field.label, LABEL_WIDTH)} ")
-    value = draft.value(field.key)
-    default = default_of(field.key, config)
-    items = draft.items(field.key)
+def _line(field: Key, draft: ConfigDraft, config: Config, sign: str, found: Found) -> Text:
+    line = Text.assemble((sign, STYLES.get(sign, "")), f" {fit(field.name, LABEL_WIDTH)} ")
+    value = draft.value(field.path)
+    default = field.shown(config)
+    items = draft.items(field.path)
     if field.choices:
-        now = picked(field, value) if value else picked(field, default)
+        now = field.picked(value) if value else field.picked(default)
         marks = (f"[{'x' if choice == now else ' '}] {choice}" for choice in field.choices)
         line.append(fit("   ".join(marks), VALUE_WIDTH + 2))
     elif items:
@@ -102,7 +101,7 @@ def _line(field: Field, draft: ConfigDraft, config: Config, sign: str, found: Fo
         line.append(f"[{_end_of(value)}]")
     else:
         line.append(fit(f" ({safe(default) or 'not set'})", VALUE_WIDTH + 2))
-    note = "changed" if draft.is_changed(field.key) else "ok" if found.sign == "=" else ""
+    note = "changed" if draft.is_changed(field.path) else "ok" if found.sign == "=" else ""
     line.append(f" {note}")
     return line
 

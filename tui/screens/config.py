@@ -15,10 +15,10 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from core.config import Key, keys_for
 from core.engine.request import RunKind, RunRequest
 from core.errors import AirferryError, ConfigError
 from tui.model.draft import ConfigDraft
-from tui.model.fields import Field, default_of, fields_for, picked
 from tui.model.site import Site, where_and_what
 from tui.model.value_hints import Found, mode_of, quick, slow
 from tui.presenters.configview import Checked, checked, field_rows, status_line
@@ -149,25 +149,25 @@ class ConfigScreen(AppScreen[None]):
         """Letters are text while a field is open; there is not everywhere something to pick."""
         if action == "turn":
             return not self._editing and bool(self._field.choices)
-        if action == "undo" and not self.site.draft.is_changed(self._field.key):
+        if action == "undo" and not self.site.draft.is_changed(self._field.path):
             return False
         if action in ("view", "save") and not (self.site.draft.is_dirty or self.site.is_new):
             return False
         return not (self._editing and action in _ON_ROWS)
 
     @property
-    def _field(self) -> Field:
+    def _field(self) -> Key:
         """The key under the cursor."""
         fields = self._fields()
         key = self._keys.key if self.is_mounted else ""
-        return next((field for field in fields if field.key == key), fields[0])
+        return next((field for field in fields if field.path == key), fields[0])
 
-    def _fields(self) -> list[Field]:
-        return fields_for(mode_of(self.site.draft.value(_MODE)))
+    def _fields(self) -> list[Key]:
+        return keys_for(mode_of(self.site.draft.value(_MODE)))
 
     def _offer(self) -> str:
         """Return what Enter takes for the key under the cursor, instead of a file that is not."""
-        found = self._found.get(self._field.key) if self.is_mounted else None
+        found = self._found.get(self._field.path) if self.is_mounted else None
         return found.offer if found else ""
 
     def _show(self) -> None:
@@ -175,7 +175,7 @@ class ConfigScreen(AppScreen[None]):
         rows = [
             row
             for f in self._fields()
-            for row in field_rows(f, draft, now.config, now.problem(f.key), found.get(f.key))
+            for row in field_rows(f, draft, now.config, now.problem(f.path), found.get(f.path))
         ]
         self._keys.show(rows)
         status = status_line(now.changed_lines, now.problems, is_new=self.site.is_new)
@@ -247,15 +247,15 @@ class ConfigScreen(AppScreen[None]):
     @on(LineList.Moved)
     def _describe(self) -> None:
         field = self._field
-        problem = self._now.problem(field.key)
-        words = f"{field.help}{'  Space picks.' if field.choices else ''}"
+        problem = self._now.problem(field.path)
+        words = f"{field.form_help}{'  Space picks.' if field.choices else ''}"
         if problem:
             words = f"{problem.what} (allowed: {problem.allowed})"
         if any(found.what.startswith("not YAML") for found in self._now.problems):
             problem, words = problem or self._now.problems[0], _NO_FORM
         about = signed("!" if problem else " ", fit(words, 74))
         self.query_one("#about", Static).update(about)
-        self.HELP = f"{field.label} ({field.key}): {field.help}\n\n{self.ABOUT}"  # type: ignore[misc]
+        self.HELP = f"{field.name} ({field.path}): {field.form_help}\n\n{self.ABOUT}"  # type: ignore[misc]
         self.refresh_bindings()
 
     @on(LineList.Left)
@@ -269,21 +269,21 @@ class ConfigScreen(AppScreen[None]):
             self.action_turn(1)
         elif offer := self._offer():
             self._set(offer)
-        elif draft.items(field.key):
+        elif draft.items(field.path):
             self.action_text()
         else:
             self._type(field)
 
-    def _type(self, field: Field) -> None:
+    def _type(self, field: Key) -> None:
         try:  # whether this key can be typed at all; what is typed is looked at as it comes
-            self.site.draft.copy().set(field.key, "0")
+            self.site.draft.copy().set(field.path, "0")
         except ConfigError as error:
             self._refuse(error)
             return
-        self.query_one("#label", Static).update(Text(f"> {fit(field.label, 14)} ["))
+        self.query_one("#label", Static).update(Text(f"> {fit(field.name, 14)} ["))
         typed = self.query_one("#typed", TextField)
         with self.prevent(Input.Changed):
-            typed.value = self.site.draft.value(field.key)
+            typed.value = self.site.draft.value(field.path)
         typed.cursor_position = len(typed.value)
         self.query_one("#edit").display = True
         self.set_focus(typed)
@@ -291,8 +291,8 @@ class ConfigScreen(AppScreen[None]):
     def action_turn(self, step: int) -> None:
         """Pick the next choice, or the one before."""
         field = self._field
-        value = self.site.draft.value(field.key) or default_of(field.key, self._now.config)
-        now = picked(field, value)
+        value = self.site.draft.value(field.path) or field.shown(self._now.config)
+        now = field.picked(value)
         at = field.choices.index(now) + step if now else 0
         self._set(field.choices[at % len(field.choices)])
 
@@ -306,7 +306,7 @@ class ConfigScreen(AppScreen[None]):
         self._close()
         self._keys.action_move(step)
         field = self._field
-        if typing and not field.choices and not self.site.draft.items(field.key):
+        if typing and not field.choices and not self.site.draft.items(field.path):
             self._type(field)
 
     @on(Input.Changed)

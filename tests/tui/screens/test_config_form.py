@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import Config, Mode, SshConfig, load, parse_config
+from core.config import KEYS, Config, Mode, SshConfig, keys_for, load, parse_config
 from core.errors import ConfigError
 from tests.support.packages import deb, tar
 from tests.tui.conftest import CONFIG
@@ -15,44 +15,11 @@ from tests.tui.driving import opened, to_key, walk_to
 from tests.tui.fake_engine import FakeEngine
 from tests.tui.walks.test_hostile_text import EVIL, see_it_safe
 from tui.model.draft import ConfigDraft
-from tui.model.fields import FIELDS, default_of, fields_for, picked
 from tui.model.value_hints import quick, slow
 from tui.start import config_path
 
 # Not keys of the form: the file itself, and what stands on a screen of its own.
 _ELSEWHERE = {"path", "lines", "hosts", "ssh", "said"}
-_KEYS = {
-    "mode": "privateRegistryType",
-    "registry_base": "privateRegistryBase",
-    "registry_ca": "privateRegistryCA",
-    "registry_insecure": "privateRegistryInsecure",
-    "registry_user": "privateRegistryUser",
-    "registry_host_login": "privateRegistryHostLogin",
-    "docker_repo": "dockerRepo",
-    "images_dir": "imagesDir",
-    "registry_dir": "registryDir",
-    "registry_port": "registryPort",
-    "host_registry_port": "hostRegistryPort",
-    "later_bundle_wins": "laterBundleWins",
-    "keep_source_registry": "keepSourceRegistry",
-    "carry_artifacts": "carryArtifacts",
-    "warm": "warm",
-    "verify_run": "verifyRun",
-    "release": "release",
-    "compression_level": "compressionLevel",
-    "state_dir": "stateDir",
-}
-_SSH_KEYS = {
-    "user": "ssh.user",
-    "port": "ssh.port",
-    "key": "ssh.key",
-    "known_hosts": "ssh.knownHosts",
-    "concurrency": "ssh.concurrency",
-    "connect_timeout_s": "ssh.connectTimeout",
-    "jump": "ssh.jump",
-    "config_file": "ssh.config",
-    "host_keys": "ssh.hostKeys",
-}
 
 
 @pytest.fixture
@@ -68,29 +35,29 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_key_of_the_model_is_in_the_form() -> None:
-    assert {f.name for f in fields(Config)} - _ELSEWHERE == set(_KEYS)
-    assert {f.name for f in fields(SshConfig)} - _ELSEWHERE == set(_SSH_KEYS)
-    assert {field.key for field in FIELDS} == {*_KEYS.values(), *_SSH_KEYS.values()}
-    assert all(len(field.help) <= (58 if field.choices else 74) for field in FIELDS)
+    for model, in_section in ((Config, False), (SshConfig, True)):
+        shown = {key.field for key in KEYS if key.in_section is in_section}
+        assert {field.name for field in fields(model)} - _ELSEWHERE == shown
+    assert all(len(key.form_help) <= (58 if key.choices else 74) for key in KEYS)
 
 
 @pytest.mark.parametrize(
     ("mode", "hidden"), [(Mode.DU, "registry CA"), (Mode.CUSTOM, "registryDir")]
 )
 def test_keys_that_mean_nothing_in_a_mode_are_not_shown(mode: Mode, hidden: str) -> None:
-    assert hidden not in [field.label for field in fields_for(mode)]
+    assert hidden not in [key.name for key in keys_for(mode)]
 
 
 def test_every_choice_is_one_that_the_config_takes() -> None:
-    for field in FIELDS:
-        for choice in field.choices:
-            parent, _, key = field.key.rpartition(".")
-            text = f"{parent}:\n  {key}: {choice}\n" if parent else f"{key}: {choice}\n"
+    for key in KEYS:
+        for choice in key.choices:
+            parent = "ssh:\n  " if key.in_section else ""
+            text = f"{parent}{key.own_name}: {choice}\n"
             _, problems = parse_config(text, Path("/site/config.yaml"))
-            assert [p.key for p in problems if p.key == field.key] == []
-            assert choice == picked(field, choice.upper())
-        default = default_of(field.key, Config(Path("/site/config.yaml")))
-        assert not field.choices or picked(field, default)
+            assert [p.key for p in problems if p.key == key.path] == []
+            assert choice == key.picked(choice.upper())
+        default = key.shown(Config(Path("/site/config.yaml")))
+        assert not key.choices or key.picked(default)
 
 
 async def test_choices_are_picked_and_not_typed(config: Path, engine: FakeEngine) -> None:

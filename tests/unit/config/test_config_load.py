@@ -245,8 +245,8 @@ def test_flags(word: str, value: bool) -> None:
         (
             "ssh:\n  usr: a",
             "2: ssh.usr: is not known here "
-            "(allowed: user, port, key, knownHosts, concurrency, connectTimeout, "
-            "jump, config, hostKeys)",
+            "(allowed: user, key, port, jump, concurrency, connectTimeout, "
+            "config, knownHosts, hostKeys)",
         ),
         ("hosts: 10.0.0.1", "1: hosts: is not a list (allowed: a list, one '- item' a line)"),
         ("hosts: {a: b}", "1: hosts: is not a list (allowed: a list, one '- item' a line)"),
