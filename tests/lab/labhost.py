@@ -76,9 +76,11 @@ class LabHost:
         """Wait until systemd has started everything and sshd greets.
 
         Raises:
-            LabError: The host was never ready.
+            LabError: The host was never ready, or has ended.
         """
-        until(self.booted, f"{self.name}: systemd is up")
+        until(lambda: self.booted() or self._has_ended(), f"{self.name}: systemd is up")
+        if self._has_ended():
+            raise LabError(f"{self.name} has ended at its start: {self._last_words()}")
         until(self._greets, f"{self.name}: sshd answers")
 
     def reboot(self, wait: bool = True) -> None:
@@ -115,6 +117,19 @@ class LabHost:
 
     def _command(self, verb: str, *options: str) -> None:
         self.engine.cli(verb, *options, self.container_id)
+
+    def _has_ended(self) -> bool:
+        if self.engine.init_pid(self.container_id) is not None:
+            return False
+        return not self._state().startswith(("running", "restarting", "created"))
+
+    def _state(self) -> str:
+        shown = ("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", self.container_id)
+        return self.engine.cli(*shown).stdout.strip()
+
+    def _last_words(self) -> str:
+        log = self.engine.cli("logs", "--tail", "5", self.container_id, check=False)
+        return " | ".join([self._state(), *(log.stdout + log.stderr).splitlines()])
 
     def booted(self) -> bool:
         """Tell whether systemd has started everything."""

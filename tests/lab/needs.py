@@ -21,6 +21,10 @@ from tests.lab.shell import run
 
 ARCHITECTURES = frozenset({"x86_64", "aarch64"})
 SERVICE_GUARD = Path("/usr/sbin/policy-rc.d")
+# Each host's systemd, logind, D-Bus, Docker and logins take some ten instances, and the kernel
+# counts them for root of the whole machine: without one, a host's systemd ends at once.
+INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_NEED = 8192
 
 # Any one of the programs will do; the package supplies it where none is found.
 PACKAGES: dict[str, tuple[str, ...]] = {
@@ -74,6 +78,29 @@ def check_machine(os_release: Path = Path("/etc/os-release")) -> None:
         raise NeedError(
             f"the lab needs one of {', '.join(sorted(ARCHITECTURES))}, not {platform.machine()}"
         )
+
+
+def raise_limits(instances: Path = INOTIFY_INSTANCES) -> bool:
+    """Let this machine run as many hosts as a lab may have, until it is started again.
+
+    Args:
+        instances: The kernel's limit.
+
+    Returns:
+        Whether the limit was too low.
+
+    Raises:
+        NeedError: It cannot be raised.
+    """
+    try:
+        if int(instances.read_text(encoding="ascii")) >= INOTIFY_NEED:
+            return False
+        instances.write_text(f"{INOTIFY_NEED}\n", encoding="ascii")
+    except OSError as error:
+        raise NeedError(
+            f"{instances} is below {INOTIFY_NEED} and cannot be raised: {error.strerror}"
+        ) from error
+    return True
 
 
 def check_addresses() -> None:

@@ -136,6 +136,8 @@ class Site(SiteFiles):
         if installed:
             say(f"installed {', '.join(installed)}")
         needs.check_addresses()
+        if needs.raise_limits():
+            say(f"{needs.INOTIFY_INSTANCES} raised to {needs.INOTIFY_NEED}, for many hosts")
         with ExitStack() as undo:
             undo.callback(self._remove)
             self._start(count, say, has)
