@@ -33,6 +33,7 @@ from core.telling import PARTICULAR
 from core.words import size
 
 POLL_S = 0.3
+FIRST_POLL_S = 0.02  # what is there already is over in a moment
 PROGRESS_EVERY_S = 5.0
 
 
@@ -102,6 +103,7 @@ def follow(
     """
     reader = JournalReader(config.state_dir)
     printer = _Printer(quiet=quiet, as_json=as_json)
+    pause_s = FIRST_POLL_S
     with _cancel_on_interrupt(config, run) if may_cancel else nullcontext():
         while True:
             row = reader.run(run)
@@ -112,7 +114,8 @@ def follow(
             printer.show(reader.tasks(run))
             if state is not State.RUNNING:
                 return state
-            time.sleep(POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, POLL_S)
 
 
 def print_report(config: Config, run: int, *, as_json: bool, with_log: bool = False) -> None:
