@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import shlex
 import socket
 import threading
@@ -24,7 +25,9 @@ from core.errors import (
     AirferryError,
     HostCommandFailed,
     HostDiskFull,
+    HostError,
     HostForwardingForbidden,
+    HostGoesDown,
     HostLineLost,
     HostLoginRefused,
     HostSudoRefused,
@@ -45,6 +48,10 @@ LAST_WORDS_TIMEOUT_S = 10.0
 MAX_DETAILS = 20_000  # characters of a failed command's output that are kept in the log
 CROWD_S = 0.5
 NO_SPACE = "no space left on device"
+# How systemd refuses to start something once the host has begun to shut down.
+_SHUTS_DOWN = re.compile(
+    r"is destructive \((?:halt|poweroff|reboot|kexec|shutdown|umount)\.target has 'start' job"
+)
 PortStreams = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
 
 
@@ -55,6 +62,13 @@ class Finished:
     status: int
     out: str
     err: str
+
+
+def kind_of_failure(said: str) -> type[HostError]:
+    """Return which kind of error a command's complaint is."""
+    if NO_SPACE in said.lower():
+        return HostDiskFull
+    return HostGoesDown if _SHUTS_DOWN.search(said) else HostCommandFailed
 
 
 class ConnectionPool:
@@ -273,7 +287,7 @@ class HostConnection:
     def _require_success(self, command: str, done: Finished) -> None:
         if done.status:
             words = (done.err.strip() or done.out.strip() or "no output").splitlines()[-1]
-            kind = HostDiskFull if NO_SPACE in done.err.lower() else HostCommandFailed
+            kind = kind_of_failure(done.err)
             raise kind(
                 f"{self.host.name}: status {done.status} of {command[:80]!r}: {words[:300]}",
                 details=f"{done.out}\n{done.err}"[-MAX_DETAILS:],
@@ -395,7 +409,7 @@ class HostConnection:
             raise HostLineLost(f"{self.where}: the line was lost")
         if process.exit_status:
             words = bytes(err or out or b"").decode("utf-8", "replace").strip()
-            kind = HostDiskFull if NO_SPACE in words.lower() else HostCommandFailed
+            kind = kind_of_failure(words)
             raise self.sudo_refusal(words) or kind(
                 f"{self.host.name}: {command[:60]!r}: {words[-300:]}", details=words[-MAX_DETAILS:]
             )
@@ -464,7 +478,7 @@ class HostConnection:
         done = await self.run_root(asked, check=False, timeout_s=LAST_WORDS_TIMEOUT_S)
         if done.status < 0:
             raise HostLineLost(f"{self.where}: the line was lost")
-        return done.out.strip() == "stopping"
+        return done.out.strip() in ("stopping", "offline")  # offline: systemd itself has ended
 
     async def close(self) -> None:
         """Close the connection."""

@@ -8,9 +8,15 @@ import asyncssh
 import pytest
 
 from core.config import HostConfig, SshConfig
-from core.errors import HostSudoRefused
+from core.errors import (
+    HostCommandFailed,
+    HostDiskFull,
+    HostError,
+    HostGoesDown,
+    HostSudoRefused,
+)
 from core.hosts.ssh import key_files
-from core.hosts.ssh.connection import ConnectionPool, HostConnection
+from core.hosts.ssh.connection import ConnectionPool, HostConnection, kind_of_failure
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.sudo import RootWay
 from core.secrets import Login, Secrets
@@ -95,3 +101,31 @@ async def test_a_password_that_sudo_refused_is_not_sent_again(tmp_path: Path) ->
 
 def test_what_a_command_says_of_itself_is_no_refusal(tmp_path: Path) -> None:
     assert None is link_of(tmp_path).sudo_refusal("docker: not found\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (
+            "Failed to start docker.service: Transaction for docker.service/start is destructive "
+            "(halt.target has 'start' job queued, but 'stop' is included in transaction).",
+            HostGoesDown,
+        ),
+        (
+            "Failed to start docker.service: Transaction for docker.service/start is destructive "
+            "(reboot.target has 'start' job queued, but 'stop' is included in transaction).",
+            HostGoesDown,
+        ),
+        (
+            "Failed to start a.service: Transaction for a.service/start is destructive "
+            "(b.service has 'stop' job queued, but 'start' is included in transaction).",
+            HostCommandFailed,
+        ),
+        ("tar: x: No space left on device", HostDiskFull),
+        ("no", HostCommandFailed),
+    ],
+    ids=["halts", "reboots", "two-jobs", "full", "other"],
+)
+def test_what_a_complaint_means(said: str, kind: type[HostError]) -> None:
+    """Systemd says itself that the host shuts down; a moment later nobody can be asked for that."""
+    assert kind is kind_of_failure(said)
