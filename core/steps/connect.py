@@ -25,8 +25,9 @@ from core.steps.desired_images import host_lacks, unfit_names, wanted_images
 from core.steps.disk_space import store_bytes
 from core.steps.targets import HostStep
 from core.steps.work import Work
-from core.telling import room_fact
+from core.telling import CONTAINERS_STOP, room_fact
 from core.threads import in_thread
+from core.warnings import DOCKER_OLD
 
 
 class Connect(HostStep, VerifyStep):
@@ -90,7 +91,7 @@ class Preflight(HostStep, VerifyStep):
             findings += await self._port_findings(facts)
         for finding in findings:
             if not finding.fatal:
-                tell.warn(f"{self._host.name} {finding.what}. {finding.remedy}")
+                tell.warn(finding.warning)
         fatal = [finding for finding in findings if finding.fatal]
         if fatal:
             what = "; ".join(finding.what for finding in fatal)
@@ -123,6 +124,9 @@ class Preflight(HostStep, VerifyStep):
                 f"has Docker {docker.version}, which is too old" if docker.path else "has no Docker"
             )
             return None, [Finding(True, f"{has}, and {error.what}", error.remedy)]
+        if docker.version:
+            replaced = DOCKER_OLD.of(version=docker.version, what=CONTAINERS_STOP)
+            return repo, [Finding.warned(replaced)]
         return repo, []
 
     async def _needs(self, facts: Facts, repo: DockerRepo | None) -> Needs:
