@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from core.hosts.facts import Facts
 from core.hosts.finding import Finding as Finding
+from core.hosts.package_fit import NO_PACKAGES, Packages, package_findings
+from core.hosts.room import INSTALLED_RATIO as INSTALLED_RATIO
+from core.hosts.room import Asked, room_findings
 from core.versions import is_older, numbers
 from core.warnings import AGENT, CLOCK, LOOPBACK, PLATFORM, RELEASE
 from core.words import duration
@@ -15,7 +18,6 @@ MAX_CLOCK_SKEW_S = 300
 ZSTD_DOCKER = "23"
 REGISTRY_RELEASE = "5.2"
 KUBERNETES_MAJOR = (1,)  # some pf9-kube packages have the version of their Kubernetes
-INSTALLED_RATIO = 5  # of a compressed package, unpacked and beside the package itself
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Needs:
         zstd: Some of the missing images have layers of zstd.
         some_fit: Some of the images run on its platform.
         unfit: Images of the bundles that are there for other platforms only.
+        layers: So many layers are missing.
+        settings: Docker's settings are to be changed.
+        keys: A key is put into the login's authorized_keys.
+        packages: The packages by which Docker is to be installed.
     """
 
     registry: bool = False
@@ -45,6 +51,23 @@ class Needs:
     zstd: bool = False
     some_fit: bool = True
     unfit: tuple[str, ...] = ()
+    layers: int = 0
+    settings: bool = False
+    keys: bool = False
+    packages: Packages = NO_PACKAGES
+
+    @property
+    def asked(self) -> Asked:
+        """What is going to be written there."""
+        return Asked(
+            self.docker_bytes,
+            self.packages.family,
+            self.store_bytes,
+            self.sure,
+            self.layers,
+            self.settings,
+            self.keys,
+        )
 
 
 def preflight(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -57,7 +80,8 @@ def preflight(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if facts.init != "systemd":
         yield Finding(True, f"runs {facts.init}, not systemd", "Airferry needs systemd on hosts.")
     yield from _about_docker(facts, needs)
-    yield from _about_room(facts, needs)
+    yield from room_findings(facts, needs.asked)
+    yield from package_findings(facts.packages, needs.packages)
     if needs.registry:
         yield from _about_release(facts)
     if needs.forwarding and facts.forwarding in ("no", "local"):
@@ -123,25 +147,6 @@ def _about_platforms(facts: Facts, needs: Needs) -> Iterator[Finding]:
         )
 
 
-def _about_room(facts: Facts, needs: Needs) -> Iterator[Finding]:
-    docker_bytes = INSTALLED_RATIO * needs.docker_bytes
-    if docker_bytes > facts.unpack_free_bytes:
-        yield Finding(
-            True,
-            f"has {_mib(facts.unpack_free_bytes)} free in /var/tmp; installing Docker needs "
-            f"{_mib(docker_bytes)}",
-            "Make room in /var/tmp on the host.",
-        )
-    if needs.store_bytes > facts.store_free_bytes:
-        about = "" if needs.sure else "about "
-        yield Finding(
-            needs.sure,
-            f"has {_mib(facts.store_free_bytes)} free where Docker stores images "
-            f"({facts.store}); {about}{_mib(needs.store_bytes)} are needed",
-            f"Make room in {facts.store} on the host (docker system prune removes what is unused).",
-        )
-
-
 def release_findings(release: str, what: str) -> Iterator[Finding]:
     """Yield what there is to say of a site's release when its hosts are to use a registry.
 
@@ -159,7 +164,3 @@ def release_findings(release: str, what: str) -> Iterator[Finding]:
         )
     elif not is_older(REGISTRY_RELEASE, release):
         yield Finding.warned(RELEASE.of(what=what, release=release))
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes >> 20} MiB"

@@ -23,6 +23,7 @@ from core.config import Config, HostConfig, Mode
 from core.engine.estimate import Disturbed, disturbed
 from core.engine.journal import State, TaskRow
 from core.hosts.docker.engine import EngineFacts
+from core.hosts.docker_install.package_files import Family
 from core.hosts.facts import DockerFacts
 from core.steps import connect as connect_steps
 from core.steps import docker as docker_steps
@@ -41,7 +42,14 @@ from tests.support.fakes import FakeTeller
 from tests.unit.hosts.test_facts import FIT
 
 HOST = HostConfig("worker-03", "10.0.0.13")
-REPO = SimpleNamespace(summary="apt, 4 packages", size_bytes=60_000_000, engine_version="20.10.24")
+REPO = SimpleNamespace(
+    summary="apt, 4 packages",
+    size_bytes=60_000_000,
+    engine_version="20.10.24",
+    packages=(),
+    indexes=(),
+    family=Family.DEB,
+)
 
 
 @pytest.fixture
