@@ -108,19 +108,22 @@ def plan_lines(
 
 
 def warning_lines(warnings: Iterable[Cause], width: int = WIDTH) -> list[Text]:
-    """Return each warning once: on how many hosts, which, what is so of the first, what to do."""
+    """Return each warning once: on which hosts, what is so of the first of them, what to do."""
     lines: list[Text] = []
     for cause in warnings:
-        words = safe(warned_words(cause), width - 4)
-        code = f"  [{cause.code}]"
-        who = [name for name in cause.targets if not words.endswith(name) and name != THIS_MACHINE]
-        room = width - 4 - len(words) - len(code)
-        named = f": {names(who, max(room, 12))}" if who else ""
-        first, *rest = wrapped(f"{words}{named}{code}", width - 2)
-        lines.append(signed("!", first, "bold"))
+        said = f"{what_of(cause).rstrip('.')}. {cause.remedy}"
+        if len(cause.targets) == 1:
+            where = "" if cause.targets == (THIS_MACHINE,) else f"{cause.targets[0]}: "
+            first, *rest = wrapped(f"{where}{said} [{cause.code}]", width - 4)
+            lines.append(signed("!", first))
+        else:
+            words = f"{warned_words(cause)}: "
+            room = width - 6 - len(words) - len(cause.code)
+            shown = f"{words}{names(cause.targets, max(room, 30))}  [{cause.code}]"
+            first, *more = wrapped(shown, width - 4)
+            lines += [signed("!", first, "bold"), *(Text(f"    {part}", "bold") for part in more)]
+            rest = wrapped(said, width - 4)
         lines += [Text(f"    {part}") for part in rest]
-        lines += [Text(f"    {part}") for part in wrapped(what_of(cause), width - 4)[:3]]
-        lines += [Text(f"    {part}") for part in wrapped(cause.remedy, width - 4)[:4]]
     return lines
 
 
