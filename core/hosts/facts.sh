@@ -166,30 +166,30 @@ if [ -e /sys/fs/selinux/enforce ]; then
 fi
 
 # The state of the package manager. What is asked here changes nothing and takes no lock.
-locked_by() {
-	for lock in "$@"; do
-		inode=$(stat -c %i "$lock" 2>/dev/null) || continue
-		set -- $(grep -e " WRITE .*:$inode [0-9]" /proc/locks 2>/dev/null | head -n 1)
-		if [ $# -ge 5 ]; then
-			echo "$(cat "/proc/$5/comm" 2>/dev/null || echo another program), process $5"
-			return
-		fi
-	done
-}
+# /proc/locks has inodes, which overlayfs tells otherwise: so a holder is known by what it has open.
+holder='
+for pid in $(sed -n "s/.* POSIX .* WRITE \([0-9][0-9]*\) .*/\1/p" /proc/locks | sort -u); do
+	if ls -l "/proc/$pid/fd" 2>/dev/null | grep -q " -> $1"; then
+		echo "$(cat "/proc/$pid/comm"), process $pid"
+		exit
+	fi
+done'
+locked_by() { soon_as_root sh -c "$holder" holder "$1"; }
 in_a_line() { head -n 12 | tr '\n' ';' | sed 's/;$//; s/;/; /g'; }
 if have dpkg-query; then
+	# With a pattern, also what is not installed: it may be held all the same.
 	form='${db:Status-Want} ${db:Status-Eflag} ${db:Status-Status} ${binary:Package}\n'
-	if ! states=$(LC_ALL=C soon dpkg-query -W -f "$form" 2>&1); then
+	if ! states=$(LC_ALL=C soon dpkg-query -W -f "$form" '*' 2>&1); then
 		say packages_error "$(printf '%s\n' "$states" | grep -i -A 1 error | tr -s '\n ' ' ')"
 	fi
 	say packages_broken "$(printf '%s\n' "$states" |
 		grep -E '^[a-z]+ [a-z]+ (half-|unpacked)' | cut -d ' ' -f 3- | in_a_line)"
 	say packages_to_reinstall "$(printf '%s\n' "$states" | grep -E '^[a-z]+ reinstreq ' |
 		cut -d ' ' -f 4 | in_a_line)"
-	say packages_held "$(printf '%s\n' "$states" | grep '^hold ' | cut -d ' ' -f 3- | in_a_line)"
+	say packages_held "$(printf '%s\n' "$states" | grep '^hold ' | cut -d ' ' -f 4 | in_a_line)"
 	say packages_there "$(printf '%s\n' "$states" | grep -E ' installed ' | cut -d ' ' -f 4 |
 		grep -E '^(docker|containerd|runc|podman|moby|lxc-docker)' | in_a_line)"
-	say packages_locked "$(locked_by /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock)"
+	say packages_locked "$(locked_by /var/lib/dpkg/lock)"
 	if [ -z "$docker" ] && have apt-get; then
 		say packages_unmet "$(LC_ALL=C soon apt-get -s -o Debug::NoLocking=1 \
 			-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/dev/null \
@@ -203,6 +203,6 @@ elif have rpm; then
 	fi
 	say packages_there "$(printf '%s\n' "$states" |
 		grep -E '^(docker|containerd|runc|podman|moby)' | in_a_line)"
-	say packages_locked "$(locked_by /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock)"
+	say packages_locked "$(locked_by "/.*/rpm/[.]rpm[.]lock")"
 fi
 say facts complete

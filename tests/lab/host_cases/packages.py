@@ -28,7 +28,8 @@ _LOCK = """
 cat >/root/hold <<'END'
 use Fcntl;
 open(my $lock, '>>', '/var/lib/dpkg/lock-frontend') or die;
-fcntl($lock, F_SETLK, pack('ssx4qqix4', F_WRLCK, 0, 0, 0, 0)) or die;
+my $all = pack('ssx4qqix4', F_WRLCK, 0, 0, 0, 0);
+fcntl($lock, F_SETLK, $all) or die;
 sleep 1 until -e '/run/airferry-docker.lock';
 sleep 4;
 END
@@ -38,7 +39,9 @@ setsid perl /root/hold >/dev/null 2>&1 </dev/null &
 CASES: tuple[HostCase, ...] = (
     HostCase(
         "held-and-in-the-way",
-        _FAKE + "fake containerd.io; dpkg -i /root/containerd.io.deb; apt-mark hold docker.io",
+        _FAKE + "fake containerd.io; dpkg -i /root/containerd.io.deb\n"
+        "printf 'Package: docker.io\\nStatus: hold ok not-installed\\nArchitecture: amd64\\n\\n' "
+        ">>/var/lib/dpkg/status",
         refused=(
             "E-HOST-UNFIT",
             "holds packages back that are to be installed: docker.io",
