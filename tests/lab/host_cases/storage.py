@@ -11,6 +11,11 @@ mount -t tmpfs -o size=64m,nr_inodes={inodes} tmpfs /srv/docker
 echo '{{"data-root": "/srv/docker"}}' >/etc/docker/daemon.json
 systemctl start docker
 """
+# /run is made as small as what is in it (by itself it may be half of the machine's memory).
+_FULL_RUN = """
+used=$(df -Pk /run | sed -n '2s/^[^ ]* *[0-9]* *\\([0-9]*\\) .*/\\1/p')
+mount -o remount,size=$((used + 400))k /run
+"""
 _READ_ONLY = "mount --bind {0} {0}; mount -o remount,ro,bind {0}"
 
 CASES: tuple[HostCase, ...] = (
@@ -28,7 +33,7 @@ CASES: tuple[HostCase, ...] = (
     HostCase(
         "no-inodes",
         _ELSEWHERE.format(inodes=400)
-        + "n=0; while : >/srv/docker/fill$n; do n=$((n + 1)); done 2>/dev/null\n"
+        + "n=0; while touch /srv/docker/fill$n; do n=$((n + 1)); done 2>/dev/null\n"
         "n=10; while [ $n -gt 0 ]; do n=$((n - 1)); rm /srv/docker/fill$n; done",
         refused=("E-HOST-UNFIT", "inodes free in /srv/docker"),
     ),
@@ -49,11 +54,10 @@ CASES: tuple[HostCase, ...] = (
         "printf '#!/bin/sh\\necho $(($(/bin/date +%%s) - 788923400))\\n' >/usr/local/bin/date\n"
         "chmod 755 /usr/local/bin/date; mkdir -p /opt/pf9/nodelet\n"
         "mkdir -p /etc/docker; echo '{}' >/etc/docker/daemon.json\n"
-        "chattr +i /etc/docker/daemon.json\n"
-        "dd if=/dev/zero of=/run/fill bs=4k 2>/dev/null; truncate -s -400k /run/fill",
+        "chattr +i /etc/docker/daemon.json\n" + _FULL_RUN,
         warned=("W-CLOCK", "25 years behind", "W-AGENT", "nodelet", "W-RUN-FULL"),
         unsaid=("daemon.json protected", "E-INTERNAL", "Traceback"),
-        ended="rm /run/fill; chattr -i /etc/docker/daemon.json",
+        ended="chattr -i /etc/docker/daemon.json",
     ),
     HostCase(
         "usr-read-only",
@@ -62,9 +66,9 @@ CASES: tuple[HostCase, ...] = (
         has=Has.NOTHING,
     ),
     HostCase(
-        "root-read-only",
-        "mount -o remount,ro,bind /",
-        refused=("E-HOST-UNFIT", "has / mounted read-only"),
+        "var-read-only",
+        _READ_ONLY.format("/var"),
+        refused=("E-HOST-UNFIT", "has /var mounted read-only"),
         has=Has.NOTHING,
     ),
     HostCase(
@@ -86,7 +90,7 @@ CASES: tuple[HostCase, ...] = (
         "mount --bind /var/lib/dpkg /var/lib/dpkg; mount -o remount,noexec,bind /var/lib/dpkg\n"
         'mkdir /etc/docker; echo \'{"data-root": "/srv/docker/deep"}\' >/etc/docker/daemon.json\n'
         "mount -t tmpfs -o size=8k tmpfs /srv; dd if=/dev/zero of=/srv/fill bs=4k 2>/dev/null\n"
-        "dd if=/dev/zero of=/run/fill bs=4k 2>/dev/null; truncate -s -400k /run/fill",
+        + _FULL_RUN,
         refused=(
             "E-HOST-UNFIT",
             "noexec on /var/lib/dpkg",
