@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _SHOWN = 3
+_SPANS = ((365.25 * 86_400, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 def count(number: int, word: str, plural: str = "") -> str:
@@ -33,3 +34,11 @@ def size(size_bytes: float) -> str:
             return f"{rounded} {unit}"
         size_bytes /= 1000
     return f"{size_bytes:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span by its largest unit: `25 years`, `3 hours`, `6 minutes`."""
+    for unit_s, word in _SPANS:
+        if seconds >= unit_s:
+            return count(round(seconds / unit_s), word)
+    return count(round(seconds), "second")

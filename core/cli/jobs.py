@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.bundle.discovery import find_bundles
@@ -12,16 +13,20 @@ from core.cli.bundles import given_path
 from core.cli.secrets import asked_secrets
 from core.cli.views import follow, print_report
 from core.config import Config, missing_files
-from core.engine.journal import EXIT_CODES, JournalReader, State
+from core.engine.causes import causes_of, warnings_of
+from core.engine.journal import EXIT_CODES, JournalReader, RunRow, State, TaskRow
 from core.engine.launcher import start_run, true_state
 from core.engine.report import (
+    headline_of,
     nothing_words,
     particular_text,
     particulars_of,
     targets_of,
     unfinished_hosts,
+    verdict_of,
 )
 from core.engine.request import RunKind, RunRequest
+from core.engine.summary import summary_lines
 from core.errors import ConfigError, UsageError
 from core.secrets import Secrets
 from core.telling import PARTICULAR
@@ -92,11 +97,10 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
     run = start_run(request, asked_secrets(options, config))
     follow(config, run, quiet=True)
     reader = JournalReader(config.state_dir)
-    tasks = reader.tasks(run)
-    missing = [task for task in tasks if task.state is State.MISSING]
+    tasks, found = reader.tasks(run), reader.run(run)
     if options.json:
         print_report(config, run, as_json=True)
-    elif not missing and all(task.state is State.PRESENT for task in tasks):
+    elif all(task.state is State.PRESENT for task in tasks):
         print(f"Nothing to do: {nothing_words(request.kind)}.")
         _print_particulars(reader, run)
     else:
@@ -107,14 +111,23 @@ def show_plan(request: RunRequest, options: Namespace, config: Config) -> int:
                 if task.state is State.MISSING:
                     print(f"  + {task.step}: {task.message}{moved}")
                 elif task.error_code:
-                    print(f"  x {task.step}: {task.error} [{task.error_code}]\n      {task.remedy}")
+                    print(f"  x {task.step}: {task.error} [{task.error_code}]")
         _print_particulars(reader, run)
-        for line in reader.log(run, level="warning"):
-            if line.step != "run":
-                print(f"  ! {line.text}")
-    _warn_of_left_over(config, run)
-    found = reader.run(run)
-    return EXIT_CODES[true_state(found, config.state_dir)] if found else 1
+    if found is None:
+        return 1
+    state = true_state(found, config.state_dir)
+    if not options.json:
+        print_summary(found, state, tasks)
+    return EXIT_CODES[state]
+
+
+def print_summary(run: RunRow, state: State, tasks: Sequence[TaskRow]) -> None:
+    """Print why targets of a run failed, and what it warned of, if they did or it did."""
+    failures, warnings = causes_of(tasks), warnings_of(tasks, run)
+    if failures or warnings:
+        verdict = verdict_of(run.kind, targets_of(tasks))
+        lines = summary_lines(headline_of(run, state), verdict, failures, warnings)
+        print("", *lines, sep="\n")
 
 
 def _print_particulars(reader: JournalReader, run: int) -> None:
@@ -158,15 +171,7 @@ def run_to_end(
         return 0
     state = follow(config, run, quiet=options.json)
     print_report(config, run, as_json=options.json, with_log=options.verbose)
-    _warn_of_left_over(config, run)
     return EXIT_CODES[state]
-
-
-def _warn_of_left_over(config: Config, run: int) -> None:
-    """Say what an earlier config left on the site, and what a change could not take away."""
-    for line in JournalReader(config.state_dir).log(run, level="warning"):
-        if line.step in ("run", "registry.stop") or line.step.startswith("tunnel.drop:"):
-            print(f"airferry: {line.text}", file=sys.stderr)
 
 
 def _say(options: Namespace, record: dict[str, object], text: str) -> None:

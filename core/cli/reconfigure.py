@@ -6,12 +6,12 @@ import json
 import sys
 from argparse import Namespace
 
-from core.cli.jobs import run_to_end
+from core.cli.jobs import print_summary, run_to_end
 from core.cli.secrets import asked_secrets
 from core.cli.views import follow
 from core.config import Config
+from core.engine.causes import causes_of
 from core.engine.changes import (
-    DU,
     NOTHING,
     Change,
     ChangeKind,
@@ -21,12 +21,10 @@ from core.engine.changes import (
 )
 from core.engine.journal import EXIT_CODES, JournalReader, State
 from core.engine.launcher import start_run, true_state
-from core.engine.report import causes_of, report_record
+from core.engine.report import report_record
 from core.engine.request import RunKind, RunRequest
 from core.errors import UsageError
 from core.secrets import Secrets
-
-_MOST_HOSTS = 6
 
 
 def reconfigure(options: Namespace, config: Config) -> int:
@@ -72,18 +70,14 @@ def _show_plan(request: RunRequest, secrets: Secrets, options: Namespace, config
     tasks, row = reader.tasks(run), reader.run(run)
     changes = changes_of(tasks, reader.log(run, level="fact"))
     state = true_state(row, config.state_dir) if row else State.FAILED
-    warnings = [line.text for line in reader.log(run, level="warning")]
     if options.json:
         record = report_record(row, state, tasks) if row else {}
-        changed = {"changes": changes_record(changes), "warnings": warnings}
-        print(json.dumps({**record, **changed}, indent=1))
+        print(json.dumps({**record, "changes": changes_record(changes)}, indent=1))
         return EXIT_CODES[state]
     done = [change for change in changes if change.kind is not ChangeKind.STAYS]
     print("\n".join(_lines(changes)) if done or causes_of(tasks) else NOTHING)
-    for warning in warnings:
-        print(f"!  {warning}")
-    for cause in causes_of(tasks):
-        print(f"x  {_names(cause.targets)}: {cause.what} [{cause.code}]\n   {cause.remedy}")
+    if row:
+        print_summary(row, state, tasks)
     return EXIT_CODES[state]
 
 
@@ -95,9 +89,3 @@ def _lines(changes: list[Change]) -> list[str]:
         lines.append(f"{label:<11}{change_words(change)}")
         last = change.kind
     return lines
-
-
-def _names(targets: tuple[str, ...]) -> str:
-    shown = ["this machine" if target == DU else target for target in targets[:_MOST_HOSTS]]
-    more = len(targets) - len(shown)
-    return ", ".join([*shown, f"{more} more"] if more else shown)

@@ -20,7 +20,6 @@ from core.engine.report import (
     clock,
     fares_words,
     is_paused,
-    log_text,
     particulars_of,
     report_record,
     report_text,
@@ -137,8 +136,7 @@ def _report(config: Config, run: int, *, as_json: bool, with_log: bool) -> str:
         if with_log:
             record["log"] = [line.__dict__ for line in lines]
         return json.dumps(record, indent=1)
-    text = report_text(row, state, tasks, particulars)
-    return "\n".join([text, *map(log_text, lines)])
+    return report_text(row, state, tasks, particulars, lines)
 
 
 class _Printer:
@@ -181,7 +179,9 @@ class _Printer:
 
     def _line(self, task: TaskRow) -> str:
         if self._as_json:
-            return json.dumps({**task.__dict__, "seconds": round(task.seconds, 2)})
+            warnings = [warning.record() for warning in task.warnings]
+            told = {**task.__dict__, "seconds": round(task.seconds, 2), "warnings": warnings}
+            return json.dumps(told)
         moved = ""
         if task.bytes_total:
             percent = 100 * task.bytes_done // task.bytes_total

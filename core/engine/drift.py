@@ -18,7 +18,6 @@ from core.words import count
 
 REGISTRY_BASE = "registry_base"
 """Under this name a run of mode custom notes which registry hosts were given."""
-LEFT_OVER = "airferry reconfigure makes the site what the config says"
 
 
 def differences(config: Config) -> list[str]:

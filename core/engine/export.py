@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.engine.journal import LogLine, RunRow, State, TaskRow
-from core.engine.report import log_text, particulars_of, report_record, report_text
+from core.engine.report import particulars_of, report_record, report_text
 from core.errors import of_local_files
 from core.files import write_atomically
 from core.printable import printable
@@ -48,10 +48,9 @@ def export_report(
     tasks, log = list(tasks), list(log)
     particulars = particulars_of(log)
     record = report_record(run, state, tasks, particulars)
-    text = report_text(run, state, tasks, particulars)
+    text = report_text(run, state, tasks, particulars, log)
     if log:
         record["log"] = [asdict(line) for line in log]
-        text += "\n\n## Log\n\n" + "\n".join(f"    {log_text(line)}" for line in log)
     # A terminal on which the file is shown must not obey what hosts said.
     text = "\n".join(printable(line) for line in text.split("\n"))
     stem = place / report_name(run.id) if place.is_dir() else place

@@ -13,10 +13,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
+from typing import Any, cast
 
 from core.engine.rows import ENDED_WELL, EXIT_CODES, LogLine, RunRow, State, TaskRow
 from core.errors import DuDiskFull, LocalFilesError
+from core.warnings import Warned, warnings_in, warnings_text
 
 __all__ = [
     "ENDED_WELL",
@@ -35,7 +39,7 @@ CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, mode TEXT NOT NULL,
     state TEXT NOT NULL, config TEXT NOT NULL, options TEXT NOT NULL, pid INTEGER NOT NULL,
     started REAL NOT NULL, ended REAL, message TEXT NOT NULL DEFAULT '',
-    paused REAL, paused_s REAL NOT NULL DEFAULT 0);
+    paused REAL, paused_s REAL NOT NULL DEFAULT 0, warnings TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS tasks (
     run INTEGER NOT NULL REFERENCES runs(id), ordinal INTEGER NOT NULL,
     target TEXT NOT NULL, step TEXT NOT NULL, title TEXT NOT NULL, state TEXT NOT NULL,
@@ -43,14 +47,19 @@ CREATE TABLE IF NOT EXISTS tasks (
     bytes_total INTEGER NOT NULL DEFAULT 0, rate REAL NOT NULL DEFAULT 0,
     message TEXT NOT NULL DEFAULT '', error_code TEXT NOT NULL DEFAULT '',
     error TEXT NOT NULL DEFAULT '', remedy TEXT NOT NULL DEFAULT '',
-    started REAL, ended REAL, PRIMARY KEY (run, target, step));
+    started REAL, ended REAL, warnings TEXT NOT NULL DEFAULT '', PRIMARY KEY (run, target, step));
 CREATE TABLE IF NOT EXISTS log (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL, at REAL NOT NULL, target TEXT NOT NULL,
     step TEXT NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS log_by_run ON log (run, target, id);
 """
 # Columns that journals of earlier versions lack; readers do without.
-_LATER_COLUMNS = {"paused": "REAL", "paused_s": "REAL NOT NULL DEFAULT 0"}
+_LATER_COLUMNS = {
+    ("runs", "paused"): "REAL",
+    ("runs", "paused_s"): "REAL NOT NULL DEFAULT 0",
+    ("runs", "warnings"): "TEXT NOT NULL DEFAULT ''",
+    ("tasks", "warnings"): "TEXT NOT NULL DEFAULT ''",
+}
 _NO_MORE_PAUSED = (
     "paused = NULL, "
     "paused_s = paused_s + CASE WHEN paused IS NULL THEN 0 ELSE max(0, ? - paused) END"
@@ -70,6 +79,7 @@ _TASK_COLUMNS = [
     "remedy",
     "started",
     "ended",
+    "warnings",
 ]
 _DAMAGED_REMEDY = (
     "The file is damaged. Move it away (mv): the history of the runs is lost, nothing else. "
@@ -110,12 +120,15 @@ class Journal:
             return
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")  # another engine may have been at the same
-            for name in self._lacking_columns():
-                self._db.execute(f"ALTER TABLE runs ADD COLUMN {name} {_LATER_COLUMNS[name]}")
+            for table, name in self._lacking_columns():
+                kind = _LATER_COLUMNS[table, name]
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
-    def _lacking_columns(self) -> list[str]:
-        present = {row[1] for row in self._db.execute("PRAGMA table_info(runs)")}
-        return [name for name in _LATER_COLUMNS if name not in present]
+    def _lacking_columns(self) -> list[tuple[str, str]]:
+        present = {
+            (table, name) for table in ("runs", "tasks") for name in _columns_of(self._db, table)
+        }
+        return [column for column in _LATER_COLUMNS if column not in present]
 
     def _keep_reserve(self) -> None:
         """Take some room, to be given up when there is none left: then the end can be written."""
@@ -231,6 +244,10 @@ class Journal:
         sql = f"UPDATE runs SET state = ?, ended = ?, message = ?, {_NO_MORE_PAUSED} WHERE id = ?"
         self._write((sql, [(state, now, message, now, run)]))
 
+    def warn(self, run: int, *warnings: Warned) -> None:
+        """Note what is to be known of the site as a whole."""
+        self._write(("UPDATE runs SET warnings = ? WHERE id = ?", [(_storable(warnings), run)]))
+
     def hold(self, run: int, *, paused: bool) -> None:
         """Note that a run is held, or that it goes on."""
         change = "paused = coalesce(paused, ?)" if paused else _NO_MORE_PAUSED
@@ -275,14 +292,14 @@ class JournalReader:
 
     def tasks(self, run: int) -> list[TaskRow]:
         """Return the tasks of a run in the order of its plan."""
-        columns = ", ".join(_TASK_COLUMNS)
-        rows = self._rows(f"SELECT {columns} FROM tasks WHERE run = ? ORDER BY ordinal", run)
-        # The columns stand in the order of the fields: a large site has thousands of rows, and who
-        # watches a run reads them three times a second.
-        return [
-            TaskRow(target, step, title, State(state), *rest)
-            for target, step, title, state, *rest in rows
-        ]
+        rows = self._rows("SELECT * FROM tasks WHERE run = ? ORDER BY ordinal", run)
+        # A large site has thousands of rows, and who watches a run reads them three times a second.
+        if not rows:
+            return []
+        # A journal of an earlier version lacks the last columns, one of a later version has more.
+        present = rows[0].keys()
+        values_of = itemgetter(*(present.index(name) for name in _TASK_COLUMNS if name in present))
+        return [_task_row(*values_of(row)) for row in rows]
 
     def log(
         self, run: int, *, after: int = 0, target: str = "", level: str = "", limit: int = 10_000
@@ -321,7 +338,9 @@ def _key(task: TaskRow) -> tuple[object, object]:
 
 
 def _storable(value: object) -> object:
-    """Return text that SQLite takes: names of files may hold bytes that are not UTF-8."""
+    """Return what SQLite takes: names of files may hold bytes that are not UTF-8."""
+    if isinstance(value, tuple):  # the only field of a row that is one
+        value = warnings_text(value)
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     return value
@@ -330,6 +349,21 @@ def _storable(value: object) -> object:
 def _has_tables(db: sqlite3.Connection) -> bool:
     """Whether the journal is made; an engine may be at it, or have been killed in it."""
     return bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_by_run'").fetchone())
+
+
+def _columns_of(db: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+
+
+def _task_row(target: str, step: str, title: str, state: str, *rest: Any) -> TaskRow:  # noqa: ANN401
+    """Return a row of the journal, whose columns stand in the order of the fields."""
+    row = TaskRow(target, step, title, State(state), *rest)
+    row.warnings = _warnings_in(cast("str", row.warnings)) if row.warnings else ()
+    return row
+
+
+# Who watches a run reads the same few again and again.
+_warnings_in = lru_cache(maxsize=4096)(warnings_in)
 
 
 _RUN_FIELDS = frozenset(field.name for field in fields(RunRow))
@@ -343,5 +377,6 @@ def _run_row(row: sqlite3.Row) -> RunRow:
             **values,
             "state": State(values["state"]),
             "options": json.loads(values["options"]),
+            "warnings": warnings_in(values.get("warnings")),
         }
     )

@@ -24,7 +24,7 @@ from core.bundle.discovery import bundle_file, find_bundles
 from core.bundle.model import BundleFile
 from core.bundle.reference import parse_reference
 from core.config import Config, Mode, ensure_state_dir, load_config, missing_files
-from core.engine.drift import LEFT_OVER, REGISTRY_BASE, differences
+from core.engine.drift import REGISTRY_BASE, differences
 from core.engine.jobs.table import job_of
 from core.engine.journal import EXIT_CODES, Journal, LogLine, State
 from core.engine.lock import engine_lock, note_holder
@@ -55,6 +55,7 @@ from core.errors import (
 from core.secrets import Secrets
 from core.steps.base import DU
 from core.steps.work import ImportOptions, Saving, Work
+from core.warnings import LEFT_OVER
 
 LOCK_PATIENCE_S = 1.0
 HOLDING = (signal.SIGUSR1, signal.SIGUSR2)
@@ -147,8 +148,9 @@ def _note_left_over(config: Config, request: RunRequest, journal: Journal, run: 
         return
     found = differences(config)
     if found:
-        text = f"the site differs from its config ({'; '.join(found)}): {LEFT_OVER}"
-        journal.save(run, [], [LogLine(0, time.time(), DU, "run", "warning", text)])
+        warning = LEFT_OVER.of(differences="; ".join(found))
+        journal.warn(run, warning)
+        journal.save(run, [], [LogLine(0, time.time(), DU, "run", "warning", warning.text)])
 
 
 def _require(config: Config, request: RunRequest) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from textwrap import wrap
 
+from core.engine.causes import causes_of, warnings_of
 from core.engine.journal import ENDED_WELL, JournalReader, LogLine, RunRow, State, TaskRow
 from core.engine.request import CLEANS, GCS, HOST_JOBS, KEEPS, REPAIRS, RunKind
+from core.engine.summary import LINES, summary_lines
 from core.telling import LEFT_OUT, PARTICULAR, Detail, particulars_in
-from core.words import count, size
+from core.words import size
 
-WIDTH = 100
 # Steps that only look, so that "nothing to do" would be an odd thing to say of them.
 LOOKS = frozenset({"connect", "preflight", "registry.reach", "registry.scan"})
 # The first of these that one of its steps is in is the state of a target.
@@ -77,29 +77,6 @@ def targets_of(tasks: Iterable[TaskRow]) -> list[Target]:
     return [Target(name, tuple(rows)) for name, rows in grouped.items()]
 
 
-@dataclass(frozen=True)
-class Cause:
-    """Failures that have one cause and one remedy."""
-
-    code: str
-    remedy: str
-    targets: tuple[str, ...]
-    what: str
-
-
-def causes_of(tasks: Iterable[TaskRow]) -> list[Cause]:
-    """Group failures by code and remedy, in the order in which they come; bundles stay apart."""
-    grouped: dict[tuple[str, str, str], list[TaskRow]] = {}
-    for task in tasks:
-        if task.error_code:
-            of_bundle = task.step if ":" in task.step else ""  # each has faults of its own
-            grouped.setdefault((task.error_code, task.remedy, of_bundle), []).append(task)
-    return [
-        Cause(code, remedy, tuple(dict.fromkeys(row.target for row in rows)), rows[0].error)
-        for (code, remedy, _), rows in grouped.items()
-    ]
-
-
 def fares_words(run: RunRow, state: State) -> str:
     """Return how a run fares, in words: `done, 2 left out`."""
     if is_paused(run, state):
@@ -149,6 +126,7 @@ def report_record(
         "message": run.message,
         "left_out": sum(one["what"] == LEFT_OUT for one in told),
         "causes": [asdict(cause) for cause in causes_of(tasks)],
+        "warnings": [asdict(cause) for cause in warnings_of(tasks, run)],
         "targets": [
             {
                 "name": target.name,
@@ -172,50 +150,67 @@ def _step_record(task: TaskRow) -> dict[str, object]:
         "bytes": task.bytes_done or (task.bytes_total if task.state is State.MISSING else 0),
         "message": task.message,
         "error": error,
+        "warnings": [warning.record() for warning in task.warnings],
     }
 
 
 def report_text(
-    run: RunRow, state: State, tasks: Iterable[TaskRow], particulars: Iterable[Detail] = ()
+    run: RunRow,
+    state: State,
+    tasks: Iterable[TaskRow],
+    particulars: Iterable[Detail] = (),
+    log: Iterable[LogLine] = (),
 ) -> str:
-    """Return the report in plain words (readable as Markdown)."""
+    """Return the report in plain words (readable as Markdown); the summary is the end of it.
+
+    Args:
+        run: The run.
+        state: How it fares in truth.
+        tasks: Its tasks.
+        particulars: What its steps told one by one.
+        log: Entries of its log that are to be in it.
+    """
     tasks = list(tasks)
     targets = targets_of(tasks)
-    ready = [target for target in targets if target.state in ENDED_WELL]
-    fares = fares_words(run, state)
-    lines = [
-        f"# Run {run.id}: {run.kind}, mode {run.mode}: {fares}, {clock(run.seconds)}",
-        "",
-        _verdict(run.kind, targets, ready),
-        "",
-    ]
+    verdict = verdict_of(run.kind, targets)
+    lines = [f"# {headline_of(run, state)}", "", verdict, ""]
     if run.message and state is not State.PARTIAL:
         lines += [run.message, ""]
-    for cause in causes_of(tasks):
-        lines += [*_cause_lines(cause), ""]
     for target in targets:
-        lines.append(f"{sign(target.state)} {target.name}: {target.state.value}")
-        lines += [f"    {_step_line(task)}" for task in target.tasks]
-        for task in target.tasks:
-            if task.error_code:
-                lines.append(f"    ! {task.error} [{task.error_code}]")
+        lines += _target_lines(target)
     told = [f"    {particular_text(one)}" for one in particulars]
-    return "\n".join([*lines, *(["", *told] if told else [])])
+    lines += ["", *told] if told else []
+    logged = [log_text(line) for line in log]
+    lines += ["", "## Log", "", *(f"    {line}" for line in logged)] if logged else []
+    failures, warnings = causes_of(tasks), warnings_of(tasks, run)
+    if failures or warnings or len(lines) > LINES:
+        lines += ["", *summary_lines(f"## {headline_of(run, state)}", verdict, failures, warnings)]
+    return "\n".join(lines)
 
 
-def _cause_lines(cause: Cause) -> list[str]:
-    """Return a cause in lines: on how many targets, which, what happened, what to do."""
-    who = wrap(", ".join(cause.targets), WIDTH - 4) or [""]
-    return [
-        f"## {cause.code} on {count(len(cause.targets), 'target')}",
-        "",
-        *(f"    {line}" for line in who),
-        f"    {cause.what}",
-        f"    {cause.remedy}",
-    ]
+def headline_of(run: RunRow, state: State) -> str:
+    """Return which run it is, and how it fares."""
+    fares = fares_words(run, state)
+    return f"Run {run.id}: {run.kind}, mode {run.mode}: {fares}, {clock(run.seconds)}"
 
 
-def _verdict(kind: str, targets: list[Target], ready: list[Target]) -> str:
+def _target_lines(target: Target) -> Iterator[str]:
+    yield f"{sign(target.state)} {target.name}: {target.state.value}"
+    for task in target.tasks:
+        yield f"    {_step_line(task)}"
+    for task in target.tasks:
+        if task.error_code:
+            yield f"    x {task.error} [{task.error_code}]"
+        for warning in task.warnings:
+            yield f"    ! {warning.what} [{warning.code}]"
+
+
+def verdict_of(kind: str, targets: Sequence[Target]) -> str:
+    """Return in a sentence how many targets of a run are as they should be."""
+    return _verdict(kind, targets, [t for t in targets if t.state in ENDED_WELL])
+
+
+def _verdict(kind: str, targets: Sequence[Target], ready: Sequence[Target]) -> str:
     if kind == RunKind.CHECK:
         return f"{len(ready)} of {len(targets)} hosts can take part."
     if kind == RunKind.VERIFY:

@@ -10,6 +10,7 @@ from itertools import islice
 from core.engine.journal import LogLine, State, TaskRow
 from core.errors import AirferryError
 from core.telling import LEFT_OUT, MOST_PARTICULARS, PARTICULAR, Detail, particulars_text
+from core.warnings import Warned
 
 RATE_WINDOW_S = 5.0
 
@@ -56,15 +57,25 @@ class TaskReporter:
         if text:
             self._add(PARTICULAR, text)
 
-    def warn(self, text: str) -> None:
-        """Add a warning to the log and show it."""
-        self._add("warning", text)
+    def warn(self, warning: Warned) -> None:
+        """Put a warning beside the step, and into the log; once, however often it is told."""
+        if warning in self.row.warnings:
+            return
+        self.row.warnings = (*self.row.warnings, warning)
+        self.changed = True
+        self._add("warning", warning.text)
 
     def error(self, error: AirferryError) -> None:
         """Add an error to the log."""
         self._add("error", f"{error.what} [{error.code}]")
         if error.details.strip():
             self._add("error", error.details.strip())
+
+    def begin_try(self) -> None:
+        """Note that it is tried, once more: what was warned of before is found again, or over."""
+        self.row.attempt += 1
+        self.row.warnings = ()
+        self.set_state(State.RUNNING)
 
     def set_state(self, state: State) -> None:
         """Note a new state, with the time."""

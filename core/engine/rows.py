@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.warnings import Warned
+
 
 class State(StrEnum):
     """How a task, a target or a run fares."""
@@ -41,7 +43,10 @@ ENDED_WELL = frozenset({State.DONE, State.PARTIAL, State.PRESENT, State.MISSING}
 
 @dataclass
 class TaskRow:
-    """One step on one target. Sizes in bytes, rate in bytes per second, times since the epoch."""
+    """One step on one target. Sizes in bytes, rate in bytes per second, times since the epoch.
+
+    `warnings` is what it warned of, in its last try.
+    """
 
     target: str
     step: str
@@ -57,6 +62,7 @@ class TaskRow:
     remedy: str = ""
     started: float | None = None
     ended: float | None = None
+    warnings: tuple[Warned, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -69,6 +75,7 @@ class RunRow:
     """One run.
 
     `paused` is since when it is held, None if it is not; `paused_s` for how long it was before.
+    `warnings` are of the site as a whole, not of a step.
     """
 
     id: int
@@ -83,6 +90,7 @@ class RunRow:
     message: str
     paused: float | None = None
     paused_s: float = 0.0
+    warnings: tuple[Warned, ...] = ()
 
     @property
     def seconds(self) -> float:

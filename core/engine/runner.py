@@ -211,8 +211,7 @@ class Runner:
                     await self._held(task)
                     if row.attempt:
                         await self._heal_before(task)
-                    row.attempt += 1
-                    teller.set_state(State.RUNNING)
+                    teller.begin_try()
                     teller.set_state(await self._try(task))
                     return
             except AirferryError as caught:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import HostCommandFailed
+from core.hosts.driver_room import driver_free_bytes
+from core.hosts.package_state import NO_STATE, PackageState, package_state_in
+from core.hosts.places import Place, places_in
 
 if TYPE_CHECKING:
     from core.hosts.ssh.connection import HostConnection
@@ -71,6 +75,10 @@ class Facts:
     pf9_kube: str = ""
     pf9_hostagent: str = ""
     node_agent: str = ""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    packages: PackageState = NO_STATE
+    store_wanted: str = ""
+    store_label: str = ""
 
     @property
     def summary(self) -> str:
@@ -91,6 +99,7 @@ class Facts:
             ("processors", f"{self.cpus}"),
             ("memory", f"{self.memory_bytes / 1e9:.1f} GB"),
             ("room", f"{self.store_free_bytes / 1e9:.1f} GB where Docker stores ({self.store})"),
+            *self._store_lines(),
             ("temporary files", f"{self.tmp_free_bytes / 1e9:.1f} GB free in /tmp"),
             ("clock", skew),
             ("init", self.init or "unknown"),
@@ -108,6 +117,14 @@ class Facts:
             *([("pf9-hostagent", self.pf9_hostagent)] if self.pf9_hostagent else []),
             *([("node agent", self.node_agent)] if self.node_agent else []),
         ]
+
+    def _store_lines(self) -> list[tuple[str, str]]:
+        """Return what there is to tell of where Docker stores, besides the room."""
+        place = self.places.get("store")
+        if place is None or not place.kind:
+            return []
+        inodes = f", {place.free_inodes} inodes free" if place.free_inodes is not None else ""
+        return [("file system", f"{place.kind} of {place.mount}{inodes}")]
 
     def _docker_words(self) -> str:
         if not self.docker.path:
@@ -159,6 +176,12 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
         found = values.get(key, "")
         return int(found) if found.isascii() and found.isdigit() else 0
 
+    docker, places = _docker_facts(values), places_in(values)
+    store_free = driver_free_bytes(docker.driver, _listed(values.get("docker_store")))
+    if store_free is None:
+        asked = places["store"].free_bytes if "store" in places else None
+        store_free = number("store_free_kib") << 10 if asked is None else asked
+
     return Facts(
         os_id=values["os_id"],
         os_version=values["os_version"],
@@ -168,12 +191,12 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
         kernel=values["kernel"],
         cpus=number("cpus"),
         memory_bytes=number("memory_kib") << 10,
-        store_free_bytes=number("store_free_kib") << 10,
+        store_free_bytes=store_free,
         tmp_free_bytes=number("tmp_free_kib") << 10,
         clock_skew_s=number("clock") - now,
         init=values["init"],
         root=values["root"],
-        docker=_docker_facts(values),
+        docker=docker,
         containerd=values.get("containerd", ""),
         store=values.get("store", "") or "/var/lib/docker",
         unpack_free_bytes=number("var_tmp_free_kib") << 10,
@@ -184,6 +207,10 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
         pf9_kube=values.get("pf9_kube", ""),
         pf9_hostagent=values.get("pf9_hostagent", ""),
         node_agent=values.get("node_agent", ""),
+        places=places,
+        packages=package_state_in(values),
+        store_wanted=values.get("store_wanted", ""),
+        store_label=values.get("store_label", ""),
     )
 
 
@@ -195,7 +222,7 @@ def _docker_facts(values: dict[str, str]) -> DockerFacts:
     return DockerFacts(
         path=values["docker_path"],
         version=version,
-        driver=values.get("docker_driver", ""),
+        driver=values.get("docker_driver", "") or values.get("docker_driver_set", ""),
         containerd_store="io.containerd.snapshotter" in str(store),
         insecure_loopback=not version or "127.0.0.0/8" in insecure,
         rootless="rootless" in str(security) or (not version and "rootless" in values),

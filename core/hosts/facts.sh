@@ -69,7 +69,32 @@ fi
 if grep -qsx rootlesskit /proc/[0-9]*/comm; then
 	say rootless yes
 fi
-while [ ! -d "$store" ]; do
+# While no engine tells where it stores and how, its settings do.
+if [ -z "${found:-}" ]; then
+	settings=$(soon_as_root cat /etc/docker/daemon.json || cat /etc/docker/daemon.json 2>/dev/null)
+	setting() {
+		printf '%s' "$settings" | tr '\n' ' ' | tr ',{}' '\n\n\n' |
+			sed -n "s/.*\"$1\"[[:space:]]*:[[:space:]]*\"\([^\"]*\)\".*/\1/p" | head -n 1
+	}
+	started=$(soon systemctl show -p ExecStart docker.service 2>/dev/null |
+		sed -n -e 's/.* --data-root[= ]*\([^ ;]*\).*/\1/p' -e 's/.* -g[= ]*\(\/[^ ;]*\).*/\1/p')
+	found=${started:-$(setting data-root)}
+	found=${found:-$(setting graph)}
+	store=${found:-$store}
+	say docker_driver_set "$(setting storage-driver)"
+fi
+case ${answer:-} in
+*io.containerd.snapshotter*) # images are containerd's then, wherever Docker's own data are
+	if soon_as_root test -d "$store/containerd/daemon/io.containerd.content.v1.content"; then
+		store=$store/containerd/daemon
+	else
+		found=$(sed -n 's/^root *= *["'\'']\(\/[^"'\'']*\).*/\1/p' /etc/containerd/config.toml 2>/dev/null)
+		store=${found:-/var/lib/containerd}
+	fi
+	;;
+esac
+store_wanted=$store
+while ! soon_as_root test -d "$store" && [ ! -d "$store" ]; do
 	store=$(dirname "$store")
 done
 say store "$store"
@@ -107,5 +132,77 @@ say pf9_kube "$(version_of pf9-kube)"
 say pf9_hostagent "$(version_of pf9-hostagent)"
 if [ -d /opt/pf9/nodelet ]; then
 	say node_agent nodelet
+fi
+# Where a job writes or keeps something: the room and the inodes there, whether it can be written.
+# Root sees all of it; a line each: KiB, inodes, inodes free, kind, options, writable, mount, path.
+places='
+echo "places_asked_by=$(id -u)"
+for each in "$@"; do
+	name=${each%%=*} path=${each#*=}
+	while [ ! -e "$path" ]; do path=$(dirname "$path"); done
+	kib=- mount=- inodes=- left=- kind=- options=- may=no
+	set -f
+	set -- $(df -Pk "$path" 2>/dev/null | sed -n 2p)
+	[ $# -lt 6 ] || kib=$4 mount=$6
+	set -- $(df -Pi "$path" 2>/dev/null | sed -n 2p)
+	[ $# -lt 6 ] || inodes=$2 left=$4
+	set -- $(grep -F -e " $mount " /proc/self/mounts 2>/dev/null | tail -n 1)
+	[ $# -lt 4 ] || kind=$3 options=$4
+	[ ! -w "$path" ] || may=yes
+	echo "place_$name=$kib $inodes $left $kind $options $may $mount $path"
+done'
+login_home=$HOME
+if [ -n "${SUDO_USER:-}" ] && have getent; then
+	login_home=$(getent passwd "$SUDO_USER" | cut -d : -f 6)
+fi
+set -- "store=$store" tmp=/tmp var_tmp=/var/tmp run=/run usr=/usr/bin opt=/opt etc=/etc \
+	units=/etc/systemd/system docker_etc=/etc/docker daemon_json=/etc/docker/daemon.json \
+	var_lib=/var/lib state=/var/lib/airferry-host dpkg=/var/lib/dpkg rpm=/var/lib/rpm \
+	"ssh=$login_home/.ssh" "keys=$login_home/.ssh/authorized_keys"
+soon_as_root sh -c "$places" places "$@" || soon sh -c "$places" places "$@" 2>/dev/null
+say store_wanted "$store_wanted"
+if [ -e /sys/fs/selinux/enforce ]; then
+	say store_label "$(soon_as_root stat -c %C "$store" || stat -c %C "$store" 2>/dev/null)"
+fi
+
+# The state of the package manager. What is asked here changes nothing and takes no lock.
+# /proc/locks has inodes, which overlayfs tells otherwise: so a holder is known by what it has open.
+holder='
+for pid in $(sed -n "s/.* POSIX .* WRITE \([0-9][0-9]*\) .*/\1/p" /proc/locks | sort -u); do
+	if ls -l "/proc/$pid/fd" 2>/dev/null | grep -q " -> $1"; then
+		echo "$(cat "/proc/$pid/comm"), process $pid"
+		exit
+	fi
+done'
+locked_by() { soon_as_root sh -c "$holder" holder "$1"; }
+in_a_line() { head -n 12 | tr '\n' ';' | sed 's/;$//; s/;/; /g'; }
+if have dpkg-query; then
+	# With a pattern, also what is not installed: it may be held all the same.
+	form='${db:Status-Want} ${db:Status-Eflag} ${db:Status-Status} ${binary:Package}\n'
+	if ! states=$(LC_ALL=C soon dpkg-query -W -f "$form" '*' 2>&1); then
+		say packages_error "$(printf '%s\n' "$states" | grep -i -A 1 error | tr -s '\n ' ' ')"
+	fi
+	say packages_broken "$(printf '%s\n' "$states" |
+		grep -E '^[a-z]+ [a-z]+ (half-|unpacked)' | cut -d ' ' -f 3- | in_a_line)"
+	say packages_to_reinstall "$(printf '%s\n' "$states" | grep -E '^[a-z]+ reinstreq ' |
+		cut -d ' ' -f 4 | in_a_line)"
+	say packages_held "$(printf '%s\n' "$states" | grep '^hold ' | cut -d ' ' -f 4 | in_a_line)"
+	say packages_there "$(printf '%s\n' "$states" | grep -E ' installed ' | cut -d ' ' -f 4 |
+		grep -E '^(docker|containerd|runc|podman|moby|lxc-docker)' | in_a_line)"
+	say packages_locked "$(locked_by /var/lib/dpkg/lock)"
+	if [ -z "$docker" ] && have apt-get; then
+		say packages_unmet "$(LC_ALL=C soon apt-get -s -o Debug::NoLocking=1 \
+			-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/dev/null \
+			-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= check 2>/dev/null |
+			sed -n 's/^ \([^ ].* : .*\)/\1/p' | in_a_line)"
+	fi
+elif have rpm; then
+	if ! states=$(LC_ALL=C soon rpm -qa --qf '%{NAME}\n' 2>&1) ||
+		printf '%s\n' "$states" | grep -q '^error:'; then
+		say packages_error "$(printf '%s\n' "$states" | grep -i error | in_a_line)"
+	fi
+	say packages_there "$(printf '%s\n' "$states" |
+		grep -E '^(docker|containerd|runc|podman|moby)' | in_a_line)"
+	say packages_locked "$(locked_by "/.*/rpm/[.]rpm[.]lock")"
 fi
 say facts complete

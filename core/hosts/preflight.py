@@ -6,22 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.hosts.facts import Facts
+from core.hosts.finding import Finding as Finding
+from core.hosts.package_fit import NO_PACKAGES, Packages, package_findings
+from core.hosts.room import INSTALLED_RATIO as INSTALLED_RATIO
+from core.hosts.room import Asked, room_findings
 from core.versions import is_older, numbers
+from core.warnings import AGENT, CLOCK, LOOPBACK, PLATFORM, RELEASE
+from core.words import duration
 
 MAX_CLOCK_SKEW_S = 300
 ZSTD_DOCKER = "23"
 REGISTRY_RELEASE = "5.2"
 KUBERNETES_MAJOR = (1,)  # some pf9-kube packages have the version of their Kubernetes
-INSTALLED_RATIO = 5  # of a compressed package, unpacked and beside the package itself
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that preflight has to say of a host."""
-
-    fatal: bool
-    what: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,10 @@ class Needs:
         zstd: Some of the missing images have layers of zstd.
         some_fit: Some of the images run on its platform.
         unfit: Images of the bundles that are there for other platforms only.
+        layers: So many layers are missing.
+        settings: Docker's settings are to be changed.
+        keys: A key is put into the login's authorized_keys.
+        packages: The packages by which Docker is to be installed.
     """
 
     registry: bool = False
@@ -51,6 +51,23 @@ class Needs:
     zstd: bool = False
     some_fit: bool = True
     unfit: tuple[str, ...] = ()
+    layers: int = 0
+    settings: bool = False
+    keys: bool = False
+    packages: Packages = NO_PACKAGES
+
+    @property
+    def asked(self) -> Asked:
+        """What is going to be written there."""
+        return Asked(
+            self.docker_bytes,
+            self.packages.family,
+            self.store_bytes,
+            self.sure,
+            self.layers,
+            self.settings,
+            self.keys,
+        )
 
 
 def preflight(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -63,7 +80,8 @@ def preflight(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if facts.init != "systemd":
         yield Finding(True, f"runs {facts.init}, not systemd", "Airferry needs systemd on hosts.")
     yield from _about_docker(facts, needs)
-    yield from _about_room(facts, needs)
+    yield from room_findings(facts, needs.asked)
+    yield from package_findings(facts.packages, needs.packages)
     if needs.registry:
         yield from _about_release(facts)
     if needs.forwarding and facts.forwarding in ("no", "local"):
@@ -76,16 +94,11 @@ def preflight(facts: Facts, needs: Needs) -> Iterator[Finding]:
         )
     yield from _about_platforms(facts, needs)
     if abs(facts.clock_skew_s) > MAX_CLOCK_SKEW_S:
-        minutes = facts.clock_skew_s / 60
-        yield Finding(
-            False, f"its clock is {minutes:+.0f} min off", "Set the host's clock (chrony, NTP)."
-        )
+        way = "ahead" if facts.clock_skew_s > 0 else "behind"
+        off = f"{duration(abs(facts.clock_skew_s))} {way}"
+        yield Finding.warned(CLOCK.of(off=off, skew_s=round(facts.clock_skew_s)))
     if facts.node_agent:
-        yield Finding(
-            False,
-            f"a node agent ({facts.node_agent}) is installed, which may rewrite daemon.json",
-            "Check daemon.json again after the agent was updated.",
-        )
+        yield Finding.warned(AGENT.of(agent=facts.node_agent))
 
 
 def _about_release(facts: Facts) -> Iterator[Finding]:
@@ -117,49 +130,20 @@ def _about_docker(facts: Facts, needs: Needs) -> Iterator[Finding]:
             "Import the bundles with: airferry import --recompress gzip",
         )
     if needs.loopback and not docker.insecure_loopback:
-        yield Finding(
-            False,
-            "has a Docker that does not take loopback registries without TLS; daemon.json will be "
-            "extended and Docker reloaded",
-            "Nothing is to be done.",
-        )
+        yield Finding.warned(LOOPBACK.of())
 
 
 def _about_platforms(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if not needs.unfit:
         return
     some = ", ".join(needs.unfit[:3])
-    whole = f"is linux/{facts.arch}, and "
     if needs.some_fit:
-        yield Finding(
-            False,
-            f"{whole}gets no copy of what is for other platforms only: {some}",
-            "If it is to run that, get bundles with images for its platform.",
-        )
+        yield Finding.warned(PLATFORM.of(platform=f"linux/{facts.arch}", images=some))
     else:
         yield Finding(
             True,
-            f"{whole}every image is for another platform: {some}",
+            f"is linux/{facts.arch}, and every image is for another platform: {some}",
             "Get bundles with images for this platform.",
-        )
-
-
-def _about_room(facts: Facts, needs: Needs) -> Iterator[Finding]:
-    docker_bytes = INSTALLED_RATIO * needs.docker_bytes
-    if docker_bytes > facts.unpack_free_bytes:
-        yield Finding(
-            True,
-            f"has {_mib(facts.unpack_free_bytes)} free in /var/tmp; installing Docker needs "
-            f"{_mib(docker_bytes)}",
-            "Make room in /var/tmp on the host.",
-        )
-    if needs.store_bytes > facts.store_free_bytes:
-        about = "" if needs.sure else "about "
-        yield Finding(
-            needs.sure,
-            f"has {_mib(facts.store_free_bytes)} free where Docker stores images "
-            f"({facts.store}); {about}{_mib(needs.store_bytes)} are needed",
-            f"Make room in {facts.store} on the host (docker system prune removes what is unused).",
         )
 
 
@@ -179,13 +163,4 @@ def release_findings(release: str, what: str) -> Iterator[Finding]:
             "Take mode none (privateRegistryType: none), or upgrade the site first.",
         )
     elif not is_older(REGISTRY_RELEASE, release):
-        yield Finding(
-            False,
-            f"{what} {release}; the vendor says both that a registry works with it and that it "
-            "does not",
-            "Try it with one cluster first; clusters made before do not use the registry.",
-        )
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes >> 20} MiB"
+        yield Finding.warned(RELEASE.of(what=what, release=release))

@@ -22,6 +22,7 @@ from core.steps.targets import DuStep
 from core.steps.work import Work
 from core.telling import room_fact
 from core.threads import in_thread
+from core.warnings import BACKUP_PART
 from core.words import count, size, some_of
 
 NOT_RUNNING = "what is in the registry is known when it runs"
@@ -71,7 +72,9 @@ class RegistryBackup(DuStep):
         if saving.outdir is None:
             raise UsageError("a backup needs a directory", remedy="Name one: --outdir DIR")
         earlier = tuple(open_saved(file, work.go_on) for file in saving.since)
-        snapshot = read_snapshot(client, work.stop, tell.warn)
+        snapshot = read_snapshot(
+            client, work.stop, lambda what: tell.warn(BACKUP_PART.of(what=what))
+        )
         if not snapshot.tags:
             raise UsageError(
                 "the registry holds no image: there is nothing to back up",

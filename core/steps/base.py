@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol
 
 from core.errors import AirferryError, StillMissing
 from core.telling import Detail
+from core.warnings import Warned
 
 DU = "du"
 
@@ -54,7 +55,7 @@ class Reporter(Protocol):
     def particulars(self, found: Iterable[Detail]) -> None:
         """Tell one by one what was found, for whoever looks at it in full."""
 
-    def warn(self, text: str) -> None:
+    def warn(self, warning: Warned) -> None:
         """Tell something that a person should know of, though the step goes on."""
 
 

@@ -29,6 +29,7 @@ from core.steps.disk_space import registry_bytes
 from core.steps.work import Work
 from core.telling import NOTED, Detail
 from core.threads import in_thread
+from core.warnings import NAMELESS
 from core.words import count, some_of
 
 LEAVE_OUT = "Or import what is whole of the bundles: --keep-going (d on Review)."
@@ -239,7 +240,7 @@ class BundleImport(BundleStep):
         bundle = work.known_bundles()[file]
         known = work.known(file) or bundle
         if known.nameless:
-            tell.warn(f"{file.name}: {known.remarks[-1]}")
+            tell.warn(NAMELESS.of(bundle=file.name, what=known.remarks[-1]))
         tell.say("naming the images")
         try:
             tags = await in_thread(lambda: publish(bundle, work.registry, work.stop), work.stop)

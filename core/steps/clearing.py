@@ -23,6 +23,7 @@ from core.steps.targets import DuStep
 from core.steps.work import Work
 from core.telling import Detail
 from core.threads import in_thread
+from core.warnings import COMES_BACK
 from core.words import count, size, some_of
 
 NOT_RUNNING = "what is in the registry is known when it runs"
@@ -104,10 +105,7 @@ class RegistryKeep(DuStep):
         tell.particulars(told.values())
         back = {file.name for h in going if (file := returning.get(h.name))}
         if back and not self._deleted:
-            tell.warn(
-                f"{some_of(sorted(back))} in imagesDir would bring names back with the next "
-                "import: move such files away first"
-            )
+            tell.warn(COMES_BACK.of(bundles=some_of(sorted(back))))
         return going, list(titles)
 
     def _about(self, going: list[TagEntry]) -> list[TagEntry]:

@@ -14,19 +14,24 @@ from core.errors import (
     HostUnfit,
     PackagesError,
 )
+from core.hosts.docker_install.package_files import Family
 from core.hosts.docker_install.release import System
 from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
 from core.hosts.facts import Facts, gather_facts
+from core.hosts.package_fit import NO_PACKAGES, Packages
 from core.hosts.preflight import INSTALLED_RATIO, Finding, Needs, preflight
+from core.hosts.room import is_tight, settings_are_free
 from core.hosts.tunnel.store import registry_behind
 from core.registry.api.client import SITE_HEADER
 from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.desired_images import host_lacks, unfit_names, wanted_images
 from core.steps.disk_space import store_bytes
+from core.steps.docker import DockerConfigure
 from core.steps.targets import HostStep
 from core.steps.work import Work
-from core.telling import room_fact
+from core.telling import CONTAINERS_STOP, room_fact
 from core.threads import in_thread
+from core.warnings import DOCKER_OLD
 
 
 class Connect(HostStep, VerifyStep):
@@ -53,6 +58,7 @@ class _ImageNeeds:
     zstd: bool = False
     some_fit: bool = True
     unfit: tuple[str, ...] = ()
+    layers: int = 0
 
 
 class Preflight(HostStep, VerifyStep):
@@ -85,12 +91,12 @@ class Preflight(HostStep, VerifyStep):
             tell.facts([room_fact(left, "/var/tmp", "while installing Docker")])  # noqa: S108
         findings += repo_findings
         tell.say("comparing the host with what is to come")
-        findings += preflight(facts, await self._needs(facts, repo))
+        findings += preflight(facts, await self._needs(facts, repo, tell))
         if self._work.config.mode is Mode.DU and facts.port_taken:
             findings += await self._port_findings(facts)
         for finding in findings:
             if not finding.fatal:
-                tell.warn(f"{self._host.name} {finding.what}. {finding.remedy}")
+                tell.warn(finding.warning)
         fatal = [finding for finding in findings if finding.fatal]
         if fatal:
             what = "; ".join(finding.what for finding in fatal)
@@ -123,17 +129,21 @@ class Preflight(HostStep, VerifyStep):
                 f"has Docker {docker.version}, which is too old" if docker.path else "has no Docker"
             )
             return None, [Finding(True, f"{has}, and {error.what}", error.remedy)]
+        if docker.version:
+            replaced = DOCKER_OLD.of(version=docker.version, what=CONTAINERS_STOP)
+            return repo, [Finding.warned(replaced)]
         return repo, []
 
-    async def _needs(self, facts: Facts, repo: DockerRepo | None) -> Needs:
+    async def _needs(self, facts: Facts, repo: DockerRepo | None, tell: Reporter) -> Needs:
         work = self._work
         mode = work.config.mode
         images = await self._image_needs(facts) if self._images else _ImageNeeds()
         pulls_through_us = mode is Mode.NONE and self._images and not work.loads
+        loopback = mode is Mode.DU or pulls_through_us
         return Needs(
             registry=mode is not Mode.NONE,
             forwarding=mode is Mode.DU or pulls_through_us,
-            loopback=mode is Mode.DU or pulls_through_us,
+            loopback=loopback,
             docker_bytes=repo.size_bytes if repo else 0,
             docker_version=repo.engine_version if repo else "",
             store_bytes=images.store_bytes,
@@ -141,7 +151,22 @@ class Preflight(HostStep, VerifyStep):
             zstd=images.zstd,
             some_fit=images.some_fit,
             unfit=images.unfit,
+            layers=images.layers,
+            settings=await self._changes_settings(facts, tell, loopback=loopback),
+            keys=mode is Mode.DU and not self._link.can_be_repeated,
+            packages=_packages_of(repo, facts),
         )
+
+    async def _changes_settings(self, facts: Facts, tell: Reporter, *, loopback: bool) -> bool:
+        """Whether Docker's settings are to be changed; it is asked only where that may fail."""
+        config, docker = self._work.config, facts.docker
+        if config.mode is not Mode.CUSTOM:
+            return loopback and not docker.insecure_loopback
+        if not (config.registry_insecure or config.registry_ca):
+            return False
+        if not docker.version or settings_are_free(facts):
+            return True
+        return await DockerConfigure(self._work, self._host).check(tell) is not None
 
     async def _image_needs(self, facts: Facts) -> _ImageNeeds:
         """Work out the room for what is missing; the host is asked only where that is tight."""
@@ -151,12 +176,14 @@ class Preflight(HostStep, VerifyStep):
         needed = unread + self._room_for(wanted, facts)
         as_it_is = not (work.loads or work.options.recompress)
         zstd = as_it_is and _has_zstd(wanted)
-        if facts.docker.version and (needed > facts.store_free_bytes or zstd):
+        layers = _layers_in(wanted)
+        if facts.docker.version and (is_tight(facts, needed, layers) or zstd):
             lacking = [want.image for want in (await host_lacks(work, self._host)).names]
             needed = unread + self._room_for(lacking, facts)
-            zstd = as_it_is and _has_zstd(lacking)
+            zstd, layers = as_it_is and _has_zstd(lacking), _layers_in(lacking)
         known = work.known_bundles().values()
-        return _ImageNeeds(needed, not unread, zstd, bool(wanted), unfit_names(known, facts.arch))
+        unfit = unfit_names(known, facts.arch)
+        return _ImageNeeds(needed, not unread, zstd, bool(wanted), unfit, layers)
 
     def _room_for(self, images: list[Image], facts: Facts) -> int:
         return store_bytes(images, facts.docker, load=self._work.loads)
@@ -183,6 +210,22 @@ class Preflight(HostStep, VerifyStep):
                 return []
         what = f"has port {port} taken by {facts.port_holder or 'another program'}"
         return [Finding(True, what, HostPortTaken.remedy_text)]
+
+
+def _packages_of(repo: DockerRepo | None, facts: Facts) -> Packages:
+    """Return what is to be installed, as far as a package manager is concerned."""
+    if repo is None:
+        return NO_PACKAGES
+    names = tuple(package.name for package in repo.packages)
+    by_repository, replaces = bool(repo.indexes), bool(facts.docker.version)
+    return Packages(names, _FAMILIES[repo.family], by_repository, replaces)
+
+
+_FAMILIES = {Family.DEB: "deb", Family.RPM: "rpm", Family.STATIC: "static"}
+
+
+def _layers_in(images: list[Image]) -> int:
+    return len({layer.diff_id or layer.member for image in images for layer in image.layers})
 
 
 def _has_zstd(images: list[Image]) -> bool:

@@ -45,10 +45,6 @@ class DockerInstall(HostStep):
         what = f"Docker ({repo.summary})"
         if not version:
             return Missing(what, repo.size_bytes)
-        if self._work.dry:
-            tell.warn(
-                f"{self._host.name}: Docker {version} is too old and is replaced: {CONTAINERS_STOP}"
-            )
         return Missing(f"{what} in place of {version}; {CONTAINERS_STOP}", repo.size_bytes)
 
     async def apply(self, missing: Missing, tell: Reporter) -> None:

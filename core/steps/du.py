@@ -103,7 +103,7 @@ class DuPreflight(DuStep, VerifyStep):
             if finding.fatal:
                 yield DuUnfit(finding.what, remedy=finding.remedy)
             else:
-                tell.warn(f"{finding.what}. {finding.remedy}")
+                tell.warn(finding.warning)
 
 
 class RegistryServe(DuStep):

@@ -34,7 +34,8 @@ from core.steps.disk_space import UNPACKED_RATIO, store_bytes
 from core.steps.targets import HostStep
 from core.steps.verify_by_name import lacks_by_name
 from core.telling import room_fact
-from core.words import count
+from core.warnings import ROOM_TIGHT
+from core.words import count, size
 
 TRIED_BYTES = 100_000_000  # larger images are not run for a trial
 GZIP_WINDOW = zlib.MAX_WBITS | 16  # zlib's way to ask for gzip
@@ -104,7 +105,8 @@ class ImagesWarm(_ImagesStep):
                 remedy="Make room in /var/lib/docker on the host, then run it again.",
             )
         if free_bytes < UNPACKED_RATIO * missing.size_bytes:
-            tell.warn(f"{self._host.name}: room is tight where Docker stores images ({room})")
+            free, needed = size(free_bytes), size(missing.size_bytes)
+            tell.warn(ROOM_TIGHT.of(free=free, needed=needed))
 
 
 class _Pulls:

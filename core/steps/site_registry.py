@@ -10,6 +10,7 @@ from core.hosts.site_registry import Server, ask_registry_from, ask_server_from
 from core.registry.api.challenge import challenges_in, scheme_of
 from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.targets import HostStep
+from core.warnings import LOGIN_KEPT, REGISTRY_UNASKED
 
 
 class RegistryFromHost(HostStep, VerifyStep):
@@ -30,9 +31,8 @@ class RegistryFromHost(HostStep, VerifyStep):
             for realm in dict.fromkeys(c.parameters.get("realm", "") for c in challenges):
                 await self._ask_token_server(realm)
         except HostForwardingForbidden as error:
-            tell.warn(
-                f"{error.what}, so whether the host reaches {address} shows only when it pulls"
-            )
+            what = error.what.removeprefix(f"{self._host.name}: ")
+            tell.warn(REGISTRY_UNASKED.of(what=what, registry=address))
             return None
         tell.found(f"{address} answers")
         return None
@@ -64,10 +64,7 @@ class DockerLogin(HostStep):
         if await has_login(self._link, registry, login):
             return None
         if self._work.dry:
-            tell.warn(
-                f"{self._host.name}: the registry's login is to be kept in {PATH}: whoever is "
-                "root there can read it (privateRegistryHostLogin)"
-            )
+            tell.warn(LOGIN_KEPT.of(path=PATH))
         return Missing(f"login of {login.user} in {PATH}")
 
     async def apply(self, missing: Missing, tell: Reporter) -> None:

@@ -38,6 +38,7 @@ from core.steps.targets import DuStep, HostStep, comes_true
 from core.steps.work import Work
 from core.telling import CONTAINERS_GO_ON, stays_fact
 from core.threads import in_thread
+from core.warnings import KEYS_LEFT, ONLY_COPY
 from core.words import count, size, some_of
 
 
@@ -170,10 +171,7 @@ class TunnelDrop(Step):
         try:
             await withdraw_keys(self._work.link_along(self._tunnel), book)
         except HostError as error:
-            tell.warn(
-                f"{name} has left the config and does not let us in: lines that end with "
-                f"airferry-tunnel may stay in its authorized_keys ({error.what})"
-            )
+            tell.warn(KEYS_LEFT.of(host=name, what=error.what))
         book.forget(name)
         tell.found(f"closed; {name} is not in the config any more")
 
@@ -269,9 +267,12 @@ class RegistryStop(_Leaving):
         alone = await only_there(self._work)
         if alone:
             tell.warn(
-                f"{count(len(alone), 'name is', 'names are')} in this machine's registry and in no "
-                f"bundle of imagesDir: {some_of(alone)}. {_WHERE_TO[self._work.config.mode]} "
-                f"{RegistryOnlyCopy.remedy_text}"
+                ONLY_COPY.of(
+                    names=count(len(alone), "name is", "names are"),
+                    some=some_of(alone),
+                    who=_WHERE_TO[self._work.config.mode],
+                    remedy=RegistryOnlyCopy.remedy_text,
+                )
             )
 
 

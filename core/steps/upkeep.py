@@ -21,6 +21,7 @@ from core.steps.targets import DuStep
 from core.steps.work import Work
 from core.telling import Detail
 from core.threads import in_thread
+from core.warnings import NO_SOURCE, NOT_MENDED
 from core.words import count, some_of
 
 ROUNDS = 3
@@ -160,7 +161,7 @@ class RegistryRepair(DuStep):
         mendable = len(scan.findings) - len(lost)
         words = f"{summary(scan)}; {mendable} of {len(scan.findings)} can be mended"
         if lost:
-            tell.warn(_without_source(lost, sources))
+            tell.warn(NO_SOURCE.of(names=_names_of(lost), remedy=_where_from(lost, sources)))
         return Missing(words, self._mending.size_bytes(scan))
 
     async def apply(self, missing: Missing, tell: Reporter) -> None:
@@ -186,7 +187,7 @@ class RegistryRepair(DuStep):
             self._outcome = f"; {found - len(self._scan.findings)} mended"
         tell.log(f"{found} findings, {len(self._scan.findings)} left")
         for problem in mending.problems:
-            tell.warn(problem)
+            tell.warn(NOT_MENDED.of(what=problem))
 
     def _of_no_use(self, scan: Scan, tell: Reporter) -> Missing | None:
         """Return what is left to do where all is whole: a repair may have been killed late."""
@@ -243,11 +244,16 @@ def sound(scan: Scan) -> str:
 
 
 def _without_source(lost: list[Problem], sources: Sources) -> str:
-    """Return what to do about what nobody at hand can supply."""
+    """Return what is to be said of what nobody at hand can supply."""
+    return f"Nothing at hand has the parts of {_names_of(lost)}. {_where_from(lost, sources)}"
+
+
+def _names_of(lost: list[Problem]) -> str:
+    return some_of(sorted({name for finding in lost for name in finding.names}))
+
+
+def _where_from(lost: list[Problem], sources: Sources) -> str:
+    """Return what to do to get what nobody at hand can supply."""
     origins = sorted({o for f in lost if (o := sources.origin_of(f.digest))})
-    names = sorted({name for finding in lost for name in finding.names})
     where = f"Put {some_of(origins)} into imagesDir" if origins else "Import its bundle again"
-    return (
-        f"Nothing at hand has the parts of {some_of(names)}. {where}, or name a backup "
-        "(--from FILE), then: airferry registry verify --repair"
-    )
+    return f"{where}, or name a backup (--from FILE), then: airferry registry verify --repair"

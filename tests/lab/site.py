@@ -107,6 +107,7 @@ class Site(SiteFiles):
 
     def _replace_hosts(self, kind: HostKind, count: int) -> None:
         fleet.remove_containers(self.engine)
+        write_private(self.known_hosts_path, fleet.known_hosts(self, count))
         self.hosts[:] = fleet.start_hosts(self.engine, count, self, kind)
         self.write_record(self.hosts)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.telling import Detail
+from core.warnings import Warned
 
 
 @dataclass
@@ -17,7 +18,7 @@ class FakeTeller:
     outcomes: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
-    warned: list[str] = field(default_factory=list)
+    warned: list[Warned] = field(default_factory=list)
     listed: list[Detail] = field(default_factory=list)
 
     def bytes(self, done: int, total: int) -> None:
@@ -38,5 +39,5 @@ class FakeTeller:
     def particulars(self, found: Iterable[Detail]) -> None:
         self.listed = list(found)
 
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
+    def warn(self, warning: Warned) -> None:
+        self.warned.append(warning)

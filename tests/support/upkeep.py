@@ -211,7 +211,7 @@ class Told:
         finally:
             self.outcomes += tell.outcomes
             self.listed += tell.listed
-            self.warned += tell.warned
+            self.warned += [warning.what for warning in tell.warned]
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from core.engine.journal import LogLine, TaskRow
+from core.warnings import warnings_in
 
 RECORDED = Path(__file__).with_name("recorded")
 """Where the recordings are."""
@@ -120,7 +121,16 @@ def _changed(before: TaskRow, after: TaskRow) -> dict[str, object]:
         value = getattr(after, name)
         if value != getattr(before, name):
             found[name] = round(value, 3) if isinstance(value, float) else value
+    if after.warnings != before.warnings:
+        found["warnings"] = [asdict(warning) for warning in after.warnings]
     return found
+
+
+def _as_fields(values: dict[str, object]) -> dict[str, object]:
+    """Return changed fields as a row has them."""
+    if "warnings" not in values:
+        return values
+    return {**values, "warnings": warnings_in(json.dumps(values["warnings"]))}
 
 
 def _run(values: dict[str, object]) -> RecordedRun:
@@ -133,7 +143,7 @@ def _moments(found: object, plan: tuple[TaskRow, ...]) -> Iterator[Moment]:
     known = list(plan)
     for at_s, changes, lines in found:  # type: ignore[attr-defined]
         for place, values in changes:
-            known[place] = replace(known[place], **values)
+            known[place] = replace(known[place], **_as_fields(values))
         yield Moment(
             at_s,
             tuple(known[place] for place, _ in changes),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from core.config import Config, HostConfig
-from core.engine.journal import LogLine, State, TaskRow
+from core.engine.journal import State, TaskRow
 from core.engine.report import Target
 from core.words import count
 from tui.model.logins import secret_asked_for
@@ -85,40 +85,32 @@ UNTESTED = HostResult(".", "-", "not tested yet")
 TESTING = HostResult(".", "-", "testing..")
 
 
-def result_of(target: Target, log: Iterable[LogLine]) -> HostResult:
+def result_of(target: Target) -> HostResult:
     """Return what a test found.
 
     Args:
         target: The host's tasks in a run of kind `check`.
-        log: The run's warnings.
     """
     failed = next((task for task in target.tasks if task.error_code), None)
     connect = next((task for task in target.tasks if task.step == "connect"), None)
+    warnings = tuple(warning.text for task in target.tasks for warning in task.warnings)
     if failed:
-        return _failure(failed)
+        return replace(_failure(failed), warnings=warnings)
     if connect is None or target.state in (State.WAITING, State.RUNNING):
         return TESTING
     if target.state is not State.DONE:
         return HostResult("x", "-", target.state.value)
-    warnings = tuple(
-        line.text for line in log if line.target == target.name and line.level == "warning"
-    )
-    words = _KNOWN_BY_HEART.sub("", connect.message)
-    words = warnings[0].removeprefix(f"{target.name} ") if warnings else words
+    words = warnings[0] if warnings else _KNOWN_BY_HEART.sub("", connect.message)
     return HostResult("!" if warnings else "=", "known", words, warnings=warnings)
 
 
-def results_of(targets: Iterable[Target], log: Iterable[LogLine]) -> dict[str, HostResult]:
+def results_of(targets: Iterable[Target]) -> dict[str, HostResult]:
     """Return what a test found of every host.
 
     Args:
         targets: The hosts' tasks.
-        log: The run's warnings.
     """
-    lines: dict[str, list[LogLine]] = {}
-    for line in log:
-        lines.setdefault(line.target, []).append(line)
-    return {target.name: result_of(target, lines.get(target.name, [])) for target in targets}
+    return {target.name: result_of(target) for target in targets}
 
 
 def _failure(task: TaskRow) -> HostResult:
@@ -190,10 +182,9 @@ def full_lines(
     if result.error:
         error = f"{result.error} [{result.code}]"
         lines += [*wrapped(error, width), *wrapped(on_screen(result.remedy), width)]
-    else:
-        lines += [
-            part for words in result.warnings or (result.words,) for part in wrapped(words, width)
-        ]
+    elif not result.warnings:
+        lines += wrapped(result.words, width)
+    lines += [part for words in result.warnings for part in wrapped(f"! {words}", width, "  ")]
     found = fact_lines(facts, width + 2)
     return [*(Text(line) for line in lines), *([Text(), *found] if found else [])]
 

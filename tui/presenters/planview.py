@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
-from core.engine.journal import LogLine, State, TaskRow
-from core.engine.report import Cause, Target, causes_of, targets_of
+from core.engine.causes import Cause, causes_of, warned_words, what_of
+from core.engine.journal import State, TaskRow
+from core.engine.report import Target, targets_of
 from core.errors import BundleError
 from core.words import count, size
 from tui.model.logins import secret_asked_for
@@ -70,7 +71,7 @@ def keep_going_lines(*, keeps_going: bool) -> list[Text]:
 
 def plan_lines(
     tasks: Sequence[TaskRow],
-    warnings: Sequence[LogLine],
+    warnings: Sequence[Cause],
     machine: str,
     cost: Cost | None = None,
     *,
@@ -81,7 +82,7 @@ def plan_lines(
 
     Args:
         tasks: The tasks of a dry run.
-        warnings: What it warned of.
+        warnings: What it warned of, grouped.
         machine: This machine's name.
         cost: What it will cost, if there is anything to do.
         with_hosts: Whether it is about hosts at all; a backup, say, is not.
@@ -103,20 +104,26 @@ def plan_lines(
         lines += cause_lines(cause)
     if len({_failed(host) for host in hosts}) > 1:
         lines.append(Text("    The other hosts go on without them."))
-    return [*lines, *_warning_lines(warnings)]
+    return [*lines, *warning_lines(warnings)]
 
 
-def _warning_lines(warnings: Iterable[LogLine]) -> list[Text]:
-    """Return each warning once, with the hosts that it is about."""
-    grouped: dict[str, list[str]] = {}
-    for line in warnings:
-        said = line.text.removeprefix(line.target).removeprefix(":").strip()
-        grouped.setdefault(said, []).append(name_of(line.target))
-    lines = []
-    for said, who in grouped.items():
-        where = names(dict.fromkeys(who), WIDTH - 4)
-        first, *rest = wrapped(f"{where}: {said}", WIDTH - 4)
-        lines += [signed("!", first), *(Text(f"    {part}") for part in rest)]
+def warning_lines(warnings: Iterable[Cause], width: int = WIDTH) -> list[Text]:
+    """Return each warning once: on which hosts, what is so of the first of them, what to do."""
+    lines: list[Text] = []
+    for cause in warnings:
+        said = f"{what_of(cause).rstrip('.')}. {cause.remedy}"
+        if len(cause.targets) == 1:
+            where = "" if cause.targets == (THIS_MACHINE,) else f"{cause.targets[0]}: "
+            first, *rest = wrapped(f"{where}{said} [{cause.code}]", width - 4)
+            lines.append(signed("!", first))
+        else:
+            words = f"{warned_words(cause)}: "
+            room = width - 6 - len(words) - len(cause.code)
+            shown = f"{words}{names(cause.targets, max(room, 30))}  [{cause.code}]"
+            first, *more = wrapped(shown, width - 4)
+            lines += [signed("!", first, "bold"), *(Text(f"    {part}", "bold") for part in more)]
+            rest = wrapped(said, width - 4)
+        lines += [Text(f"    {part}") for part in rest]
     return lines
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
+from core.engine.causes import without_target
 from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
 from core.engine.report import LOOKS, Target, clock, fares_words, said_in, sign, targets_of
+from core.warnings import title_of
 from core.words import count, size
 from tui.model.overview import THIS_MACHINE
 from tui.model.progress import Progress, progress_of, seconds_left, tally
@@ -17,6 +18,7 @@ from tui.terminal.text import bar, fit, safe, signed, sparkline, time_of_day, wr
 
 _COLUMNS = f"    {'host':<13}{'step':<17}{'done':>5} {'rate':>9} {'time':>6}  what"
 LOG_WIDTH, MAX_LOG_ROWS = 65, 60
+MAX_WARNED_LINES = 4
 _QUIET = (State.DONE, State.PRESENT, State.MISSING)
 
 
@@ -91,10 +93,10 @@ def target_line(target: Target) -> Text:
 
 
 def _words(target: Target, task: TaskRow) -> str:
-    if target.nothing_to_do:
-        return "nothing to do"
     if target.state in ENDED_WELL:
-        return ""
+        warned = [title_of(w.code) or w.what for task in target.tasks for w in task.warnings]
+        words = ["nothing to do"] if target.nothing_to_do else []
+        return safe("; ".join([*words, *dict.fromkeys(f"! {title}" for title in warned)]), 200)
     if task.state is State.WAITING:
         return "waits for its turn"
     return safe(said_of(task), 200)
@@ -102,9 +104,7 @@ def _words(target: Target, task: TaskRow) -> str:
 
 def said_of(task: TaskRow) -> str:
     """Return what a task says, without the name of its target, which stands beside it anyway."""
-    words = task.error or task.message
-    where = re.compile(rf"^(retry \d+: )?{re.escape(task.target)}( \(\S+\))?:? ")
-    return where.sub(lambda found: found[1] or "", words)
+    return without_target(task.error or task.message, task.target)
 
 
 def step_lines(target: Target) -> list[Text]:
@@ -126,6 +126,18 @@ def step_lines(target: Target) -> list[Text]:
         rest = f"{number} {fit(task.title, 15)} {fit(words, 13)} {spent:>5}  "
         lines.append(signed(_step_sign(task), f"{rest}{moved}{tries}{safe(said, 200)}"))
     return lines
+
+
+def warned_lines(tasks: Iterable[TaskRow], width: int = 76) -> list[Text]:
+    """Return the warnings of one target: one in full; of several what they are."""
+    warned = [warning for task in tasks for warning in task.warnings]
+    lines: list[Text] = []
+    for warning in warned:
+        first, *rest = wrapped(f"{warning.what} [{warning.code}]", width - 2)
+        lines += [signed("!", first), *(Text(f"  {part}") for part in rest[:1])]
+    if len(warned) == 1:
+        lines += [Text(f"  {part}") for part in wrapped(warned[0].remedy, width - 2)[:2]]
+    return lines[:MAX_WARNED_LINES]
 
 
 def _step_sign(task: TaskRow) -> str:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from rich.text import Text
 
 from core.config import Config, Mode
+from core.engine.causes import causes_of, warnings_of
 from core.engine.journal import ENDED_WELL, State
-from core.engine.report import Target, causes_of, clock, targets_of
+from core.engine.report import Target, clock, targets_of
 from core.engine.request import UPKEEP, RunKind
 from core.errors import RegistryDamaged
 from core.telling import NOTED, Detail
@@ -18,7 +19,7 @@ from core.words import count, size
 from tui.model.overview import THIS_MACHINE
 from tui.model.site import RunSnapshot
 from tui.presenters.changing import left_lines
-from tui.presenters.planview import cause_lines
+from tui.presenters.planview import cause_lines, warning_lines
 from tui.terminal.text import fit, names, safe, signed, wrapped
 
 _READY = {
@@ -100,7 +101,8 @@ def verdict_lines(snapshot: RunSnapshot, config: Config, *, files: bool = False)
     blocked = [t.name for t in targets_of(snapshot.tasks) if t.state is State.BLOCKED]
     if blocked:
         lines.append(Text(f"not tried    {names(blocked)}"))
-    return lines
+    warned = warning_lines(warnings_of(snapshot.tasks, run))
+    return [*lines, *([Text()] if warned else []), *warned]
 
 
 def _with_keys(remedy: str) -> str:

@@ -21,7 +21,7 @@ from tui.model.retry import failed_so_far
 from tui.model.site import RunSnapshot, Site
 from tui.presenters.hostview import FACT, fact_lines
 from tui.presenters.row import Row
-from tui.presenters.runview import host_heading, log_rows, step_lines
+from tui.presenters.runview import host_heading, log_rows, step_lines, warned_lines
 from tui.screens.base import AppScreen
 from tui.screens.passwords import PASSWORDS, ask_passwords
 from tui.screens.view import ViewScreen
@@ -117,6 +117,8 @@ class HostScreen(AppScreen[str]):
             words = wrapped(f"{failed.error} [{failed.error_code}]", 76)[:2]
             words += wrapped(failed.remedy, 76)[:2]
             self.query_one("#error", Static).update(Text("\n".join(words), "bold"))
+        elif warned := warned_lines(target.tasks):
+            self.query_one("#error", Static).update(Text("\n").join(warned))
         self._facts += [line.text for line in message.lines if line.level == FACT]
         self._append([line for line in message.lines if line.level != FACT])
         self._offer(message.snapshot, target)

@@ -272,9 +272,7 @@ class HostsScreen(HostEdits):
             self.post_message(self.TestRefused(error))
             return
         async for snapshot in follow(self.site, run, self.shell.pace_s):
-            self.post_message(
-                self.Tested(snapshot, await asyncio.to_thread(_results, self.site, snapshot))
-            )
+            self.post_message(self.Tested(snapshot, await asyncio.to_thread(_results, snapshot)))
 
     @on(Tested)
     def _tested(self, message: Tested) -> None:
@@ -360,6 +358,5 @@ class HostsScreen(HostEdits):
         self.shell.open(BundlesScreen(self.site))
 
 
-def _results(site: Site, snapshot: RunSnapshot) -> dict[str, HostResult]:
-    log = site.reader.log(snapshot.run.id, level="warning")
-    return results_of(targets_of(snapshot.tasks), log)
+def _results(snapshot: RunSnapshot) -> dict[str, HostResult]:
+    return results_of(targets_of(snapshot.tasks))

@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Static
 
+from core.engine.causes import warnings_of
 from core.engine.changes import NOTHING
 from core.engine.journal import ENDED_WELL, LogLine, State, TaskRow
 from core.engine.report import nothing_words, particulars_of
@@ -68,14 +69,12 @@ class ReviewScreen(AppScreen[None]):
         def __init__(
             self,
             snapshot: RunSnapshot,
-            warnings: list[LogLine],
             particulars: list[LogLine],
             facts: list[LogLine],
             cost: Cost | None,
         ) -> None:
             super().__init__()
             self.snapshot = snapshot
-            self.warnings = warnings
             self.particulars = particulars
             self.facts = facts
             self.cost = cost
@@ -159,13 +158,12 @@ class ReviewScreen(AppScreen[None]):
             self.post_message(self.Refused(error))
             return
         async for snapshot in follow(self.site, run, self.shell.pace_s):
-            warnings = await asyncio.to_thread(self.site.reader.log, run, level="warning")
             told = await asyncio.to_thread(self.site.reader.log, run, level=PARTICULAR)
             facts, cost = [], None
             if snapshot.ended:
                 facts = await asyncio.to_thread(self.site.reader.log, run, level="fact")
                 cost = await asyncio.to_thread(cost_of, self.site, snapshot)
-            self.post_message(self.Looked(snapshot, warnings, told, facts, cost))
+            self.post_message(self.Looked(snapshot, told, facts, cost))
 
     @on(Looked)
     def _looked(self, message: Looked) -> None:
@@ -178,7 +176,7 @@ class ReviewScreen(AppScreen[None]):
         cost = None if nothing_to_do(snapshot.tasks) else message.cost
         lines = plan_lines(
             snapshot.tasks,
-            message.warnings,
+            warnings_of(snapshot.tasks, snapshot.run),
             socket.gethostname(),
             cost,
             with_hosts=self._request.kind is RunKind.INSTALL,

@@ -121,6 +121,7 @@ async def docker_is_installed(link: HostConnection) -> bool:
 def last_words(log: str) -> str:
     """Return the lines of a package manager's output that say why it failed; else the last one."""
     lines = [" ".join(line.split()) for line in log.splitlines() if line.strip(" :")]
+    lines = [line for line in lines if not line.startswith("debconf: ")]  # it only says how it asks
     telling = [line for line in lines if _TELLING.search(line)]
     return "; ".join(telling[-_WORDS:] or lines[-1:] or ["it did not say why"])[:400]
 

@@ -62,7 +62,18 @@ from_repositories() {
 		set -- "$@" --no-remove
 	fi
 	apt-get "$@" update
-	apt-get "$@" install -y --no-install-recommends $names
+	apt-get "$@" install -y --no-install-recommends $names || are_there $names
+}
+
+# A package of the host's own that cannot be set up makes apt fail, and keeps Docker from nothing.
+are_there() {
+	if [ -n "$old" ]; then
+		return 1
+	fi
+	dpkg --configure -a || true
+	for name in "$@"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || return 1
+	done
 }
 
 take_back() {

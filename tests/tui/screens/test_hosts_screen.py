@@ -8,9 +8,10 @@ from core.config import Config
 from core.engine.journal import TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import BusyError, HostKeyUnknown, HostUnreachable
+from core.warnings import CLOCK
 from tests.tui.conftest import CONFIG
 from tests.tui.driving import opened, walk_to
-from tests.tui.fake_engine import FakeEngine, failed, hosts_of, line, well
+from tests.tui.fake_engine import FakeEngine, failed, hosts_of, well
 
 KEY = "ssh-ed25519 SHA256:mVg3k0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -54,13 +55,15 @@ async def test_unreachable_host_and_warnings_are_told(config: Path) -> None:
     def script(request: RunRequest, config: Config) -> list[TaskRow]:
         rows = [row for row in well(request, config) if row.target != "worker-02"]
         error = HostUnreachable("worker-02 (10.78.0.12): no route to host")
+        for row in rows:
+            if row.target == "worker-03":
+                row.warnings = (CLOCK.of(off="9 minutes ahead"),)
         return [*rows, failed("worker-02", "connect", error)]
 
     engine = FakeEngine(script)
-    engine.log = [line("worker-03 its clock is +9 min off. Set it.", "worker-03", "warning")]
     async with opened(config, engine) as driver:
         await walk_to(driver, "Hosts")
-        await driver.sees("1 unreachable", "1 warning", "no route to host", "its clock is")
+        await driver.sees("1 unreachable", "1 warning", "no route to host", "has a clock that")
         await driver.press("up", "home", "down", "enter")
         await driver.sees("worker-02 (10.78.0.12): no route to host", "Check the host's address")
 

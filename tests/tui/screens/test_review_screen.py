@@ -9,6 +9,7 @@ from core.engine.journal import State, TaskRow
 from core.engine.request import RunKind, RunRequest
 from core.errors import BundleTruncated, HostUnreachable
 from core.telling import CONTAINERS_STOP, LEFT_OUT, Detail, room_fact
+from core.warnings import CLOCK
 from tests.tui.driving import opened, walk_to
 from tests.tui.fake_engine import FakeEngine, failed, line, task, well
 from tui.presenters.planview import plan_lines
@@ -42,20 +43,19 @@ async def test_what_it_will_cost_is_told_before(config: Path) -> None:
         for row in rows:
             if row.step == "docker.install" and row.target != "worker-03":
                 row.message = f"Docker is too old; {CONTAINERS_STOP}"
+                row.warnings = (CLOCK.of(off="6 minutes behind"),)
         return rows
 
     engine = FakeEngine(old_docker)
     name, value = room_fact(3_100_000_000, "/var/lib/docker")
     engine.log = [line(f"{name}: {value}", "worker-02", "fact")]
-    engine.log += [
-        line(f"worker-0{n}: its clock is 6 min behind", f"worker-0{n}", "warning") for n in (1, 2)
-    ]
     async with opened(config, engine) as driver:
         await walk_to(driver, "Review")
         await driver.sees("enough; tightest is worker-02, 3.1 GB left")
         await driver.sees("Time               not known before a first run")
         await driver.sees("! Docker is replaced on 2 hosts", "worker-01, worker-02")
-        await driver.sees("! worker-01, worker-02: its clock is 6 min behind")
+        await driver.sees("! the clock is wrong on 2 hosts: worker-01, worker-02  [W-CLOCK]")
+        await driver.sees("worker-01: has a clock that is 6 minutes behind", "Set the host's clock")
 
 
 async def test_the_time_goes_by_the_last_runs(config: Path, engine: FakeEngine) -> None:

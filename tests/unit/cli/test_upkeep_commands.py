@@ -92,7 +92,7 @@ def test_keep(site: Upkeep) -> None:
         for words in (
             "2 names of release 5.2.0: site/app:1, site/app:stable",
             "comes back site/app:1",
-            "! docker-imgs-v-5.2.0-1.tar in imagesDir would bring names back",
+            "    docker-imgs-v-5.2.0-1.tar in imagesDir would bring names back",
         )
     ]
     done = site.run("registry keep", "1", "--yes")

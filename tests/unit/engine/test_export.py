@@ -57,7 +57,7 @@ def test_both_files(tmp_path: Path, place: str, stem: str) -> None:
 
 def test_the_log_comes_along_if_asked_for(tmp_path: Path) -> None:
     markdown, data = export(tmp_path, LINE)
-    assert markdown.read_text().endswith(" b connect error: b refuses\n")
+    assert " b connect error: b refuses\n\n## Run 7" in markdown.read_text()
     assert "b refuses" == json.loads(data.read_text())["log"][0]["text"]
 
 

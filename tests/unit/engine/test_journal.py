@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from core.engine.journal import Journal, JournalReader, LogLine, State, TaskRow, journal_path
 from core.engine.request import CHANGING
 from core.errors import LocalFilesError
+from core.warnings import CLOCK
 
 ROWS = [TaskRow("du", "registry.serve", "registry"), TaskRow("a", "connect", "connect")]
 
@@ -207,3 +209,23 @@ def test_a_damaged_file_is_told_with_what_to_do(
         end(tmp_path)
     assert str(journal_path(tmp_path)) in caught.value.what
     assert "Move it away (mv)" in caught.value.remedy
+
+
+def test_a_journal_of_a_version_without_warnings(journal: Journal, tmp_path: Path) -> None:
+    """It is read as it is, and brought up to this version by the next engine."""
+    run = begin(journal)
+    journal.add_tasks(run, ROWS)
+    journal.close()
+    with sqlite3.connect(journal_path(tmp_path)) as db:
+        db.execute("ALTER TABLE tasks DROP COLUMN warnings")
+        db.execute("ALTER TABLE runs DROP COLUMN warnings")
+    db.close()
+    reader = JournalReader(tmp_path)
+    found = reader.run(run)
+    assert found is not None
+    assert ((), ROWS) == (found.warnings, reader.tasks(run))
+
+    warned = replace(ROWS[1], warnings=(CLOCK.of(off="6 minutes ahead"),))
+    with closing(Journal(tmp_path)) as later:
+        later.save(run, [warned], [])
+    assert [ROWS[0], warned] == reader.tasks(run)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.engine.causes import Cause, causes_of
 from core.engine.journal import Journal, JournalReader, RunRow, State, TaskRow
 from core.engine.report import (
-    Cause,
-    causes_of,
     clock,
     report_record,
     report_text,
@@ -152,6 +151,7 @@ def test_as_data() -> None:
                 "what": "b refuses",
             }
         ],
+        "warnings": [],
     } == {key: value for key, value in record.items() if key != "targets"}
     targets = json.loads(json.dumps(record))["targets"]
     assert [("du", "done"), ("a", "done"), ("b", "failed")] == [
@@ -165,6 +165,7 @@ def test_as_data() -> None:
         "bytes": 2_000_000_000,
         "message": "3 images; 5 layers sent",
         "error": None,
+        "warnings": [],
     } == targets[0]["steps"][0]
     assert {"code": "E-SSH-LOGIN", "what": "b refuses", "remedy": "Mend the key."} == (
         targets[2]["steps"][0]["error"]
@@ -183,12 +184,6 @@ def test_in_words() -> None:
         "",
         "2 of 3 targets are ready.",
         "",
-        "## E-SSH-LOGIN on 1 target",
-        "",
-        "    b",
-        "    b refuses",
-        "    Mend the key.",
-        "",
         "= du: done",
         "    = bundle.import:x.tar done            0:31  2.0 GB  3 images; 5 layers sent",
         "= a: done",
@@ -197,7 +192,15 @@ def test_in_words() -> None:
         "x b: failed",
         "    x connect            failed          0:02",
         "    x images.warm        blocked         0:00  not tried",
-        "    ! b refuses [E-SSH-LOGIN]",
+        "    x b refuses [E-SSH-LOGIN]",
+        "",
+        "## Run 7: install, mode du: failed, 1:05",
+        "",
+        "2 of 3 targets are ready.",
+        "",
+        "x 1 host: b [E-SSH-LOGIN]",
+        "    refuses",
+        "    Mend the key.",
     ] == [line.rstrip() for line in report_text(RUN, State.FAILED, TASKS).splitlines()]
 
 

@@ -56,12 +56,12 @@ FINDINGS = [
         False,
         "has 99 MiB free where Docker stores images (/var/lib/docker); about 100 MiB are needed",
     ),
-    (replace(FIT, clock_skew_s=-3600.0), NOTHING, False, "its clock is -60 min off"),
+    (replace(FIT, clock_skew_s=-3600.0), NOTHING, False, "has a clock that is 1 hour behind"),
     (
         replace(FIT, node_agent="nodelet"),
         NOTHING,
         False,
-        "a node agent (nodelet) is installed, which may rewrite daemon.json",
+        "has a node agent (nodelet), which may rewrite daemon.json",
     ),
     (
         replace(FIT, forwarding="no"),

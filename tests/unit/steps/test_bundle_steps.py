@@ -243,8 +243,8 @@ async def test_images_without_a_name_are_told(
     work = make_work([write_bundle(tmp_path / "b.tar", [NAMELESS, OLD])])
     tell = await import_one(work, work.files[0])
     (warned,) = tell.warned
-    assert warned.startswith("b.tar: 1 image has no name and")
-    assert "--name" in warned
+    assert warned.what.startswith("b.tar: 1 image has no name and")
+    assert "--name" in warned.text
     assert ["a/b:1"] == stored.tags()
 
 

@@ -23,7 +23,9 @@ from core.config import Config, HostConfig, Mode
 from core.engine.estimate import Disturbed, disturbed
 from core.engine.journal import State, TaskRow
 from core.hosts.docker.engine import EngineFacts
+from core.hosts.docker_install.package_files import Family
 from core.hosts.facts import DockerFacts
+from core.steps import connect as connect_steps
 from core.steps import docker as docker_steps
 from core.steps import images as image_steps
 from core.steps.base import Missing
@@ -40,7 +42,14 @@ from tests.support.fakes import FakeTeller
 from tests.unit.hosts.test_facts import FIT
 
 HOST = HostConfig("worker-03", "10.0.0.13")
-REPO = SimpleNamespace(summary="apt, 4 packages", size_bytes=60_000_000, engine_version="20.10.24")
+REPO = SimpleNamespace(
+    summary="apt, 4 packages",
+    size_bytes=60_000_000,
+    engine_version="20.10.24",
+    packages=(),
+    indexes=(),
+    family=Family.DEB,
+)
 
 
 @pytest.fixture
@@ -108,10 +117,10 @@ async def test_where_a_host_unpacks_docker(work: Work, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("version", "expected", "warnings"),
+    ("version", "expected"),
     [
-        ("17.03.2-ce", Disturbed(("worker-03",)), 1),
-        ("", Disturbed(), 0),
+        ("17.03.2-ce", Disturbed(("worker-03",))),
+        ("", Disturbed()),
     ],
 )
 async def test_a_docker_that_is_replaced(
@@ -119,7 +128,6 @@ async def test_a_docker_that_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
     version: str,
     expected: Disturbed,
-    warnings: int,
 ) -> None:
     async def answers(_: object) -> str:
         return version
@@ -133,11 +141,24 @@ async def test_a_docker_that_is_replaced(
     monkeypatch.setattr(docker_steps, "docker_answers", answers)
     monkeypatch.setattr(docker_steps, "docker_is_installed", installed)
     monkeypatch.setattr(DockerInstall, "_repo", repo)
-    tell = FakeTeller()
-    missing = await DockerInstall(work, HOST).check(tell)
+    missing = await DockerInstall(work, HOST).check(FakeTeller())
     assert expected == disturbed([row_of(missing)])
-    assert warnings == len(tell.warned)
-    assert all("running containers stop meanwhile" in warning for warning in tell.warned)
+
+
+async def test_that_containers_stop_is_said_before(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reached(_: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(Preflight, "_root_findings", reached)
+    monkeypatch.setattr(connect_steps, "fitting_repo", lambda *_: REPO)
+    old = DockerFacts("/usr/bin/docker", "17.03.2-ce")
+    work.facts[HOST.name] = replace(FIT, docker=old)
+    tell = FakeTeller()
+    assert None is await Preflight(work, HOST, images=False).check(tell)
+    assert ["W-DOCKER-OLD"] == [warning.code for warning in tell.warned]
+    assert "running containers stop meanwhile" in tell.warned[0].what
 
 
 async def test_a_docker_that_reads_its_settings_again(

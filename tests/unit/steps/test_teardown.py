@@ -128,9 +128,9 @@ async def test_a_plan_looks_ahead_and_tells_what_stays(config: Config) -> None:
         assert missing is not None
         assert f"the registry at 127.0.0.1:{config.registry_port} of this machine" == missing.what
         assert str(config.registry_dir) in tell.known["stays"]
-        assert "1 name is in this machine's registry and in no bundle" in tell.warned[0]
-        assert "calico/node:v3" in tell.warned[0]
-        assert "airferry backup" in tell.warned[0]
+        assert "1 name is in this machine's registry and in no bundle" in tell.warned[0].text
+        assert "calico/node:v3" in tell.warned[0].text
+        assert "airferry backup" in tell.warned[0].text
         assert None is await missing_of(RegistryStop(work, ["a"], []))
     assert running(config)
 
@@ -284,7 +284,7 @@ async def test_a_removed_host_that_does_not_answer_loses_its_tunnel_all_the_same
     async with at_work(replace(config, hosts=(A,))) as work:
         (tunnel,) = work.removed_hosts
         tell = await done(TunnelDrop(work, tunnel))
-        assert "authorized_keys (b: no route to host)" in tell.warned[0]
+        assert "authorized_keys (b: no route to host)" in tell.warned[0].text
         assert ["a"] == list(work.tunnels.wanted())
 
 

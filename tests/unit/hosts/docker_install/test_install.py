@@ -50,10 +50,15 @@ Error:
             "Problem: conflicting requests; "
             "- nothing provides libnowhere needed by docker-ce-24.0.7-1.el9.noarch",
         ),
+        (
+            "debconf: delaying package configuration, since apt-utils is not installed\n"
+            "dpkg: error processing package thing (--configure):\n",
+            "dpkg: error processing package thing (--configure):",
+        ),
         ("Docker 20.10\nrunc does not run on this host\n\n", "runc does not run on this host"),
         ("", "it did not say why"),
     ],
-    ids=["apt", "dpkg", "dnf", "static", "silent"],
+    ids=["apt", "dpkg", "dnf", "another-s", "static", "silent"],
 )
 def test_last_words(log: str, words: str) -> None:
     assert words == last_words(log)
