@@ -92,6 +92,10 @@ class Step(ABC):
     async def reach(self, tell: Reporter) -> None:  # noqa: B027 - most need nothing
         """Open the way to the target; asked before this step takes one of the run's places."""
 
+    def patience_with(self, error: AirferryError) -> float:
+        """Return for how many seconds of no progress an error of this step is tried again."""
+        return error.patience_s
+
     async def explained(self, error: AirferryError) -> AirferryError:
         """Return what an error of this step means, as far as the target can still be asked."""
         return error

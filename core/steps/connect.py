@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
 from core.errors import (
+    AirferryError,
     HostForwardingForbidden,
     HostPortTaken,
     HostSudoRefused,
@@ -28,13 +29,18 @@ from core.steps.work import Work
 from core.telling import room_fact
 from core.threads import in_thread
 
+NEW_HOST_S = 30.0
+
 
 class Connect(HostStep, VerifyStep):
     """The host is reached, its key is the right one, and it says what it is."""
 
     step_id = "connect"
     title = "connect"
-    patience_s = 30.0  # a host that never answered is rather a wrong address than a lost line
+
+    def patience_with(self, error: AirferryError) -> float:
+        """A host that never answered is rather a wrong address than a lost line."""
+        return error.patience_s if self._link.was_open else min(NEW_HOST_S, error.patience_s)
 
     async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"connecting to {self._host.address}")

@@ -7,7 +7,15 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from core.config import HostConfig
-from core.errors import AirferryError, Cancelled, HostGoesDown, HostLineLost, HostUnreachable
+from core.errors import (
+    AirferryError,
+    Cancelled,
+    HostError,
+    HostGoesDown,
+    HostLineLost,
+    HostUnreachable,
+    RegistryError,
+)
 from core.steps.base import DU, Need, Reporter, Step
 from core.steps.work import Work
 
@@ -42,6 +50,12 @@ class HostStep(Step):
     async def reach(self, tell: Reporter) -> None:
         tell.say(f"connecting to {self._host.address}")
         await self._link.connection()
+
+    def patience_with(self, error: AirferryError) -> float:
+        """The registry may be away for minutes just like the host, when it is asked for a host."""
+        if isinstance(error, RegistryError):
+            return max(error.patience_s, HostError.patience_s)
+        return error.patience_s
 
     async def explained(self, error: AirferryError) -> AirferryError:
         """A host that is shutting down still answers for a while, and lets nothing be started."""

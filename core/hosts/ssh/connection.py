@@ -111,6 +111,9 @@ class HostConnection:
         links: Where it belongs to.
         only_key: A private key file that is offered instead of all that the login has.
         through: Jump hosts to go through; None for those that the configs name.
+
+    Attributes:
+        was_open: Whether there ever was a connection: the address and the login are right.
     """
 
     def __init__(
@@ -130,6 +133,7 @@ class HostConnection:
         self._failure: tuple[float, AirferryError] | None = None
         self._refused: AirferryError | None = None
         self._root: RootWay | None = None
+        self.was_open = False
 
     @cached_property
     def route(self) -> Route:
@@ -199,6 +203,7 @@ class HostConnection:
                 if isinstance(error, HostLoginRefused) and self._login.password:
                     self._refused = error
                 raise
+            self.was_open = True
             return self._connection
 
     async def _connect(self) -> asyncssh.SSHClientConnection:

@@ -18,6 +18,7 @@ from core.hosts.ssh.connection import ConnectionPool, HostConnection
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.tunnel.store import registry_behind
 
+HalfAnAnswer = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]
 ANSWERS, OPENS = 5001, 5002
 
 
@@ -41,7 +42,13 @@ class Sshd(asyncssh.SSHServer):
         self.cut()
         return False
 
-    def connection_requested(self, dest_host: str, dest_port: int, *_: object) -> object:  # noqa: ARG002
+    def connection_requested(
+        self,
+        dest_host: str,  # noqa: ARG002
+        dest_port: int,
+        orig_host: str,  # noqa: ARG002
+        orig_port: int,  # noqa: ARG002
+    ) -> bool | HalfAnAnswer:
         if self._cuts and dest_port == ANSWERS:
             return self._half_an_answer
         self.cut()
