@@ -103,14 +103,14 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 @contextmanager
-def odd_front(front: Front) -> Iterator[Front]:
-    """Serve a front on a free loopback port; its address is in it."""
+def odd_front(front: Front, host: str = "127.0.0.1") -> Iterator[Front]:
+    """Serve a front on a free port, of loopback or of `host`; its address is in it."""
 
     class Handler(_Handler):
         serving = front
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        front.address = f"127.0.0.1:{server.server_address[1]}"
+    with _Server((host, 0), Handler) as server:
+        front.address = f"{host}:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -21,7 +21,7 @@ from core.hosts.ssh.host_keys import trust_of
 from core.hosts.tunnel.keys import claim_of
 from core.hosts.tunnel.store import Tunnel, TunnelStatus, TunnelStore
 
-FIRST_RETRY_S = 0.5
+FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 3.0
 CONNECTS_AT_ONCE = 16
 FORWARD_TIMEOUT_S = 10.0
