@@ -40,7 +40,8 @@ class Connect(HostStep, VerifyStep):
 
     def patience_with(self, error: AirferryError) -> float:
         """A host that never answered is rather a wrong address than a lost line."""
-        return error.patience_s if self._link.was_open else min(NEW_HOST_S, error.patience_s)
+        patience_s = super().patience_with(error)
+        return patience_s if self._link.was_open else min(NEW_HOST_S, patience_s)
 
     async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"connecting to {self._host.address}")

@@ -13,8 +13,11 @@ from core.errors import (
     HostError,
     HostGoesDown,
     HostLineLost,
+    HostRegistryGone,
     HostUnreachable,
     RegistryError,
+    RegistryOddAnswer,
+    RegistryProxyForbids,
 )
 from core.steps.base import DU, Need, Reporter, Step
 from core.steps.work import Work
@@ -58,7 +61,14 @@ class HostStep(Step):
         return error.patience_s
 
     async def explained(self, error: AirferryError) -> AirferryError:
-        """A host that is shutting down still answers for a while, and lets nothing be started."""
+        """Return what an error means on the way to a host.
+
+        A host that is shutting down still answers for a while, and lets nothing be started. A
+        registry that this run has used already, and that answers like none, is being restarted
+        behind a proxy.
+        """
+        if isinstance(error, RegistryOddAnswer | RegistryProxyForbids):
+            return HostRegistryGone(f"{self._host.name}: {error.what}", remedy=error.remedy)
         if error.transient or isinstance(error, Cancelled) or not self.is_reached:
             return error
         try:

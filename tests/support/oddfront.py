@@ -141,15 +141,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _passed_on(self, body: bytes) -> Reply:
         line = http.client.HTTPConnection(self.serving.upstream, timeout=60)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP}
+        kept = {name for name in self.headers if name.lower() not in _HOP}
+        headers = {name: ", ".join(self.headers.get_all(name, ())) for name in kept}
         try:
             line.request(self.command, self.path, body, {**headers, "Host": self.serving.address})
             answer = line.getresponse()
             data = answer.read()
-            kept = [one for one in answer.getheaders() if one[0].lower() not in _HOP]
+            told = [one for one in answer.getheaders() if one[0].lower() not in _HOP]
             if self.command == "HEAD":
-                kept.append(("Content-Length", answer.getheader("Content-Length", "0")))
-            return Reply(answer.status, tuple(kept), data)
+                told.append(("Content-Length", answer.getheader("Content-Length", "0")))
+            return Reply(answer.status, tuple(told), data)
         finally:
             line.close()
 
