@@ -203,7 +203,8 @@ class Runner:
 
     async def _run_task(self, task: _Task) -> None:
         teller, row = task.teller, task.teller.row
-        patience = RetryPolicy(0 if self._dry else task.step.patience_s, self._pause.clock)
+        limit_s = task.step.look_patience_s if self._dry else task.step.patience_s
+        patience = RetryPolicy(limit_s, self._pause.clock)
         while True:
             await self._held(task)
             try:

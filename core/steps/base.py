@@ -73,6 +73,8 @@ class Step(ABC):
     """What is brought about, in a technician's words."""
     patience_s: ClassVar[float] = math.inf
     """How long it is tried without getting any further, if not shorter for what fails."""
+    look_patience_s: ClassVar[float] = 0.0
+    """The same in a run that only looks: most are to say at once how it is."""
     heals: ClassVar[bool] = False
     """Whether it is asked again, and done again if need be, before a later step is tried again."""
 

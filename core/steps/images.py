@@ -331,6 +331,7 @@ class ImagesVerify(HostStep, VerifyStep):
 
     step_id = "images.verify"
     title = "verify"
+    look_patience_s = 60.0  # a line that is cut while it is asked says nothing of the images
 
     def __init__(self, work: Work, host: HostConfig, *needs: Need) -> None:
         super().__init__(work, host, *needs)

@@ -259,6 +259,17 @@ async def test_each_kind_of_error_has_its_time(site: Site, diary: Diary) -> None
     assert 23 == site.task("a.x").attempt
 
 
+@pytest.mark.parametrize(("look_patience_s", "attempts"), [(0.0, 1), (7.0, 4)])
+async def test_a_run_that_only_looks_says_at_once_how_it_is(
+    site: Site, diary: Diary, look_patience_s: float, attempts: int
+) -> None:
+    """But for steps whose question takes so long that a line may be cut in it."""
+    kinds = {"patience_s": math.inf, "look_patience_s": look_patience_s}
+    step = type("Tried", (FakeStep,), kinds)("a.x", diary, [HostLineLost("a: lost")])
+    assert State.FAILED is await site.carry_out(step, dry=True)
+    assert attempts == site.task("a.x").attempt
+
+
 async def test_a_step_may_have_more_patience_than_its_error(site: Site, diary: Diary) -> None:
     """A registry that is restarted is waited for as long as a host, where a host needs it."""
     kinds = {"patience_s": math.inf, "patience_with": lambda *_: 420.0}
