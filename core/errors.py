@@ -546,12 +546,24 @@ class DockerGone(DockerFailed):
     patience_s = 90.0
 
 
+class DockerLineLost(DockerFailed):
+    """The host's Docker lost its line to the registry, or the registry was away for a while."""
+
+    code = "E-DOCKER-LINE"
+    remedy_text = (
+        "See: airferry tunnels status, airferry registry status (or the site's registry and any "
+        "proxy before it). Then run it again: images that are there are not pulled twice."
+    )
+    transient = True
+
+
 class PullFailed(DockerFailed):
-    """A pull ended with an error in its stream; lost lines do that, so it is tried again."""
+    """A host's Docker got nothing from the registry, and its words do not say whether it can."""
 
     code = "E-DOCKER-PULL"
     remedy_text = "Check 'airferry tunnels status' and 'airferry registry status'; run it again."
     transient = True
+    patience_s = 60.0
 
 
 class PullDenied(DockerFailed):
@@ -564,6 +576,13 @@ class PullDenied(DockerFailed):
     )
 
 
+class ImageUnknown(DockerFailed):
+    """The registry says that it does not have what a host's Docker asks it for."""
+
+    code = "E-DOCKER-UNKNOWN"
+    remedy_text = "Run: airferry import; then airferry configure-hosts --only-failed"
+
+
 class HostRegistryGone(HostError):
     """The site's registry does not answer when it is asked from the host."""
 
@@ -573,7 +592,7 @@ class HostRegistryGone(HostError):
         "airferry configure-hosts --only-failed"
     )
     transient = True
-    patience_s = 30.0
+    patience_s = 180.0  # a registry, or a proxy before it, is restarted
 
 
 class HostRegistryTlsWrong(HostError):

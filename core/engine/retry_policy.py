@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -14,6 +15,19 @@ LONGEST_PAUSE_S = 15.0
 LONGEST_REST_S = 600.0
 
 
+@dataclass(frozen=True)
+class Reached:
+    """How far a step has come; a try that ends further on has led somewhere.
+
+    Args:
+        moved_bytes: What was moved at most in one try.
+        left_bytes: What the last look found missing: what was moved may be lost again with a try.
+    """
+
+    moved_bytes: int = 0
+    left_bytes: float = math.inf
+
+
 class RetryPolicy:
     """The tries of one step.
 
@@ -24,12 +38,16 @@ class RetryPolicy:
     Args:
         limit_s: How long this step is tried at most without getting any further.
         clock: The time in seconds; it may stand still while nothing is tried.
+
+    Attributes:
+        spent_s: For how long it had been tried in vain when it was last asked.
+        left_s: For how long it goes on like this from then on, if nothing gets any further.
     """
 
     def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit_s = limit_s
         self._clock = clock
-        self._moved_bytes = 0
+        self._reached = Reached()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -38,30 +56,36 @@ class RetryPolicy:
         self._longest_s = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._rested_s = 0.0
+        self.spent_s = self.left_s = 0.0
 
-    def next_pause_s(self, error: AirferryError, moved_bytes: int) -> float | None:
+    def next_pause_s(
+        self, error: AirferryError, reached: Reached, patience_s: float
+    ) -> float | None:
         """Return for how long to wait before the next try; None when there shall be none.
 
         A rest that was asked for (`wait_s`) is kept, and not counted as a try that led nowhere.
 
         Args:
             error: What the last try ended with.
-            moved_bytes: How far it got.
+            reached: How far it got.
+            patience_s: For how long such an error is tried again.
         """
-        if moved_bytes > self._moved_bytes:
+        if self._is_further(reached):
             self._begin_anew()
-            self._moved_bytes = moved_bytes
         now = self._clock()
         if not self._code:
             self._tries = _Span(now)
         if error.code != self._code:
             self._code = error.code
             self._tries_of_kind = _Span(now)
-        self._longest_s = max(self._longest_s, error.patience_s)
+        self._longest_s = max(self._longest_s, patience_s)
         pause_s = self._pause_s
         in_all_s = self._tries.spent_s(now) + pause_s
         of_kind_s = self._tries_of_kind.spent_s(now) + pause_s
-        too_long = in_all_s > min(self._limit_s, self._longest_s) or of_kind_s > error.patience_s
+        most_s = min(self._limit_s, self._longest_s)
+        too_long = in_all_s > most_s or of_kind_s > patience_s
+        self.spent_s = in_all_s - pause_s
+        self.left_s = min(most_s - self.spent_s, patience_s - (of_kind_s - pause_s))
         if not error.transient or too_long:
             return None
         rest_s = max(0.0, error.wait_s - pause_s)
@@ -74,6 +98,15 @@ class RetryPolicy:
         self._tries_of_kind.waited_s += pause_s
         self._pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return rest_s + pause_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+
+    def _is_further(self, reached: Reached) -> bool:
+        """Whether a try got further than all before; the first look is no way made."""
+        best = self._reached
+        self._reached = Reached(
+            max(best.moved_bytes, reached.moved_bytes), min(best.left_bytes, reached.left_bytes)
+        )
+        fewer_left = best.left_bytes < math.inf and reached.left_bytes < best.left_bytes
+        return reached.moved_bytes > best.moved_bytes or fewer_left
 
 
 @dataclass

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 
 from core.engine.journal import ENDED_WELL, Journal, LogLine, State, TaskRow
 from core.engine.reporter import TaskReporter
-from core.engine.retry_policy import RetryPolicy
+from core.engine.retry_policy import Reached, RetryPolicy
 from core.errors import (
     AirferryError,
     Cancelled,
@@ -45,6 +45,7 @@ class _Task:
     step: Step
     teller: TaskReporter
     applied: bool = False
+    left_bytes: float = math.inf
     failed_with: AirferryError | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -202,7 +203,8 @@ class Runner:
 
     async def _run_task(self, task: _Task) -> None:
         teller, row = task.teller, task.teller.row
-        patience = RetryPolicy(0 if self._dry else task.step.patience_s, self._pause.clock)
+        limit_s = task.step.look_patience_s if self._dry else task.step.patience_s
+        patience = RetryPolicy(limit_s, self._pause.clock)
         while True:
             await self._held(task)
             try:
@@ -220,11 +222,12 @@ class Runner:
                     raise  # ends the group of all targets: one of them alone is never cancelled
                 error = await task.step.explained(caught)
                 teller.error(error)
-                pause_s = patience.next_pause_s(error, row.bytes_done)
+                reached = Reached(row.bytes_done, task.left_bytes)
+                pause_s = patience.next_pause_s(error, reached, task.step.patience_with(error))
                 if pause_s is None:
                     self._fail(task, error)
                     return
-                teller.say(f"tried again in {pause_s:.0f} s: {error.what}")
+                teller.say(f"{_how_it_goes_on(patience, pause_s)}: {error.what}")
             await pause(pause_s)
 
     async def _held(self, task: _Task) -> bool:
@@ -289,6 +292,7 @@ class Runner:
                 teller.row.bytes_total = missing.size_bytes
                 teller.say(missing.what)
                 return State.MISSING
+            task.left_bytes = missing.size_bytes
             teller.log(f"missing: {missing.what}")
             teller.bytes(0, missing.size_bytes)
             task.applied = True
@@ -343,6 +347,16 @@ class Runner:
         self._journal.hold(self._run, paused=self._noted_pause)
         text = RUN_PAUSED if self._noted_pause else RUN_RESUMED
         self._lines.append(LogLine(0, time.time(), DU, "run", "info", text))
+
+
+def _how_it_goes_on(patience: RetryPolicy, pause_s: float) -> str:
+    """Return when it is tried again, since when it has been tried in vain, and until when."""
+    now = time.time()
+    since, until = (
+        time.strftime("%H:%M:%S", time.localtime(when))
+        for when in (now - patience.spent_s, now + patience.left_s)
+    )
+    return f"tried again in {pause_s:.0f} s (since {since}, until {until} if it gets no further)"
 
 
 def _unsaid(_: str) -> None:

@@ -74,6 +74,8 @@ class Step(ABC):
     """What is brought about, in a technician's words."""
     patience_s: ClassVar[float] = math.inf
     """How long it is tried without getting any further, if not shorter for what fails."""
+    look_patience_s: ClassVar[float] = 0.0
+    """The same in a run that only looks: most are to say at once how it is."""
     heals: ClassVar[bool] = False
     """Whether it is asked again, and done again if need be, before a later step is tried again."""
 
@@ -92,6 +94,10 @@ class Step(ABC):
 
     async def reach(self, tell: Reporter) -> None:  # noqa: B027 - most need nothing
         """Open the way to the target; asked before this step takes one of the run's places."""
+
+    def patience_with(self, error: AirferryError) -> float:
+        """Return for how many seconds of no progress an error of this step is tried again."""
+        return error.patience_s
 
     async def explained(self, error: AirferryError) -> AirferryError:
         """Return what an error of this step means, as far as the target can still be asked."""

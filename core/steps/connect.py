@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
 from core.errors import (
+    AirferryError,
     HostForwardingForbidden,
     HostPortTaken,
     HostSudoRefused,
@@ -33,13 +34,19 @@ from core.telling import CONTAINERS_STOP, room_fact
 from core.threads import in_thread
 from core.warnings import DOCKER_OLD
 
+NEW_HOST_S = 30.0
+
 
 class Connect(HostStep, VerifyStep):
     """The host is reached, its key is the right one, and it says what it is."""
 
     step_id = "connect"
     title = "connect"
-    patience_s = 30.0  # a host that never answered is rather a wrong address than a lost line
+
+    def patience_with(self, error: AirferryError) -> float:
+        """A host that never answered is rather a wrong address than a lost line."""
+        patience_s = super().patience_with(error)
+        return patience_s if self._link.was_open else min(NEW_HOST_S, patience_s)
 
     async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"connecting to {self._host.address}")

@@ -12,15 +12,17 @@ from isal import isal_zlib
 
 from core.bundle.listing import list_bundle
 from core.bundle.model import BundleFile
+from core.bundle.reference import Reference
 from core.bundle.rewrite import WantedImage, write_docker_archive
-from core.config import Mode
-from core.errors import Cancelled, HostUnfit, PullDenied
-from core.hosts.docker.engine import PULLS_AT_ONCE, HostEngine, host_engine, short_digest
+from core.config import HostConfig, Mode
+from core.errors import AirferryError, Cancelled, HostUnfit, ImageUnknown, PullDenied
+from core.hosts.docker.engine import PULLS_AT_ONCE, HostEngine, host_engine
+from core.hosts.docker.pull_stream import short_digest
 from core.hosts.managed_state import note_brought
 from core.hosts.ssh.stdin_feed import Emit
-from core.pause import Pause
 from core.secrets import RegistryLogin
-from core.steps.base import Missing, Reporter, VerifyStep
+from core.steps.asked_again import really_refused
+from core.steps.base import Missing, Need, Reporter, VerifyStep
 from core.steps.desired_images import (
     ImageDiff,
     WantedName,
@@ -33,6 +35,7 @@ from core.steps.desired_images import (
 from core.steps.disk_space import UNPACKED_RATIO, store_bytes
 from core.steps.targets import HostStep
 from core.steps.verify_by_name import lacks_by_name
+from core.steps.work import Work
 from core.telling import room_fact
 from core.warnings import ROOM_TIGHT
 from core.words import count, size
@@ -63,7 +66,13 @@ class _ImagesStep(HostStep):
 
 
 class ImagesWarm(_ImagesStep):
-    """Every image is in the host's cache, pulled from the registry."""
+    """Every image is in the host's cache, pulled from the registry.
+
+    What one try brought stays: the next one pulls the rest.
+    """
+
+    _most_bytes = 0
+    """What lacked when most did, which is what all tries together are to bring."""
 
     async def apply(self, missing: Missing, tell: Reporter) -> None:
         self._require_room(missing, tell)
@@ -72,16 +81,15 @@ class ImagesWarm(_ImagesStep):
             lacks = await lacking_on(self._work, wanted, engine)
             await note_brought(self._link, lacks.brings)
             login = await self._work.pull_login()
+            self._most_bytes = max(self._most_bytes, missing.size_bytes)
             pulls = _Pulls(
-                *(engine, tell, missing.size_bytes, lacks.by_image),
+                *(self._work, engine, tell, lacks.by_image),
+                total_bytes=self._most_bytes,
+                there_bytes=self._most_bytes - missing.size_bytes,
                 prefix=prefix,
-                passing=self._work.for_this_run_only,
-                pause=self._work.pause,
                 login=login,
             )
-            async with asyncio.TaskGroup() as group:
-                for wants in lacks.by_image.values():
-                    group.create_task(pulls.bring(wants))
+            await pulls.bring_all()
             for name in lacks.leftovers:
                 await engine.remove(name)
 
@@ -113,38 +121,39 @@ class _Pulls:
     """The pulls of one host: a few at once, their bytes added up layer by layer.
 
     Args:
+        work: The run.
         engine: The host's engine.
         tell: Told the bytes.
-        total_bytes: What is to come.
         by_image: The names that each image is to get.
+        total_bytes: What all tries are to bring.
+        there_bytes: What earlier tries have brought of it.
         prefix: Where the host finds the registry.
-        passing: The name by which an image is pulled is taken back afterwards.
-        pause: What holds the run, between two images.
         login: What the registry asks for; Docker gets it with each pull and keeps it nowhere.
     """
 
     def __init__(
         self,
+        work: Work,
         engine: HostEngine,
         tell: Reporter,
-        total_bytes: int,
         by_image: dict[str, list[WantedName]],
         *,
+        total_bytes: int,
+        there_bytes: int,
         prefix: str,
-        passing: bool,
-        pause: Pause,
         login: RegistryLogin | None,
     ) -> None:
+        self._work = work
         self._engine = engine
         self._login = login
-        self._pause = pause
         self._tell = tell
+        self._by_image = by_image
         self._total_bytes = total_bytes
+        self._there_bytes = there_bytes
         self._prefix = prefix
-        self._passing = passing
-        self._images = len(by_image)
         self._begun = 0
         self._gate = asyncio.Semaphore(PULLS_AT_ONCE)
+        self._failure: AirferryError | None = None
         self._received: dict[str, int] = {}
         self._sizes = {
             short_digest(layer.digest): layer.size_bytes
@@ -152,36 +161,70 @@ class _Pulls:
             for layer in wants[0].image.layers
         }
 
-    async def bring(self, wants: list[WantedName]) -> None:
-        """Pull one image and give it all its names."""
-        async with self._gate:
-            await self._pause.over(self._tell.say)
-            self._begun += 1
-            pull_name = wants[0].reference.at(self._prefix)
-            self._tell.say(f"{self._begun} of {self._images}: {wants[0].reference.familiar}")
-            await self._pull(pull_name)
-            names = [want.name for want in wants]
-            for name in names:
-                if name != pull_name:
-                    await self._engine.tag(pull_name, name)
-            if self._passing:
-                await self._engine.remove(pull_name)
+    async def bring_all(self) -> None:
+        """Pull all images.
 
-    async def _pull(self, name: str) -> None:
+        Where the line is lost, no other pull is begun, and those at work go on to their end:
+        Docker throws away what it has of an image whose pull is broken off.
+
+        Raises:
+            AirferryError: one of them failed; at once, if that does not pass by itself.
+        """
+        async with asyncio.TaskGroup() as group:
+            for wants in self._by_image.values():
+                group.create_task(self._bring_if_it_goes(wants))
+        if self._failure is not None:
+            raise self._failure
+
+    async def _bring_if_it_goes(self, wants: list[WantedName]) -> None:
+        async with self._gate:
+            if self._failure is not None:
+                return
+            try:
+                await self._bring(wants)
+            except AirferryError as error:
+                if not error.transient:
+                    raise
+                self._failure = self._failure or error
+
+    async def _bring(self, wants: list[WantedName]) -> None:
+        """Pull one image and give it all its names."""
+        await self._work.pause.over(self._tell.say)
+        self._begun += 1
+        pull_name = wants[0].reference.at(self._prefix)
+        self._tell.say(f"{self._begun} of {len(self._by_image)}: {wants[0].reference.familiar}")
+        await self._pull(pull_name, wants[0].reference)
+        names = [want.name for want in wants]
+        for name in names:
+            if name != pull_name:
+                await self._engine.tag(pull_name, name)
+        if self._work.for_this_run_only:
+            await self._engine.remove(pull_name)
+
+    async def _pull(self, name: str, reference: Reference) -> None:
         """Pull an image; once more where a token may have run out in the middle of it."""
         try:
-            await self._engine.pull(name, self._count, self._login)
-        except PullDenied:
-            if self._login is None:
-                raise
-            await self._engine.pull(name, self._count, self._login)
+            try:
+                await self._engine.pull(name, self, self._login)
+            except PullDenied:
+                if self._login is None:
+                    raise
+                await self._engine.pull(name, self, self._login)
+        except (PullDenied, ImageUnknown) as error:
+            raise await really_refused(self._work, reference, error) from error
 
-    def _count(self, layer: str, received_bytes: int | None) -> None:
+    def received(self, layer: str, received_bytes: int | None) -> None:
         """Note a layer's progress; None says that it is complete."""
         if received_bytes is None:
             received_bytes = self._sizes.get(layer, 0)
         self._received[layer] = max(self._received.get(layer, 0), received_bytes)
-        self._tell.bytes(sum(self._received.values()), self._total_bytes)
+        self._tell.bytes(self._there_bytes + sum(self._received.values()), self._total_bytes)
+
+    def tries_again(self, layer: str, pause_s: int) -> None:
+        """Say that Docker is trying by itself."""
+        self._tell.say(
+            f"the line to the registry was lost; Docker tries layer {layer} again in {pause_s} s"
+        )
 
 
 class ImagesLoad(_ImagesStep):
@@ -290,6 +333,11 @@ class ImagesVerify(HostStep, VerifyStep):
 
     step_id = "images.verify"
     title = "verify"
+    look_patience_s = 60.0  # a line that is cut while it is asked says nothing of the images
+
+    def __init__(self, work: Work, host: HostConfig, *needs: Need) -> None:
+        super().__init__(work, host, *needs)
+        self._answers: dict[str, str] = {}
 
     async def check(self, tell: Reporter) -> Missing | None:
         config = self._work.config
@@ -300,7 +348,7 @@ class ImagesVerify(HostStep, VerifyStep):
             if missing is not None:
                 return missing
             if config.mode is not Mode.NONE:
-                missing = await lacks_by_name(self._work, self._link, engine, tell)
+                missing = await lacks_by_name(self._work, self._link, engine, tell, self._answers)
                 if missing is not None:
                     return missing
             runs = await self._try_one(wanted, engine, tell) if config.verify_run else ""

@@ -7,7 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from core.config import HostConfig
-from core.errors import AirferryError, Cancelled, HostGoesDown, HostLineLost, HostUnreachable
+from core.errors import (
+    AirferryError,
+    Cancelled,
+    HostError,
+    HostGoesDown,
+    HostLineLost,
+    HostRegistryGone,
+    HostUnreachable,
+    RegistryError,
+    RegistryOddAnswer,
+    RegistryProxyForbids,
+)
 from core.steps.base import DU, Need, Reporter, Step
 from core.steps.work import Work
 
@@ -43,8 +54,21 @@ class HostStep(Step):
         tell.say(f"connecting to {self._host.address}")
         await self._link.connection()
 
+    def patience_with(self, error: AirferryError) -> float:
+        """The registry may be away for minutes just like the host, when it is asked for a host."""
+        if isinstance(error, RegistryError):
+            return max(error.patience_s, HostError.patience_s)
+        return error.patience_s
+
     async def explained(self, error: AirferryError) -> AirferryError:
-        """A host that is shutting down still answers for a while, and lets nothing be started."""
+        """Return what an error means on the way to a host.
+
+        A host that is shutting down still answers for a while, and lets nothing be started. A
+        registry that this run has used already, and that answers like none, is being restarted
+        behind a proxy.
+        """
+        if isinstance(error, RegistryOddAnswer | RegistryProxyForbids):
+            return HostRegistryGone(f"{self._host.name}: {error.what}", remedy=error.remedy)
         if error.transient or isinstance(error, Cancelled) or not self.is_reached:
             return error
         try:

@@ -103,14 +103,14 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 @contextmanager
-def odd_front(front: Front) -> Iterator[Front]:
-    """Serve a front on a free loopback port; its address is in it."""
+def odd_front(front: Front, host: str = "127.0.0.1") -> Iterator[Front]:
+    """Serve a front on a free port, of loopback or of `host`; its address is in it."""
 
     class Handler(_Handler):
         serving = front
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        front.address = f"127.0.0.1:{server.server_address[1]}"
+    with _Server((host, 0), Handler) as server:
+        front.address = f"{host}:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -141,15 +141,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _passed_on(self, body: bytes) -> Reply:
         line = http.client.HTTPConnection(self.serving.upstream, timeout=60)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP}
+        kept = {name for name in self.headers if name.lower() not in _HOP}
+        headers = {name: ", ".join(self.headers.get_all(name, ())) for name in kept}
         try:
             line.request(self.command, self.path, body, {**headers, "Host": self.serving.address})
             answer = line.getresponse()
             data = answer.read()
-            kept = [one for one in answer.getheaders() if one[0].lower() not in _HOP]
+            told = [one for one in answer.getheaders() if one[0].lower() not in _HOP]
             if self.command == "HEAD":
-                kept.append(("Content-Length", answer.getheader("Content-Length", "0")))
-            return Reply(answer.status, tuple(kept), data)
+                told.append(("Content-Length", answer.getheader("Content-Length", "0")))
+            return Reply(answer.status, tuple(told), data)
         finally:
             line.close()
 

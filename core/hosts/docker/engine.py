@@ -31,12 +31,12 @@ from requests.adapters import BaseAdapter
 from core.errors import (
     DockerFailed,
     DockerGone,
+    DockerLineLost,
     HostDiskFull,
     HostError,
     HostLineLost,
-    PullDenied,
-    PullFailed,
 )
+from core.hosts.docker.pull_stream import PullTold, asking_a_registry, take_event
 from core.hosts.ssh.connection import NO_SPACE, HostConnection
 from core.secrets import RegistryLogin
 
@@ -47,9 +47,6 @@ PULLS_AT_ONCE = 6
 SESSIONS = 8  # sshd's MaxSessions is 10; a command or two may run beside
 LAST_WORDS_TIMEOUT_S = 2.0
 _COPY_BYTES = 64 << 10
-_DENIED = re.compile(
-    r"unauthorized|no basic auth credentials|denied: requested access|authentication required"
-)
 _SHORT_PLACE = Path("/tmp")  # noqa: S108 - the directory in it is made for us alone
 _LONGEST_PLACE = 79
 """A Unix socket's path has 107 bytes at most; what is made below takes up to 28."""
@@ -150,43 +147,65 @@ class HostEngine:
             login: What Docker is to log in to the registry with; it keeps it nowhere.
 
         Raises:
-            DockerFailed: the engine does not get an answer.
+            DockerLineLost, PullFailed: the engine does not get an answer; it may later.
+            ImageUnknown, PullDenied: the registry's answer is no.
+            HostError: the engine, or the host, cannot be asked.
         """
         auth = _auth_config(login) if login else {}  # as for a pull: never None
         inspect: Callable[..., dict[str, Any]] = self._client.inspect_distribution
-        found = await self._call(lambda: inspect(name, auth_config=auth))
-        return str(found["Descriptor"]["digest"])
+
+        def work() -> str:
+            with asking_a_registry(f"{self._host_name}: asking for {name}", name):
+                found = inspect(name, auth_config=auth).get("Descriptor") or {}
+                return str(found.get("digest", ""))
+
+        return await self._call(work)
 
     async def pull(
         self,
         name: str,
-        told: Callable[[str, int | None], None],
+        told: PullTold,
         login: RegistryLogin | None = None,
     ) -> None:
         """Pull an image.
 
         Args:
             name: `registry/path:tag`.
-            told: Called from a thread with a layer's short digest and the bytes received of it so
-                far, None when it is complete; never for a layer that was there.
+            told: How it goes.
             login: What Docker is to log in to the registry with; it keeps it nowhere.
 
         Raises:
+            DockerLineLost, PullFailed: it got nothing, or not all; it may later.
             PullDenied: the registry refuses the login, or the login may not pull this.
-            PullFailed: the stream ended with an error.
+            ImageUnknown: the registry does not have it.
+            HostDiskFull: there is no room for it.
+            HostError: the engine, or the host, does not answer any more.
         """
         repository, _, tag = name.rpartition(":")
         # Never None: the SDK would look for a login of this machine's user, and send it.
         auth = _auth_config(login) if login else {}
 
+        what = f"{self._host_name}: pulling {name}"
+
         def work() -> None:
-            stream = self._client.pull(
-                repository, tag=tag, stream=True, decode=True, auth_config=auth
-            )
-            for event in stream:
-                _take_event(self._host_name, name, event, told)
+            with asking_a_registry(what, name):
+                stream = self._client.pull(
+                    repository, tag=tag, stream=True, decode=True, auth_config=auth
+                )
+                ended = [take_event(what, name, event, told) for event in stream]
+            if not any(ended) and not self._has(name):
+                raise DockerLineLost(f"{what}: Docker broke it off without a word")
 
         await self._call(work)
+
+    def _has(self, name: str) -> bool:
+        """Whether an image is there: some engines do not say so at the end of a pull."""
+        inspect: Callable[[str], dict[str, Any]] = self._client.inspect_image
+        try:
+            inspect(name)
+        except docker.errors.NotFound:
+            return False
+        return True
 
 
 def _auth_config(login: RegistryLogin) -> dict[str, str]:
@@ -212,25 +231,6 @@ def engine_facts(info: dict[str, Any]) -> EngineFacts:
         insecure_loopback="127.0.0.0/8" in cidrs,
         insecure_registries=tuple(named),
     )
-
-
-def _take_event(
-    host_name: str, name: str, event: dict[str, Any], told: Callable[[str, int | None], None]
-) -> None:
-    failure = event.get("error")
-    if failure:
-        raise _said_by_docker(f"{host_name}: pulling {name}: {failure}", PullFailed)
-    layer = event.get("id")
-    match event:
-        case {"status": "Downloading", "progressDetail": {"current": int(current)}}:
-            told(str(layer), current)
-        case {"status": "Download complete"}:
-            told(str(layer), None)
-
-
-def short_digest(digest: str) -> str:
-    """Return the twelve characters by which the engine's progress speaks of a blob."""
-    return digest.removeprefix("sha256:")[:12]
 
 
 @asynccontextmanager
@@ -424,7 +424,8 @@ def translated_sdk(host_name: str) -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         said = str(error.explanation or error)
-        raise _said_by_docker(f"{host_name}: Docker says: {said}", DockerFailed) from error
+        kind = HostDiskFull if NO_SPACE in said.lower() else DockerFailed
+        raise kind(f"{host_name}: Docker says: {said}") from error
     except (docker.errors.DockerException, requests.exceptions.ConnectionError) as error:
         raise DockerGone(f"{host_name}: Docker does not answer", details=str(error)) from error
     except (
@@ -434,10 +435,3 @@ def translated_sdk(host_name: str) -> Iterator[None]:
         OSError,
     ) as error:
         raise HostLineLost(f"{host_name}: the line to Docker broke", details=str(error)) from error
-
-
-def _said_by_docker(what: str, kind: type[DockerFailed]) -> HostError:
-    """Return the error that Docker's words mean."""
-    if NO_SPACE in what.lower():
-        return HostDiskFull(what)
-    return PullDenied(what) if _DENIED.search(what) else kind(what)

@@ -31,7 +31,7 @@ from core.errors import (
     HostTimeout,
 )
 from core.hosts.ssh.connect import dial
-from core.hosts.ssh.errors import ChannelRefused, translated
+from core.hosts.ssh.errors import ChannelRefused, losses, translated
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.login import Credentials, log_in
 from core.hosts.ssh.route import Route, jump_host, route_to
@@ -42,6 +42,7 @@ from core.threads import in_thread
 
 COMMAND_TIMEOUT_S = 60.0
 LAST_WORDS_TIMEOUT_S = 10.0
+LOSS_NOTICED_S = 1.0
 MAX_DETAILS = 20_000  # characters of a failed command's output that are kept in the log
 CROWD_S = 0.5
 NO_SPACE = "no space left on device"
@@ -110,6 +111,9 @@ class HostConnection:
         links: Where it belongs to.
         only_key: A private key file that is offered instead of all that the login has.
         through: Jump hosts to go through; None for those that the configs name.
+
+    Attributes:
+        was_open: Whether there ever was a connection: the address and the login are right.
     """
 
     def __init__(
@@ -129,6 +133,7 @@ class HostConnection:
         self._failure: tuple[float, AirferryError] | None = None
         self._refused: AirferryError | None = None
         self._root: RootWay | None = None
+        self.was_open = False
 
     @cached_property
     def route(self) -> Route:
@@ -198,6 +203,7 @@ class HostConnection:
                 if isinstance(error, HostLoginRefused) and self._login.password:
                     self._refused = error
                 raise
+            self.was_open = True
             return self._connection
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
@@ -264,6 +270,8 @@ class HostConnection:
                 raise HostTimeout(
                     f"{self.host.name}: no end after {timeout_s:.0f} s of: {command[:80]}"
                 ) from error
+        if done.exit_status is None and await _is_lost(connection):
+            raise HostLineLost(f"{self.where}: the line was lost")
         out, err = str(done.stdout or ""), str(done.stderr or "")
         finished = Finished(-1 if done.exit_status is None else done.exit_status, out, err)
         if check:
@@ -410,13 +418,33 @@ class HostConnection:
         Raises:
             HostForwardingForbidden: sshd does not allow it.
         """
-        connection = await self.connection()
-        with translated(self.where, self.route.user):
-            listener = await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", local_port)
+        listener = await self.listen(0, local_port)
         try:
             yield listener.get_port()
         finally:
             listener.close()
+
+    async def listen(self, port: int, local_port: int) -> asyncssh.SSHListener:
+        """Have a port of the host's own loopback lead to one of this machine's.
+
+        Args:
+            port: The port on the host; 0 for any that is free.
+            local_port: The port of this machine.
+
+        Raises:
+            HostForwardingForbidden: sshd does not allow it.
+            HostLineLost: the line was lost while it was asked: that looks like a refusal.
+        """
+        connection = await self.connection()
+        try:
+            with translated(self.where, self.route.user):
+                return await connection.forward_remote_port(
+                    "127.0.0.1", port, "127.0.0.1", local_port
+                )
+        except HostForwardingForbidden as error:
+            if await _is_lost(connection):
+                raise HostLineLost(f"{self.where}: the line was lost") from error
+            raise
 
     @asynccontextmanager
     async def port(self, port: int, address: str = "127.0.0.1") -> AsyncIterator[PortStreams]:
@@ -429,6 +457,7 @@ class HostConnection:
         Raises:
             HostForwardingForbidden: sshd does not allow it.
             ConnectionRefusedError: nothing listens there, or there is no way; it says why.
+            HostLineLost: the line was lost meanwhile.
         """
         connection = await self.connection()
         try:
@@ -441,7 +470,8 @@ class HostConnection:
                 ) from error
             raise ConnectionRefusedError(error.what) from error
         try:
-            yield reader, writer
+            with losses(self.where):
+                yield reader, writer
         finally:
             writer.close()
 
@@ -471,3 +501,11 @@ class HostConnection:
         if self._connection is not None:
             self._connection.abort()
             self._connection = None
+
+
+async def _is_lost(connection: asyncssh.SSHClientConnection) -> bool:
+    """Whether a connection that gave no answer has ended; it may notice a moment later."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOSS_NOTICED_S):
+            await connection.wait_closed()
+    return connection.is_closed()

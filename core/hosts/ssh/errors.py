@@ -18,6 +18,9 @@ from core.errors import (
     HostUnreachable,
 )
 
+_CLOSED = "SSH connection closed"
+"""How asyncssh answers for a host whose line went while it was asked to open a channel."""
+
 
 class ChannelRefused(HostError):
     """sshd refused to open a channel."""
@@ -37,6 +40,8 @@ def translated(where: str, user: str) -> Iterator[None]:
     except asyncssh.PermissionDenied as error:
         raise HostLoginRefused(f"{where} refuses the login of {user}") from error
     except asyncssh.ChannelOpenError as error:
+        if error.reason == _CLOSED:
+            raise HostLineLost(f"{where}: the line was lost") from error
         raise ChannelRefused(f"{where}: {error.reason}", error.code) from error
     except asyncssh.ChannelListenError as error:
         raise HostForwardingForbidden(f"{where}: {error}") from error
@@ -55,3 +60,12 @@ def translated(where: str, user: str) -> Iterator[None]:
         known = error.errno and not isinstance(error, socket.gaierror)
         reason = os.strerror(error.errno or 0).lower() if known else error.strerror or str(error)
         raise HostUnreachable(f"{where}: {reason}") from error
+
+
+@contextmanager
+def losses(where: str) -> Iterator[None]:
+    """Turn what streams raise when their line is lost into ours, and nothing else."""
+    try:
+        yield
+    except (asyncssh.Error, ConnectionResetError, BrokenPipeError) as error:
+        raise HostLineLost(f"{where}: the line was lost") from error

@@ -16,6 +16,7 @@ from core.bundle.catalogue import LayerIndex
 from core.bundle.discovery import bundle_file
 from core.bundle.model import Image
 from core.bundle.reference import parse_reference
+from core.config import Config, Mode
 from core.engine import runner as runner_module
 from core.engine.journal import Journal, JournalReader, State, journal_path
 from core.engine.request import CHANGING
@@ -27,6 +28,7 @@ from core.registry.imports.importer import Import
 from core.steps.base import Missing, Reporter, Step
 from core.steps.desired_images import WantedName
 from core.steps.images import _Pulls as Pulls
+from core.steps.work import Work
 from tests.support.archives import ImageSpec, docker_archive, layer_tar
 from tests.support.fakes import FakeTeller
 from tests.support.importing import Importer, NotedLayers, tell_nobody
@@ -369,7 +371,7 @@ class TestImport:
             assert 4 == running.result(HANG_S).kept_layers
 
 
-async def test_the_pulls_of_a_host_stop_between_images() -> None:
+async def test_the_pulls_of_a_host_stop_between_images(tmp_path: Path) -> None:
     """The images that are on their way arrive whole; the next ones wait.
 
     The engine is a fake, because a real one's pulls end when they like.
@@ -391,16 +393,16 @@ async def test_the_pulls_of_a_host_stop_between_images() -> None:
         for image, reference in zip(images, references, strict=True)
     }
     tell = FakeTeller()
+    work = Work(Config(tmp_path / "airctl-config.yaml", mode=Mode.DU), (), pause=pause)
     pulls = Pulls(
-        *(cast(HostEngine, Engine()), tell, 0, wanted),
+        *(work, cast(HostEngine, Engine()), tell, wanted),
+        total_bytes=0,
+        there_bytes=0,
         prefix="r",
-        passing=False,
-        pause=pause,
         login=None,
     )
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
-        for wants in wanted.values():
-            group.create_task(pulls.bring(wants))
+        group.create_task(pulls.bring_all())
         while len(begun) < PULLS_AT_ONCE:  # noqa: ASYNC110 - the list has no event
             await asyncio.sleep(0)
         pause.begin()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,9 +20,11 @@ from core.errors import (
     BundleError,
     Cancelled,
     DockerGone,
+    DockerLineLost,
     DuDiskFull,
     HostCommandFailed,
     HostGoesDown,
+    HostLineLost,
     HostLoginRefused,
     HostUnreachable,
     NotABundle,
@@ -254,6 +257,56 @@ async def test_each_kind_of_error_has_its_time(site: Site, diary: Diary) -> None
     )
     assert State.DONE is await site.carry_out(step)
     assert 23 == site.task("a.x").attempt
+
+
+@pytest.mark.parametrize(("look_patience_s", "attempts"), [(0.0, 1), (7.0, 4)])
+async def test_a_run_that_only_looks_says_at_once_how_it_is(
+    site: Site, diary: Diary, look_patience_s: float, attempts: int
+) -> None:
+    """But for steps whose question takes so long that a line may be cut in it."""
+    kinds = {"patience_s": math.inf, "look_patience_s": look_patience_s}
+    step = type("Tried", (FakeStep,), kinds)("a.x", diary, [HostLineLost("a: lost")])
+    assert State.FAILED is await site.carry_out(step, dry=True)
+    assert attempts == site.task("a.x").attempt
+
+
+async def test_a_step_may_have_more_patience_than_its_error(site: Site, diary: Diary) -> None:
+    """A registry that is restarted is waited for as long as a host, where a host needs it."""
+    kinds = {"patience_s": math.inf, "patience_with": lambda *_: 420.0}
+    step = type("Tried", (FakeStep,), kinds)("a.x", diary, [RegistryBusy("later")])
+    assert State.FAILED is await site.carry_out(step)
+    assert 32 == site.task("a.x").attempt
+
+
+async def test_tries_are_counted_anew_when_less_is_left(site: Site, diary: Diary) -> None:
+    """Whole images stay with a host, though each try got no more bytes than the first."""
+    left: list[Answer] = [Missing("images", size) for size in (50, 50, 30, 30, 10, 10)]
+    lost: list[Exception | None] = [DockerLineLost("EOF")] * 6
+    step = type("Tried", (FakeStep,), {"patience_s": 3.0})(
+        "a.x", diary, [*left, None], applies=lost, moved=[(20, 50)]
+    )
+    assert State.DONE is await site.carry_out(step)
+    assert 7 == site.task("a.x").attempt
+
+
+async def test_what_is_said_while_it_is_tried_again(
+    site: Site, diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since when, and until when: a technician can decide whether to wait."""
+    said: list[str] = []
+    step = type("Tried", (FakeStep,), {"patience_s": 3.0})("a.x", diary, [HostLineLost("a: lost")])
+    runner = site.runner([step])
+
+    async def look(_: float) -> None:
+        runner._flush()
+        said.append(site.task("a.x").message)
+
+    monkeypatch.setattr(runner_module, "pause", look)
+    await runner.run()
+    times = r"since \d\d:\d\d:\d\d, until \d\d:\d\d:\d\d if it gets no further"
+    assert 2 == len(said)
+    for words in said:
+        assert re.fullmatch(rf"tried again in \d s \({times}\): a: lost", words)
 
 
 async def test_errors_that_alternate_come_to_an_end(site: Site, diary: Diary) -> None:

@@ -11,13 +11,18 @@ from core.config import Config, HostConfig, Mode
 from core.errors import (
     AirferryError,
     Cancelled,
+    DockerGone,
     HostCommandFailed,
     HostDiskFull,
     HostGoesDown,
     HostLineLost,
+    HostRegistryGone,
     HostSudoRefused,
     HostTimeout,
     HostUnreachable,
+    RegistryOddAnswer,
+    RegistryProxyForbids,
+    RegistryUnreachable,
 )
 from core.hosts.ssh.connection import HostConnection
 from core.steps.connect import Connect
@@ -36,6 +41,7 @@ class Line:
     """
 
     where = "a (10.0.0.1)"
+    was_open = True
 
     def __init__(self, answer: bool | AirferryError, *, is_open: bool = True) -> None:
         self._answer = answer
@@ -94,3 +100,35 @@ async def test_nobody_is_asked(tmp_path: Path, error: AirferryError, is_open: bo
     line = Line(True, is_open=is_open)
     assert error is await step_on(line, tmp_path).explained(error)
     assert 0 == line.asked
+
+
+@pytest.mark.parametrize("kind", [RegistryOddAnswer, RegistryProxyForbids])
+async def test_a_registry_that_was_one_before_comes_back(
+    tmp_path: Path, kind: type[AirferryError]
+) -> None:
+    """What stands before it answers for it while it is restarted."""
+    said = kind("r:5000 answered 404 to GET /v2/: a web page")
+    found = await step_on(Line(False), tmp_path).explained(said)
+    assert (HostRegistryGone, True, f"a: {said.what}", said.remedy) == (
+        *(type(found), found.transient, found.what),
+        found.remedy,
+    )
+
+
+@pytest.mark.parametrize(
+    ("was_open", "error", "patience_s"),
+    [
+        (False, HostUnreachable("a: away"), 30.0),
+        (True, HostUnreachable("a: away"), 420.0),
+        (True, HostLineLost("a: lost"), 420.0),
+        (True, RegistryUnreachable("r: away"), 420.0),
+        (True, DockerGone("a: Docker"), 90.0),
+    ],
+)
+def test_how_long_a_host_is_tried(
+    tmp_path: Path, was_open: bool, error: AirferryError, patience_s: float
+) -> None:
+    """One that never answered is rather a wrong address."""
+    line = Line(False)
+    line.was_open = was_open
+    assert patience_s == step_on(line, tmp_path).patience_with(error)

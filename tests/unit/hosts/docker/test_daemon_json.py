@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from core.errors import DockerFailed, PullFailed
+from core.errors import DockerFailed
 from core.hosts.docker.daemon_json import (
     LOOPBACK,
     no_longer_wanted,
     with_insecure,
     without_insecure,
 )
-from core.hosts.docker.engine import EngineFacts, engine_facts, short_digest
-from core.hosts.docker.engine import _take_event as take_event
+from core.hosts.docker.engine import EngineFacts, engine_facts
+from core.hosts.docker.pull_stream import short_digest
 
 # Cut down from `docker info` of Debian 12's Docker 20.10.
 CLASSIC: dict[str, Any] = {
@@ -77,29 +77,6 @@ def test_an_engine_whose_loopback_is_not_insecure() -> None:
 )
 def test_an_engine_that_says_next_to_nothing(info: dict[str, Any]) -> None:
     assert EngineFacts("", "classic", False, ()) == engine_facts(info)
-
-
-def test_events_of_a_pull() -> None:
-    told: list[tuple[str, int | None]] = []
-    for event in (
-        {"status": "Pulling from a", "id": "1"},
-        {"status": "Pulling fs layer", "progressDetail": {}, "id": "aa"},
-        {"status": "Downloading", "progressDetail": {"current": 5, "total": 9}, "id": "aa"},
-        {"status": "Verifying Checksum", "progressDetail": {}, "id": "aa"},
-        {"status": "Download complete", "progressDetail": {}, "id": "aa"},
-        {"status": "Extracting", "progressDetail": {"current": 3, "total": 9}, "id": "aa"},
-        {"status": "Already exists", "progressDetail": {}, "id": "bb"},
-        {"status": "Digest: sha256:00"},
-    ):
-        take_event("a", "r/x:1", event, lambda layer, done: told.append((layer, done)))
-    assert [("aa", 5), ("aa", None)] == told
-
-
-def test_an_error_in_the_stream_of_a_pull() -> None:
-    """A pull that failed is HTTP 200; the error is an event."""
-    event = {"errorDetail": {"message": "unexpected EOF"}, "error": "unexpected EOF"}
-    with pytest.raises(PullFailed, match="a: pulling r/x:1: unexpected EOF"):
-        take_event("a", "r/x:1", event, lambda *_: None)
 
 
 def test_short_digests_are_those_of_the_engine() -> None:

@@ -7,13 +7,14 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import docker.errors
 import pytest
 
-from core.errors import AirferryError, HostDiskFull, PullDenied, PullFailed
+from core.errors import DockerLineLost
 from core.hosts.docker import engine
 from core.hosts.docker.engine import HostEngine, open_client
 from core.secrets import RegistryLogin
@@ -90,13 +91,19 @@ def test_a_socket_has_a_path_that_fits_whatever_tmpdir_is(
 class Answers:
     """An engine that tells what came with each pull, and answers it."""
 
-    def __init__(self, *events: dict[str, object]) -> None:
+    def __init__(self, *events: dict[str, object], has: Sequence[str] = ()) -> None:
         self.events = events
         self.logins: list[dict[str, str]] = []
+        self._has = has
 
     def pull(self, repository: str, **how: Any) -> list[dict[str, object]]:  # noqa: ANN401, ARG002
         self.logins.append(how["auth_config"])
         return list(self.events)
+
+    def inspect_image(self, name: str) -> dict[str, object]:
+        if name not in self._has:
+            raise docker.errors.NotFound("no such image")
+        return {}
 
 
 class Inline:
@@ -111,26 +118,66 @@ def engine_of(client: Answers) -> HostEngine:
 
 
 async def test_docker_gets_the_login_with_a_pull_and_never_one_of_this_machine() -> None:
-    client = Answers()
+    client = Answers(END)
     engine = engine_of(client)
-    await engine.pull("r/a:1", lambda *_: None)
-    await engine.pull("r/a:1", lambda *_: None, RegistryLogin("carrier", "pw"))
-    await engine.pull("r/a:1", lambda *_: None, RegistryLogin(identity_token="t"))  # noqa: S106
+    await engine.pull("r/a:1", Diary())
+    await engine.pull("r/a:1", Diary(), RegistryLogin("carrier", "pw"))
+    await engine.pull("r/a:1", Diary(), RegistryLogin(identity_token="t"))  # noqa: S106
     expected = [{}, {"username": "carrier", "password": "pw"}, {"identitytoken": "t"}]
     assert expected == client.logins
 
 
-@pytest.mark.parametrize(
-    ("said", "kind"),
-    [
-        ("unauthorized: authentication required", PullDenied),
-        ("Head https://r/v2/a/manifests/1: no basic auth credentials", PullDenied),
-        ("denied: requested access to the resource is denied", PullDenied),
-        ("unexpected EOF", PullFailed),
-        ("write /x: no space left on device", HostDiskFull),
-    ],
-)
-async def test_what_docker_says_of_a_pull(said: str, kind: type[AirferryError]) -> None:
-    with pytest.raises(kind, match="h: pulling r/a:1") as caught:
-        await engine_of(Answers({"error": said})).pull("r/a:1", lambda *_: None)
-    assert kind is type(caught.value)
+class Diary:
+    """What is told of a pull."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, int | None]] = []
+
+    def received(self, layer: str, received_bytes: int | None) -> None:
+        self.entries.append((layer, received_bytes))
+
+    def tries_again(self, layer: str, pause_s: int) -> None:
+        self.entries.append((f"{layer} again", pause_s))
+
+
+EVENTS: list[dict[str, object]] = [
+    {"status": "Pulling from a", "id": "1"},
+    {"status": "Pulling fs layer", "progressDetail": {}, "id": "aa"},
+    {"status": "Downloading", "progressDetail": {"current": 5, "total": 9}, "id": "aa"},
+    {"status": "Retrying in 5 seconds", "progressDetail": {}, "id": "aa"},
+    {"status": "Retrying in 1 second", "progressDetail": {}, "id": "aa"},
+    {"status": "Verifying Checksum", "progressDetail": {}, "id": "aa"},
+    {"status": "Download complete", "progressDetail": {}, "id": "aa"},
+    {"status": "Extracting", "progressDetail": {"current": 3, "total": 9}, "id": "aa"},
+    {"status": "Already exists", "progressDetail": {}, "id": "bb"},
+    {"status": "Digest: sha256:00"},
+]
+END: dict[str, object] = {"status": "Status: Downloaded newer image for r/a:1"}
+
+
+async def test_events_of_a_pull() -> None:
+    told = Diary()
+    await engine_of(Answers(*EVENTS, END)).pull("r/a:1", told)
+    assert [("aa", 5), ("aa again", 5), ("aa again", 1), ("aa", None)] == told.entries
+
+
+@pytest.mark.parametrize("key", ["error", "errorDetail"])
+async def test_an_error_in_the_stream_of_a_pull(key: str) -> None:
+    """A pull that failed is HTTP 200; the error is an event."""
+    eof = "unexpected EOF"
+    said: dict[str, object] = {"error": eof, "errorDetail": {"message": eof}}
+    client = Answers(*EVENTS, {key: said[key]})
+    with pytest.raises(DockerLineLost, match="h: pulling r/a:1: unexpected EOF"):
+        await engine_of(client).pull("r/a:1", Diary())
+
+
+@pytest.mark.parametrize("until", [0, 4, 9, len(EVENTS)])
+async def test_a_stream_that_ends_before_its_end_is_no_success(until: int) -> None:
+    with pytest.raises(DockerLineLost, match="h: pulling r/a:1: Docker broke it off") as caught:
+        await engine_of(Answers(*EVENTS[:until])).pull("r/a:1", Diary())
+    assert caught.value.transient
+
+
+async def test_an_engine_that_never_says_how_a_pull_ended() -> None:
+    """The containerd store's first engines do not; the image is there then."""
+    await engine_of(Answers(*EVENTS, has=["r/a:1"])).pull("r/a:1", Diary())

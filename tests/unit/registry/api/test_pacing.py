@@ -13,7 +13,7 @@ import pytest
 
 from core.bundle.catalogue import LayerIndex
 from core.bundle.discovery import bundle_file
-from core.engine.retry_policy import LONGEST_REST_S, RetryPolicy
+from core.engine.retry_policy import LONGEST_REST_S, Reached, RetryPolicy
 from core.errors import Cancelled, RegistryBusy, RegistryLimited
 from core.registry.api import pacing as pace
 from core.registry.api.client import RegistryClient
@@ -240,9 +240,9 @@ def test_a_rest_that_is_asked_for_is_kept_between_tries() -> None:
     error = RegistryBusy("later")
     error.wait_s = 90.0
     for _ in range(3):
-        found = patience.next_pause_s(error, 0)
+        found = patience.next_pause_s(error, Reached(), error.patience_s)
         assert found is not None
         assert found >= 90.0 - 15.0
         now_s[0] += found
     error.wait_s = LONGEST_REST_S + 100
-    assert None is patience.next_pause_s(error, 0)
+    assert None is patience.next_pause_s(error, Reached(), error.patience_s)
