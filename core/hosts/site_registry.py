@@ -100,7 +100,9 @@ async def _answer_from(link: HostConnection, server: Server, path: str) -> bytes
     except ConnectionRefusedError as error:
         said = str(error).rpartition(": ")[2]
         raise HostRegistryGone(f"{where} is not reached from there: {said}") from error
-    except (ssl.SSLError, EOFError) as error:
+    except EOFError as error:  # so does a proxy that is being restarted
+        raise HostRegistryGone(f"{where} ends the connection instead of speaking TLS") from error
+    except ssl.SSLError as error:
         raise _untrusted(where, error) from error
     if not server.tls and b"HTTPS" in answer:
         raise HostRegistryTlsWrong(
@@ -111,10 +113,10 @@ async def _answer_from(link: HostConnection, server: Server, path: str) -> bytes
     return answer
 
 
-def _untrusted(where: str, error: ssl.SSLError | EOFError) -> HostRegistryTlsWrong:
+def _untrusted(where: str, error: ssl.SSLError) -> HostRegistryTlsWrong:
     problem = tls_problem(error)
     if problem is None:
-        return HostRegistryTlsWrong(f"{where} ends the connection instead of speaking TLS")
+        return HostRegistryTlsWrong(f"{where}: {error.reason or error}")
     return HostRegistryTlsWrong(
         f"{where} {problem.what}, when asked from there", remedy=problem.remedy
     )

@@ -15,6 +15,7 @@ from core.hosts.site_registry import Server, ask_registry_from
 from core.hosts.ssh.connection import HostConnection, PortStreams
 from tests.support.oddfront import Front, Reply, odd_front
 
+_HELLO_BYTES = 64 << 10  # what is left unread makes a reset of the end
 CHALLENGE = 'Bearer realm="https://t/token"'
 
 
@@ -56,3 +57,18 @@ async def test_a_registry_says_how_to_log_in() -> None:
 async def test_what_is_no_registry(reply: Reply, words: str) -> None:
     with pytest.raises(HostRegistryGone, match=f"host-1: the registry .*{words}"):
         await asked(reply)
+
+
+async def test_a_line_that_ends_before_tls_is_spoken_may_come_back() -> None:
+    """A proxy that is being restarted hangs up, and so does what will never speak TLS."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(_HELLO_BYTES)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        server = Server(f"127.0.0.1:{port}", None, tls=True)
+        with pytest.raises(HostRegistryGone, match="ends the connection") as caught:
+            await ask_registry_from(cast(HostConnection, Link()), server)
+    assert caught.value.transient
