@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shlex
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -30,7 +29,7 @@ from core.errors import (
     HostSudoRefused,
     HostTimeout,
 )
-from core.hosts.ssh.connect import dial
+from core.hosts.ssh.connect import Line, dial
 from core.hosts.ssh.errors import ChannelRefused, translated
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.login import Credentials, log_in
@@ -220,7 +219,7 @@ class HostConnection:
                 line.close()
             raise
 
-    async def _dial(self) -> socket.socket:
+    async def _dial(self) -> Line:
         route = self.route
         with translated(self.where, route.user):
             return await dial(route.address, route.port, self._links.ssh.connect_timeout_s)

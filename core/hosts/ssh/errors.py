@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,8 +13,8 @@ from core.errors import (
     HostKeyUnknown,
     HostLineLost,
     HostLoginRefused,
-    HostUnreachable,
 )
+from core.hosts.ssh.unreachable import unreachable
 
 
 class ChannelRefused(HostError):
@@ -46,12 +44,7 @@ def translated(where: str, user: str) -> Iterator[None]:
         raise HostLineLost(f"{where}: the line was lost") from error
     except asyncssh.Error as error:
         raise HostLineLost(f"{where}: {error.reason}") from error
-    except TimeoutError as error:
-        raise HostUnreachable(f"{where}: no answer in time") from error
     except FileNotFoundError as error:
         raise HostLoginRefused(f"{where}: no such key file: {error.filename}") from error
     except OSError as error:
-        # asyncio's own words ("Connect call failed ('10.0.0.1', 22)") stand in strerror.
-        known = error.errno and not isinstance(error, socket.gaierror)
-        reason = os.strerror(error.errno or 0).lower() if known else error.strerror or str(error)
-        raise HostUnreachable(f"{where}: {reason}") from error
+        raise unreachable(where, error) from error
