@@ -38,6 +38,8 @@ class Connect(HostStep, VerifyStep):
 
     async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"connecting to {self._host.address}")
+        if self._work.is_news(odd := self._link.passed_over):
+            tell.warn(f"passed over: {odd}. Mend it or take it out; the other lines count.")
         facts = await gather_facts(self._link, self._work.config.host_registry_port)
         self._work.facts[self._host.name] = facts
         tell.found(facts.summary)

@@ -1,6 +1,4 @@
-"""SSH servers on loopback, well-behaved and hostile, and connections to them as the program makes
-them.
-"""
+"""SSH servers on loopback, well-behaved and hostile, and the program's connections to them."""
 
 from __future__ import annotations
 
