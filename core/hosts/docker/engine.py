@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import asyncssh
 import docker
 import docker.errors
+import requests
 import requests.exceptions
 import urllib3.exceptions
 from docker.transport import UnixHTTPAdapter
@@ -34,9 +35,11 @@ from core.errors import (
     HostDiskFull,
     HostError,
     HostLineLost,
+    HostOddAnswer,
     PullDenied,
     PullFailed,
 )
+from core.hosts.docker.bounds import TOO_LONG, AnswerTooLongError, LineMeter, read_whole
 from core.hosts.ssh.connection import NO_SPACE, HostConnection
 from core.secrets import RegistryLogin
 
@@ -47,9 +50,12 @@ PULLS_AT_ONCE = 6
 SESSIONS = 8  # sshd's MaxSessions is 10; a command or two may run beside
 LAST_WORDS_TIMEOUT_S = 2.0
 _COPY_BYTES = 64 << 10
+_DETAILS = 2000
 _DENIED = re.compile(
     r"unauthorized|no basic auth credentials|denied: requested access|authentication required"
 )
+_OTHER_SHAPES = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of an answer that is JSON, but of another shape than Docker's, or too deep."""
 _SHORT_PLACE = Path("/tmp")  # noqa: S108 - the directory in it is made for us alone
 _LONGEST_PLACE = 79
 """A Unix socket's path has 107 bytes at most; what is made below takes up to 28."""
@@ -90,19 +96,23 @@ class HostEngine:
 
     async def facts(self) -> EngineFacts:
         """Ask for version, image store and insecure registries."""
-        info = await self._call(self._client.info)
-        return engine_facts(info)
+        return await self._call(lambda: engine_facts(self._client.info()))
 
     async def images(self) -> list[EngineImage]:
         """Return the images in the cache with their names."""
-        found = await self._call(self._client.images)
-        return [EngineImage(i["Id"], tuple(i.get("RepoTags") or ())) for i in found]
+
+        def work() -> list[EngineImage]:
+            found = self._client.images()
+            return [EngineImage(str(i["Id"]), tuple(i.get("RepoTags") or ())) for i in found]
+
+        return await self._call(work)
 
     async def diff_ids(self, name: str) -> tuple[str, ...]:
         """Return the diff IDs of an image's layers, the same in both of Docker's stores."""
         inspect: Callable[[str], dict[str, Any]] = self._client.inspect_image
-        found = await self._call(lambda: inspect(name))
-        return tuple((found.get("RootFS") or {}).get("Layers") or ())
+        return await self._call(
+            lambda: tuple((inspect(name).get("RootFS") or {}).get("Layers") or ())
+        )
 
     async def tag(self, image: str, name: str) -> None:
         """Give an image one more name."""
@@ -112,8 +122,12 @@ class HostEngine:
     async def can_run(self, name: str) -> bool:
         """Whether an image says what is to be run of it."""
         inspect: Callable[[str], dict[str, Any]] = self._client.inspect_image
-        found = (await self._call(lambda: inspect(name))).get("Config") or {}
-        return bool(found.get("Entrypoint") or found.get("Cmd"))
+
+        def work() -> bool:
+            found = inspect(name).get("Config") or {}
+            return bool(found.get("Entrypoint") or found.get("Cmd"))
+
+        return await self._call(work)
 
     async def try_run(self, name: str) -> None:
         """Start a container of an image, without a network, and remove it again.
@@ -154,8 +168,9 @@ class HostEngine:
         """
         auth = _auth_config(login) if login else {}  # as for a pull: never None
         inspect: Callable[..., dict[str, Any]] = self._client.inspect_distribution
-        found = await self._call(lambda: inspect(name, auth_config=auth))
-        return str(found["Descriptor"]["digest"])
+        return await self._call(
+            lambda: str(inspect(name, auth_config=auth)["Descriptor"]["digest"])
+        )
 
     async def pull(
         self,
@@ -312,6 +327,18 @@ class _OnePool(UnixHTTPAdapter):
     ) -> UnixHTTPConnectionPool:
         return super().get_connection("http+docker://localhost", proxies)
 
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        *options: Any,  # noqa: ANN401 - as its base's
+        **named: Any,  # noqa: ANN401
+    ) -> requests.Response:
+        response = super().send(request, True, *options, **named)
+        if not stream:
+            read_whole(response)
+        return response
+
 
 class _Threads:
     """Runs the SDK's calls, and tells what became of those that failed."""
@@ -364,7 +391,8 @@ class _SocketBridge:
                 self._gate,
                 self._link.root_process("docker system dial-stdio") as process,
             ):
-                await _pump_both(reader, writer, process)
+                if not await _pump_both(reader, writer, process):
+                    raise HostOddAnswer(f"{self._link.host.name}: Docker says {TOO_LONG}")
                 self.failure = await self._last_words(process) or self.failure
         except HostError as error:
             self.failure = error
@@ -390,24 +418,30 @@ async def _pump_both(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     process: asyncssh.SSHClientProcess[bytes],
-) -> None:
+) -> bool:
+    """Lead bytes both ways until one side ends; return whether they may have been Docker's."""
+
     async def outward() -> None:
         while data := await reader.read(_COPY_BYTES):
             process.stdin.write(data)
             await process.stdin.drain()
         process.stdin.write_eof()
 
-    async def inward() -> None:
+    async def inward() -> bool:
+        meter = LineMeter()
         while data := await process.stdout.read(_COPY_BYTES):
+            if not meter.take(data):
+                return False
             writer.write(data)
             try:
                 await writer.drain()
             except ConnectionError:
-                return  # the SDK has heard enough
+                break  # the SDK has heard enough
+        return True
 
     out = asyncio.create_task(outward())
     try:
-        await inward()
+        return await inward()
     finally:
         out.cancel()
         await asyncio.gather(out, return_exceptions=True)
@@ -427,6 +461,8 @@ def translated_sdk(host_name: str) -> Iterator[None]:
         raise _said_by_docker(f"{host_name}: Docker says: {said}", DockerFailed) from error
     except (docker.errors.DockerException, requests.exceptions.ConnectionError) as error:
         raise DockerGone(f"{host_name}: Docker does not answer", details=str(error)) from error
+    except AnswerTooLongError as error:
+        raise HostOddAnswer(f"{host_name}: Docker says {error}") from error
     except (
         requests.exceptions.RequestException,
         urllib3.exceptions.HTTPError,
@@ -434,6 +470,9 @@ def translated_sdk(host_name: str) -> Iterator[None]:
         OSError,
     ) as error:
         raise HostLineLost(f"{host_name}: the line to Docker broke", details=str(error)) from error
+    except _OTHER_SHAPES as error:
+        what = f"{host_name}: Docker's answer is not what was asked for"
+        raise HostOddAnswer(what, details=f"{type(error).__name__}: {error}"[:_DETAILS]) from error
 
 
 def _said_by_docker(what: str, kind: type[DockerFailed]) -> HostError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import asyncssh
@@ -51,8 +51,8 @@ class Output:
         while data := await self._some_of(stream):
             found += data
             if len(found) > MOST_BYTES:
-                # A channel that is closed is read no more: sshd ends what writes there.
-                self._process.close()
+                # What is sent to it is read no more: sshd ends it.
+                self._process.channel.abort()
                 begin = printable(bytes(found[:_SHOWN]).decode("utf-8", "replace"))
                 raise HostOddAnswer(
                     f"{self._where}: more than {MOST_BYTES >> 20} MiB of {kind} from "
@@ -118,10 +118,13 @@ async def run_to_end(
         HostOddAnswer: it wrote more than anybody asked for.
         asyncssh.Error: the connection was lost.
     """
-    process = await connection.create_process(command, input=stdin.encode(), encoding=None)
+    process = await connection.create_process(command, encoding=None)
     try:
         async with output_of(process, where, command) as output:
+            with suppress(BrokenPipeError):  # it has ended without reading
+                process.stdin.write(stdin.encode())
+                process.stdin.write_eof()
             out, err = await output.end()
     finally:
-        process.close()  # without waiting for a host that may never agree
+        process.channel.abort()  # a host that reads nothing would never let it be closed
     return Finished(-1 if process.exit_status is None else process.exit_status, out, err)

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from core.errors import HostCommandFailed, HostError, HostOddAnswer
-from core.hosts.facts import Facts, parse_facts
+from core.errors import HostCommandFailed, HostOddAnswer
+from core.hosts.facts import parse_facts
 from tests.unit.hosts.test_facts import ANSWER, ENGINE
 
 WHOLE = ANSWER.replace("facts=", f"{ENGINE}facts=")
@@ -65,7 +65,7 @@ def test_a_fact_that_cannot_be(key: str, lie: str) -> None:
 
 
 def test_a_fact_that_is_not_told() -> None:
-    with pytest.raises(HostOddAnswer, match="worker-01: .*no arch"):
+    with pytest.raises(HostOddAnswer, match=r"worker-01: .*no arch"):
         parse_facts("worker-01", ANSWER.replace("arch=", "ark="), 0)
 
 
@@ -91,12 +91,15 @@ def test_any_damage_is_told_or_does_no_harm(seed: int) -> None:
         end = min(end, start + 40)
         piece = chance.choice((*SNIPPETS, text[start:end] * 2, ""))
         text = text[:start] + piece + text[end:]
+    said = outcome_of(text)
+    assert said.startswith("worker-01: ") or said == "harmless"
+    assert len(said) < 1000
+
+
+def outcome_of(text: str) -> str:
     try:
         found = parse_facts("worker-01", text, 1000.0)
     except (HostCommandFailed, HostOddAnswer) as error:
-        assert isinstance(error, HostError)
-        assert error.what.startswith("worker-01: ")
-        assert len(error.what) < 1000
-    else:
-        assert isinstance(found, Facts)
-        assert all(len(words) < 10_000 for _, words in found.lines())
+        return error.what
+    lengths = [len(words) for _, words in found.lines()]
+    return "harmless" if max(lengths) < 10_000 else f"too long: {lengths}"
