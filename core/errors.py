@@ -19,7 +19,8 @@
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostKeyRevoked, HostSpeaksNoSsh, HostSshUnfit,
-    |       HostLoginRefused, HostCommandFailed, HostOddAnswer, HostDiskFull, HostUnfit,
+    |       HostLoginRefused, HostLoginEnded (can pass), HostCommandFailed, HostOddAnswer,
+    |       HostDiskFull, HostUnfit,
     |       HostPortTaken, HostForwardingForbidden, HostSudoRefused, SshConfigWrong,
     |       DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
     |       HostRegistryTlsWrong
@@ -495,6 +496,12 @@ class HostLoginRefused(HostError):
     )
 
 
+class HostLoginEnded(HostLoginRefused):
+    """sshd hung up in the middle of a login, as it does while a host boots (pam_nologin)."""
+
+    transient = True
+
+
 class HostSudoRefused(HostError):
     """The login is not root, and sudo does not make it root."""
 
@@ -699,6 +706,6 @@ def kinds_by_code() -> dict[str, type[AirferryError]]:
     waiting: list[type[AirferryError]] = [AirferryError]
     while waiting:
         kind = waiting.pop()
-        found[kind.code] = kind
+        found.setdefault(kind.code, kind)  # a kind of the same code is a case of the first
         waiting += kind.__subclasses__()
     return found

@@ -95,6 +95,7 @@ def link_to(
     *,
     name: str = "worker-01",
     address: str = ADDRESS,
+    user: str = "tech",
     login: Login | None = None,
     accept_new: bool = False,
     openssh: str = "",
@@ -109,6 +110,7 @@ def link_to(
         known: What stands in the only known_hosts file.
         name: The host's.
         address: The host's.
+        user: Who logs in.
         login: What was typed.
         accept_new: Keys never seen before are accepted.
         openssh: The OpenSSH config.
@@ -124,4 +126,4 @@ def link_to(
     ssh = SshConfig(config_file=config, connect_timeout_s=timeout_s, key=key)
     trust = Trust((files[0], files[1]), files[1], accept_new)
     pool = ConnectionPool(ssh, trust, Secrets(login or Login()))
-    return pool.link(HostConfig(name, address, port, user="tech", key=key, jump=jump))
+    return pool.link(HostConfig(name, address, port, user=user, key=key, jump=jump))

@@ -13,6 +13,7 @@ import asyncssh
 from core.errors import (
     AirferryError,
     HostForwardingForbidden,
+    HostLoginEnded,
     HostLoginRefused,
     HostSpeaksNoSsh,
     HostSshUnfit,
@@ -31,6 +32,11 @@ _BUSY = {
     b"Not allowed at this time": "sshd takes no connections from here for a while "
     "(PerSourcePenalties)",
 }
+_SENT_AWAY = (
+    asyncssh.DISC_HOST_NOT_ALLOWED_TO_CONNECT,
+    asyncssh.DISC_BY_APPLICATION,
+    asyncssh.DISC_TOO_MANY_CONNECTIONS,
+)
 _BUSY_REMEDY = (
     "Try again in a minute. If it stays, raise MaxStartups in the host's sshd_config, or see who "
     "keeps its sshd busy; fewer hosts at a time (ssh.concurrency) help a common jump host."
@@ -42,6 +48,10 @@ _NO_WORD_REMEDY = (
 _KEX_REMEDY = (
     "See sshd's log on the host (journalctl -u ssh -u sshd): its host keys may be unreadable, or "
     "something on the way cuts SSH."
+)
+_KEX_SLOW_REMEDY = (
+    "Is the host overloaded? Or are large packets lost on the way to it? Compare the MTU of both "
+    "sides and of what is between them: ping -M do -s 1472 ADDRESS"
 )
 _SILENT_REMEDY = (
     "Is the host overloaded? Or is it no sshd that listens on that port? See on the host: ss -ltnp"
@@ -143,6 +153,11 @@ class Attempt(KeyCheck):
             return HostUnreachable(f"{self.where}: no answer in time")
         if self._no_ssh_heard and self.line.heard:
             return self._no_ssh()
+        if self.line.is_ssh:
+            return HostUnreachable(
+                f"{self.where}: no end of the key exchange after {limit_s:.0f} s",
+                remedy=_KEX_SLOW_REMEDY,
+            )
         return HostUnreachable(
             f"{self.where} takes the connection, but says nothing within {limit_s:.0f} s",
             remedy=_SILENT_REMEDY,
@@ -164,12 +179,14 @@ class Attempt(KeyCheck):
             return self._no_ssh()
         if self.key_taken:
             words = _words(self.banner) or ("it does not say why" if lost else said)
-            return HostLoginRefused(
+            return HostLoginEnded(
                 f"{self.where} ends the connection when {self.route.user} logs in: {words}",
                 remedy=_LOGIN_ENDED_REMEDY,
             )
         if lost:
             return HostUnreachable(f"{self.where}: {self._stage}", remedy=_KEX_REMEDY)
+        if isinstance(error, asyncssh.Error) and error.code in _SENT_AWAY:
+            return HostUnreachable(f"{self.where} sends us away: {said}", remedy=_NO_WORD_REMEDY)
         return HostSpeaksNoSsh(f"{self.where} does not speak SSH as it should: {said}")
 
     def _nothing_in_common(self, reason: str) -> HostSshUnfit:

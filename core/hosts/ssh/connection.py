@@ -191,7 +191,8 @@ class HostConnection:
                 self._connection = await self._connect()
             except AirferryError as error:
                 self._failure = time.monotonic(), error
-                if isinstance(error, HostLoginRefused) and self._login.password:
+                refused = isinstance(error, HostLoginRefused) and not error.transient
+                if refused and self._login.password:
                     self._refused = error
                 raise
             return self._connection
