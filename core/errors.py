@@ -19,8 +19,7 @@
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostKeyRevoked, HostSpeaksNoSsh, HostSshUnfit,
-    |       HostLoginRefused, HostLoginEnded (can pass), HostCommandFailed, HostOddAnswer,
-    |       HostDiskFull, HostUnfit,
+    |       HostLoginRefused, HostCommandFailed, HostOddAnswer, HostDiskFull, HostUnfit,
     |       HostPortTaken, HostForwardingForbidden, HostSudoRefused, SshConfigWrong,
     |       DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
     |       HostRegistryTlsWrong
@@ -494,12 +493,6 @@ class HostLoginRefused(HostError):
         "Type the password (w on the screens, or --ask-pass). Or check ssh.user, ssh.key and the "
         "public key in the host's authorized_keys, then run it again."
     )
-
-
-class HostLoginEnded(HostLoginRefused):
-    """sshd hung up in the middle of a login, as it does while a host boots (pam_nologin)."""
-
-    transient = True
 
 
 class HostSudoRefused(HostError):

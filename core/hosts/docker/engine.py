@@ -198,8 +198,14 @@ class HostEngine:
             stream = self._client.pull(
                 repository, tag=tag, stream=True, decode=True, auth_config=auth
             )
-            for event in stream:
-                _take_event(self._host_name, name, event, told)
+            failure: HostError | None = None
+            for event in stream:  # to its end: else its session on the host would stay
+                try:
+                    _take_event(self._host_name, name, event, told)
+                except HostError as error:
+                    failure = failure or error
+            if failure:
+                raise failure
 
         await self._call(work)
 
@@ -230,8 +236,10 @@ def engine_facts(info: dict[str, Any]) -> EngineFacts:
 
 
 def _take_event(
-    host_name: str, name: str, event: dict[str, Any], told: Callable[[str, int | None], None]
+    host_name: str, name: str, event: object, told: Callable[[str, int | None], None]
 ) -> None:
+    if not isinstance(event, dict):
+        raise HostOddAnswer(f"{host_name}: Docker's answer is not what was asked for")
     failure = event.get("error")
     if failure:
         raise _said_by_docker(f"{host_name}: pulling {name}: {failure}", PullFailed)

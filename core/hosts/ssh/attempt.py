@@ -13,7 +13,6 @@ import asyncssh
 from core.errors import (
     AirferryError,
     HostForwardingForbidden,
-    HostLoginEnded,
     HostLoginRefused,
     HostSpeaksNoSsh,
     HostSshUnfit,
@@ -21,6 +20,7 @@ from core.errors import (
     HostUnreachable,
 )
 from core.hosts.ssh.connect import Line
+from core.hosts.ssh.errors import HostLoginEnded
 from core.hosts.ssh.host_keys import KeyCheck, revoked
 from core.hosts.ssh.known_hosts import KnownKey
 from core.hosts.ssh.unreachable import unreachable, unreachable_from_jump
@@ -173,7 +173,7 @@ class Attempt(KeyCheck):
                 f"{self.where} ends the login of {self.route.user}: too many keys were offered",
                 remedy=_TOO_MANY_REMEDY,
             )
-        if isinstance(error, asyncssh.KeyExchangeFailed) and said.startswith("No matching"):
+        if isinstance(error, asyncssh.KeyExchangeFailed):
             return self._nothing_in_common(error.reason)
         if self._no_ssh_heard:
             return self._no_ssh()
@@ -190,6 +190,8 @@ class Attempt(KeyCheck):
         return HostSpeaksNoSsh(f"{self.where} does not speak SSH as it should: {said}")
 
     def _nothing_in_common(self, reason: str) -> HostSshUnfit:
+        if " and received " not in reason:
+            return HostSshUnfit(f"{self.where} and Airferry have too little in common: {reason}")
         kind = reason.removeprefix("No matching ").partition(" algorithm")[0]
         ours = reason.partition("sent ")[2].partition(" and received ")[0]
         theirs = reason.partition(" and received ")[2]

@@ -313,7 +313,8 @@ class HostConnection:
         connection = await self.connection()
         with translated(self.where, self.route.user):
             async with connection.create_process(as_root, encoding=None) as process:
-                process.stdin.write(typed.encode())
+                with suppress(BrokenPipeError):  # it has ended already, and says why
+                    process.stdin.write(typed.encode())
                 yield process
 
     async def _as_root(self, command: str) -> tuple[str, str]:

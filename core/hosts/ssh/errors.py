@@ -25,6 +25,12 @@ class ChannelRefused(HostError):
         self.reason_code = reason_code
 
 
+class HostLoginEnded(HostLoginRefused):
+    """sshd hung up in the middle of a login, as it does while a host boots (pam_nologin)."""
+
+    transient = True
+
+
 @contextmanager
 def translated(where: str, user: str) -> Iterator[None]:
     """Turn errors of asyncssh and of the system into ours, naming the host and who logs in."""
