@@ -47,18 +47,44 @@ async def ssh_server(keys: HostKeys, **options: object) -> AsyncIterator[int]:
         keys: Its host keys, with a certificate where it has one.
         **options: Of `asyncssh.listen`.
     """
+    connections: list[asyncssh.SSHServerConnection] = []
+    factory: Callable[[], asyncssh.SSHServer] = options.pop("server_factory", Welcoming)  # type: ignore[assignment]
+
+    def noted() -> asyncssh.SSHServer:
+        owner = factory()
+        made = owner.connection_made
+
+        def connection_made(conn: asyncssh.SSHServerConnection) -> None:
+            connections.append(conn)
+            made(conn)
+
+        owner.connection_made = connection_made  # type: ignore[method-assign]
+        return owner
+
     server = await asyncssh.listen(
-        ADDRESS,
-        0,
-        server_host_keys=list(keys),
-        server_factory=options.pop("server_factory", Welcoming),
-        **options,
+        ADDRESS, 0, server_host_keys=list(keys), server_factory=noted, **options
     )
     try:
         yield server.get_port()
     finally:
+        await close_links()
         server.close()
         await server.wait_closed()
+        for connection in connections:
+            connection.abort()
+            await connection.wait_closed()
+
+
+_made: list[HostConnection] = []
+
+
+async def close_links() -> None:
+    """Close all connections of `link_to`, with those to hosts on the way."""
+    while _made:
+        link = _made.pop()
+        await link.close()
+        await link._links.close()
+    await asyncio.sleep(0)  # an aborted transport is closed in the loop's next round
 
 
 @asynccontextmanager
@@ -82,6 +108,7 @@ async def tcp_server(talk: Talk) -> AsyncIterator[int]:
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        await close_links()
         server.close()
         for task in tasks:
             task.cancel()
@@ -126,4 +153,5 @@ def link_to(
     ssh = SshConfig(config_file=config, connect_timeout_s=timeout_s, key=key)
     trust = Trust((files[0], files[1]), files[1], accept_new)
     pool = ConnectionPool(ssh, trust, Secrets(login or Login()))
-    return pool.link(HostConfig(name, address, port, user=user, key=key, jump=jump))
+    _made.append(pool.link(HostConfig(name, address, port, user=user, key=key, jump=jump)))
+    return _made[-1]
