@@ -1,4 +1,8 @@
-"""Hosts whose programs, shells and sshd answer as none should."""
+"""Hosts whose programs, shells and sshd answer as none should.
+
+No recipe writes without end: whatever else runs a program here (pam_motd runs `uname` into a file)
+would fill the machine's memory. Some thirty megabytes are as good as no end.
+"""
 
 from tests.lab.host_cases.case import HostCase
 
@@ -14,6 +18,7 @@ def sshd_with(lines: str) -> str:
     return f"printf '{lines}\\n' >/etc/ssh/sshd_config.d/00-test.conf; systemctl restart ssh"
 
 
+MUCH = "head -c 30000000"
 DIGITS = "head -c 5000 /dev/zero | tr '\\0' 9"
 NO_LOGIN = """
 useradd -m tech && cp -r /root/.ssh /home/tech && chown -R tech /home/tech/.ssh
@@ -27,8 +32,8 @@ CASES: tuple[HostCase, ...] = (
         refused=("E-HOST-ANSWER", "clock is '9999", "4940 characters more"),
     ),
     HostCase(
-        "kernel-without-end",
-        replaced("uname", "yes '\033[31m'"),
+        "kernel-of-escapes",
+        replaced("uname", "head -c 300000 /dev/zero | tr '\\0' '\\033'"),
         refused=("E-HOST-ANSWER", "arch is"),
     ),
     HostCase(
@@ -38,12 +43,12 @@ CASES: tuple[HostCase, ...] = (
     ),
     HostCase(
         "greeting-without-end",
-        "sed -i '1i yes Welcome' /root/.bashrc || echo 'yes Welcome' >/root/.bashrc",
+        f"echo 'yes Welcome | {MUCH}' >/root/.bashrc",
         refused=("E-HOST-ANSWER", "more than 1 MiB of output", "Welcome"),
     ),
     HostCase(
         "complaints-without-end",
-        "echo 'yes Oh >&2' >/root/.bashrc",
+        f"echo 'yes Oh | {MUCH} >&2' >/root/.bashrc",
         refused=("E-HOST-ANSWER", "more than 1 MiB of error output", "Oh"),
     ),
     HostCase(
