@@ -18,9 +18,10 @@
     |       +-- RegistryBusy: RegistryLimited (can pass); RegistryFull: RegistryQuota
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
-    |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
-    |       HostDiskFull, HostUnfit, HostPortTaken, HostForwardingForbidden, HostSudoRefused,
-    |       SshConfigWrong, DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
+    |       HostKeyUnknown, HostKeyChanged, HostKeyRevoked, HostSpeaksNoSsh, HostSshUnfit,
+    |       HostLoginRefused, HostCommandFailed, HostOddAnswer, HostDiskFull, HostUnfit,
+    |       HostPortTaken, HostForwardingForbidden, HostSudoRefused, SshConfigWrong,
+    |       DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
     |       HostRegistryTlsWrong
     |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass), PullDenied
     +-- PackagesError          the offline Docker bundle does not serve this host
@@ -456,6 +457,34 @@ class HostKeyChanged(HostError):
     )
 
 
+class HostKeyRevoked(HostError):
+    """The host shows a key that a known_hosts file says is to be believed no more."""
+
+    code = "E-SSH-KEY-REVOKED"
+    remedy_text = (
+        "Do not log in there: whoever revoked this key holds it to be stolen. Have the host given "
+        "a new key (ssh-keygen -A, sshd restarted) and its new key noted. If it was revoked by "
+        "mistake, take that line out of the file."
+    )
+
+
+class HostSpeaksNoSsh(HostError):
+    """Something answers on the host's SSH port, but not as an SSH server does."""
+
+    code = "E-SSH-NONE"
+    remedy_text = (
+        "Is this the address and the port of the host's sshd? See on the host what listens there: "
+        "ss -ltnp"
+    )
+
+
+class HostSshUnfit(HostError):
+    """The host's sshd and Airferry have no algorithm in common."""
+
+    code = "E-SSH-KEX"
+    remedy_text = "Update the host's OpenSSH, or allow one of those algorithms in its sshd_config."
+
+
 class HostLoginRefused(HostError):
     """sshd refused our key."""
 
@@ -488,6 +517,16 @@ class HostCommandFailed(HostError):
 
     code = "E-HOST-CMD"
     remedy_text = "The command's whole output is in the log: airferry report --log."
+
+
+class HostOddAnswer(HostError):
+    """A host's answer is not of the kind that was asked for, or has no end."""
+
+    code = "E-HOST-ANSWER"
+    remedy_text = (
+        "See on the host what is named: was a program there replaced, or does something in the "
+        "login's shell write into every answer?"
+    )
 
 
 class HostDiskFull(HostError):
@@ -679,6 +718,6 @@ def kinds_by_code() -> dict[str, type[AirferryError]]:
     waiting: list[type[AirferryError]] = [AirferryError]
     while waiting:
         kind = waiting.pop()
-        found[kind.code] = kind
+        found.setdefault(kind.code, kind)  # a kind of the same code is a case of the first
         waiting += kind.__subclasses__()
     return found

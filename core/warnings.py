@@ -68,6 +68,12 @@ class WarningKind:
 
 
 HOST = WarningKind("W-HOST", "something is to be known", "{what}", "{remedy}")
+KNOWN_HOSTS = WarningKind(
+    "W-KNOWN-HOSTS",
+    "a line of a known_hosts file is passed over",
+    "was compared with known_hosts past what cannot be read there: {line}",
+    "Mend that line or take it out; the other lines count.",
+)
 CLOCK = WarningKind(
     "W-CLOCK",
     "the clock is wrong",

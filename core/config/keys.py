@@ -340,7 +340,7 @@ KEYS = (
     Key(
         "ssh.knownHosts",
         "known_hosts",
-        Kind.FILE,
+        Kind.PATH,
         "A known_hosts file of the site's own; may be empty.",
         "known hosts",
         unset="the user's own file",

@@ -32,6 +32,8 @@ from core.config.reader import Problem, Reader
 from core.errors import ConfigError
 from core.secrets import PASSWORD_VARIABLE
 
+_BRACKETS = re.compile(r"\[(?P<address>[^\[\]]*:[^\[\]]*)\](?P<port>(:\w*)?)")
+_WITH_PORT = re.compile(r"[^:]+:[0-9]+")
 _SECRET_KEY = re.compile(r"privateRegistry(?:Pass|Token|Secret|Auth|Credential)\w*", re.IGNORECASE)
 _EXISTING = "an existing path"
 SEARCH_PATH = (
@@ -175,11 +177,12 @@ def _build_hosts(reader: Reader, ssh: SshConfig) -> tuple[HostConfig, ...]:
 
 
 def _build_host(item: Reader, ssh: SshConfig) -> HostConfig:
-    address = item.scalar_text()
-    if address is not None:
+    said = item.scalar_text()
+    if said is not None:
+        address = _address(item, "", said)
         return HostConfig(address, address, ssh.port, ssh.user, ssh.key, ssh.jump, ssh.said)
     item.only(*HOST_KEYS)
-    address = item.text("address", "")
+    address = _address(item, "address", item.address("address"))
     if not address and item.is_mapping:
         item.report("address", "is missing", "an IP address or a host name")
     return HostConfig(
@@ -191,6 +194,16 @@ def _build_host(item: Reader, ssh: SshConfig) -> HostConfig:
         jump=_jump(item, ssh.jump),
         said=tuple(key for key in ("user", "port") if key in ssh.said or item.has(key)),
     )
+
+
+def _address(item: Reader, key: str, said: str) -> str:
+    """Return an address as it is connected to: one of IPv6 without brackets."""
+    found = _BRACKETS.fullmatch(said)
+    if found and not found["port"]:
+        return found["address"]
+    if found or _WITH_PORT.fullmatch(said):
+        item.report(key, f"is {said[:80]!r}", "an address alone; its port goes into: port")
+    return said
 
 
 def _jump(reader: Reader, default: str) -> str:

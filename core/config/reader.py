@@ -77,7 +77,7 @@ class Reader:
             self.lines[path] = _line(key_node)
 
     def _path(self, key: str) -> str:
-        return f"{self._prefix}.{key}" if self._prefix else key
+        return ".".join(part for part in (self._prefix, key) if part)
 
     def report(self, key: str, what: str, allowed: str) -> None:
         """Note a problem with `key`, at its line or at the line of the mapping it belongs to."""
@@ -102,15 +102,23 @@ class Reader:
 
     def scalar_text(self) -> str | None:
         """Return the text of a list item that is a plain scalar; None for a mapping."""
-        if isinstance(self._node, yaml.ScalarNode):
-            text = str(self._node.value).strip()
-            if text and not _is_null(self._node):
+        node = _unbracketed(self._node)
+        if isinstance(node, yaml.ScalarNode):
+            text = str(node.value).strip()
+            if text and not _is_null(node):
                 return text
         if not isinstance(self._node, yaml.MappingNode):
             line = _line(self._node) if self._node else 1
             allowed = "an address, or a mapping with name, address, port, user, key"
             self.problems.append(Problem(line, self._prefix, "is not a host", allowed))
         return None
+
+    def address(self, key: str) -> str:
+        """Return a host's address; one of IPv6 may stand in brackets, as in a URL."""
+        node = self._values.get(key)
+        if isinstance(inner := _unbracketed(node), yaml.ScalarNode) and inner is not node:
+            return str(inner.value).strip()
+        return self.text(key, "")
 
     def text(self, key: str, default: str) -> str:
         """Return a string value."""
@@ -215,3 +223,12 @@ def _line(node: yaml.Node) -> int:
 
 def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _unbracketed(node: yaml.Node | None) -> yaml.Node | None:
+    """Return what stands in brackets, where YAML takes an IPv6 address in them for a list."""
+    if isinstance(node, yaml.SequenceNode) and node.flow_style and len(node.value) == 1:
+        inner = node.value[0]
+        if isinstance(inner, yaml.ScalarNode) and ":" in inner.value:
+            return inner
+    return node

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import HostCommandFailed
 from core.hosts.driver_room import driver_free_bytes
+from core.hosts.facts_shape import listed, require_shape
 from core.hosts.package_state import NO_STATE, PackageState, package_state_in
 from core.hosts.places import Place, places_in
 
@@ -167,17 +167,20 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
 
     Raises:
         HostCommandFailed: the output is not whole.
+        HostOddAnswer: a fact cannot be true.
     """
-    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    lines = (line.rstrip("\r") for line in text.split("\n"))
+    values = dict(line.split("=", 1) for line in lines if "=" in line)
     if values.get("facts") != "complete":
         raise HostCommandFailed(f"{host_name}: the host did not say what it is: {text[-200:]!r}")
 
-    def number(key: str) -> int:
-        found = values.get(key, "")
-        return int(found) if found.isascii() and found.isdigit() else 0
+    require_shape(host_name, values)
 
-    docker, places = _docker_facts(values), places_in(values)
-    store_free = driver_free_bytes(docker.driver, _listed(values.get("docker_store")))
+    def number(key: str) -> int:
+        return int(values.get(key) or 0)
+
+    docker, places = _docker_facts(host_name, values), places_in(values)
+    store_free = driver_free_bytes(docker.driver, listed(host_name, values, "docker_store"))
     if store_free is None:
         asked = places["store"].free_bytes if "store" in places else None
         store_free = number("store_free_kib") << 10 if asked is None else asked
@@ -193,7 +196,7 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
         memory_bytes=number("memory_kib") << 10,
         store_free_bytes=store_free,
         tmp_free_bytes=number("tmp_free_kib") << 10,
-        clock_skew_s=number("clock") - now,
+        clock_skew_s=number("clock") - now if values.get("clock") else 0.0,
         init=values["init"],
         root=values["root"],
         docker=docker,
@@ -214,10 +217,10 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
     )
 
 
-def _docker_facts(values: dict[str, str]) -> DockerFacts:
-    security = _listed(values.get("docker_security"))
-    store = _listed(values.get("docker_store"))
-    insecure = _listed(values.get("docker_insecure"))
+def _docker_facts(host_name: str, values: dict[str, str]) -> DockerFacts:
+    security = listed(host_name, values, "docker_security")
+    store = listed(host_name, values, "docker_store")
+    insecure = listed(host_name, values, "docker_insecure")
     version = values.get("docker_version", "")
     return DockerFacts(
         path=values["docker_path"],
@@ -227,15 +230,6 @@ def _docker_facts(values: dict[str, str]) -> DockerFacts:
         insecure_loopback=not version or "127.0.0.0/8" in insecure,
         rootless="rootless" in str(security) or (not version and "rootless" in values),
     )
-
-
-def _listed(text: str | None) -> list[object]:
-    """Return a list that Docker printed as JSON; empty where it printed something else."""
-    try:
-        found = json.loads(text or "[]")
-    except ValueError:
-        return []
-    return found if isinstance(found, list) else []
 
 
 def _forwarding(values: dict[str, str]) -> str:

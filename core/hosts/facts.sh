@@ -18,9 +18,10 @@ as_root() {
 	*) return 1 ;;
 	esac 2>/dev/null </dev/null
 }
-# An engine or a file system that hangs must not make us hang.
-soon() { if have timeout; then timeout 10 "$@"; else "$@"; fi; }
-soon_as_root() { if have timeout; then as_root timeout 10 "$@"; else as_root "$@"; fi; }
+# What hangs, or writes without end, must not make us do so.
+brief() { if have head; then head -c 65536; else cat; fi; }
+soon() { if have timeout; then timeout 10 "$@"; else "$@"; fi | brief; }
+soon_as_root() { if have timeout; then as_root timeout 10 "$@"; else as_root "$@"; fi | brief; }
 free_kib() { soon df -Pk "$1" 2>/dev/null | sed -n '2s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\).*/\1/p'; }
 
 if [ -r /etc/os-release ]; then
@@ -30,11 +31,11 @@ say os_id "${ID:-}"
 say os_version "${VERSION_ID:-}"
 say os_like "${ID_LIKE:-}"
 say os_name "${PRETTY_NAME:-}"
-say arch "$(uname -m)"
-say kernel "$(uname -r)"
-say cpus "$(getconf _NPROCESSORS_ONLN 2>/dev/null)"
+say arch "$(soon uname -m)"
+say kernel "$(soon uname -r)"
+say cpus "$(soon getconf _NPROCESSORS_ONLN 2>/dev/null)"
 say memory_kib "$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo 2>/dev/null)"
-say clock "$(date +%s)"
+say clock "$(soon date +%s)"
 say init "$(cat /proc/1/comm 2>/dev/null)"
 say root "$root"
 case $(cat /sys/fs/selinux/enforce 2>/dev/null) in
@@ -118,14 +119,14 @@ fi
 
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
 client=${SSH_CONNECTION:-127.0.0.1}
-as_root "$sshd" -T -C "user=$(id -un),host=localhost,addr=${client%% *}" |
+soon_as_root "$sshd" -T -C "user=$(id -un),host=localhost,addr=${client%% *}" |
 	sed -n -e 's/^\([a-z]*forwarding\) /sshd_\1=/p' -e 's/^\(pubkeyauthentication\) /sshd_\1=/p'
 version_of() {
 	if have dpkg-query; then
-		dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null |
+		soon dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null |
 			sed -n 's/^installed //p'
 	elif have rpm; then
-		rpm -q --qf '%{VERSION}' "$1" 2>/dev/null | grep -v 'not installed'
+		soon rpm -q --qf '%{VERSION}' "$1" 2>/dev/null | grep -v 'not installed'
 	fi
 }
 say pf9_kube "$(version_of pf9-kube)"

@@ -32,7 +32,7 @@ from core.steps.targets import HostStep
 from core.steps.work import Work
 from core.telling import CONTAINERS_STOP, room_fact
 from core.threads import in_thread
-from core.warnings import DOCKER_OLD
+from core.warnings import DOCKER_OLD, KNOWN_HOSTS
 
 NEW_HOST_S = 30.0
 
@@ -50,6 +50,8 @@ class Connect(HostStep, VerifyStep):
 
     async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"connecting to {self._host.address}")
+        if self._work.is_news(odd := self._link.passed_over):
+            tell.warn(KNOWN_HOSTS.of(line=odd))
         facts = await gather_facts(self._link, self._work.config.host_registry_port)
         self._work.facts[self._host.name] = facts
         tell.found(facts.summary)

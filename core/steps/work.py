@@ -104,6 +104,7 @@ class Work:
         self.registry = registry_client(self.config, self.secrets.registry)
         self.tunnels = TunnelStore(self.config.state_dir)
         self._listing = asyncio.Lock()
+        self._told: set[str] = set()
         self._known: dict[BundleFile, Bundle] = {}
         self._read: set[BundleFile] = set()
         for file, error in self.unopened.items():
@@ -160,6 +161,13 @@ class Work:
         """
         config = self.config
         return config.warm is Warm.LOAD or (config.mode is Mode.NONE and not has_program())
+
+    def is_news(self, text: str) -> bool:
+        """Whether there is something to say that no other host of the run has said."""
+        if not text or text in self._told:
+            return False
+        self._told.add(text)
+        return True
 
     def link(self, host: HostConfig) -> HostConnection:
         """Return the connection to a host."""

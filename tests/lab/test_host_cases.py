@@ -114,6 +114,7 @@ def test_hosts_as_sites_have_them(
         for entry, each in zip(program.config["hosts"], made, strict=True)
     ]
     program.write_config(hosts=entries)
+    write_openssh_config(program, made)
 
     program.run("check", expect=None)
     checked = said_by_host(program)
@@ -127,6 +128,32 @@ def test_hosts_as_sites_have_them(
         except (AssertionError, LabError) as fault:
             faults.append(f"{each.case.name}: {fault}")
     assert not faults, "\n\n".join(faults)
+
+
+def write_openssh_config(program: Program, made: list[Made]) -> None:
+    """Give each host its own known_hosts file and lines of the OpenSSH config."""
+    if not any(each.case.openssh or each.case.known is not None for each in made):
+        return
+    config = program.directory / "ssh_config"
+    config.write_text("".join(openssh_lines(program, each) for each in made))
+    ssh = {**program.config["ssh"], "config": str(config)}
+    del ssh["knownHosts"]
+    program.write_config(ssh=ssh)
+
+
+def openssh_lines(program: Program, made: Made) -> str:
+    """Write a host's known_hosts file; return the lines about it."""
+    case, host, site = made.case, made.host, program.site
+    path = site.known_hosts_path
+    if case.known is not None:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        keys = {line.split()[0].split(",")[0]: line.split(maxsplit=1)[1] for line in lines}
+        other = next(key for name, key in keys.items() if name != host.name)
+        signer = host.run("cat", "/etc/ssh/ca.pub", check=False).stdout.strip()
+        path = program.directory / f"known-{host.name}"
+        known = case.known.format(address=host.address, key=keys[host.name], other=other, ca=signer)
+        path.write_bytes(known.encode("latin-1"))
+    return f"Host {host.address}\nUserKnownHostsFile {path}\n{case.openssh}"
 
 
 def said_by_host(program: Program) -> dict[str, tuple[str, str]]:

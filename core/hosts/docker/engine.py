@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import asyncssh
 import docker
 import docker.errors
+import requests
 import requests.exceptions
 import urllib3.exceptions
 from docker.transport import UnixHTTPAdapter
@@ -35,7 +36,9 @@ from core.errors import (
     HostDiskFull,
     HostError,
     HostLineLost,
+    HostOddAnswer,
 )
+from core.hosts.docker.bounds import TOO_LONG, AnswerTooLongError, LineMeter, read_whole
 from core.hosts.docker.pull_stream import PullTold, asking_a_registry, take_event
 from core.hosts.ssh.connection import NO_SPACE, HostConnection
 from core.secrets import RegistryLogin
@@ -47,6 +50,9 @@ PULLS_AT_ONCE = 6
 SESSIONS = 8  # sshd's MaxSessions is 10; a command or two may run beside
 LAST_WORDS_TIMEOUT_S = 2.0
 _COPY_BYTES = 64 << 10
+_DETAILS = 2000
+_OTHER_SHAPES = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of an answer that is JSON, but of another shape than Docker's, or too deep."""
 _SHORT_PLACE = Path("/tmp")  # noqa: S108 - the directory in it is made for us alone
 _LONGEST_PLACE = 79
 """A Unix socket's path has 107 bytes at most; what is made below takes up to 28."""
@@ -87,19 +93,23 @@ class HostEngine:
 
     async def facts(self) -> EngineFacts:
         """Ask for version, image store and insecure registries."""
-        info = await self._call(self._client.info)
-        return engine_facts(info)
+        return await self._call(lambda: engine_facts(self._client.info()))
 
     async def images(self) -> list[EngineImage]:
         """Return the images in the cache with their names."""
-        found = await self._call(self._client.images)
-        return [EngineImage(i["Id"], tuple(i.get("RepoTags") or ())) for i in found]
+
+        def work() -> list[EngineImage]:
+            found = self._client.images()
+            return [EngineImage(str(i["Id"]), tuple(i.get("RepoTags") or ())) for i in found]
+
+        return await self._call(work)
 
     async def diff_ids(self, name: str) -> tuple[str, ...]:
         """Return the diff IDs of an image's layers, the same in both of Docker's stores."""
         inspect: Callable[[str], dict[str, Any]] = self._client.inspect_image
-        found = await self._call(lambda: inspect(name))
-        return tuple((found.get("RootFS") or {}).get("Layers") or ())
+        return await self._call(
+            lambda: tuple((inspect(name).get("RootFS") or {}).get("Layers") or ())
+        )
 
     async def tag(self, image: str, name: str) -> None:
         """Give an image one more name."""
@@ -109,8 +119,12 @@ class HostEngine:
     async def can_run(self, name: str) -> bool:
         """Whether an image says what is to be run of it."""
         inspect: Callable[[str], dict[str, Any]] = self._client.inspect_image
-        found = (await self._call(lambda: inspect(name))).get("Config") or {}
-        return bool(found.get("Entrypoint") or found.get("Cmd"))
+
+        def work() -> bool:
+            found = inspect(name).get("Config") or {}
+            return bool(found.get("Entrypoint") or found.get("Cmd"))
+
+        return await self._call(work)
 
     async def try_run(self, name: str) -> None:
         """Start a container of an image, without a network, and remove it again.
@@ -156,8 +170,7 @@ class HostEngine:
 
         def work() -> str:
             with asking_a_registry(f"{self._host_name}: asking for {name}", name):
-                found = inspect(name, auth_config=auth).get("Descriptor") or {}
-                return str(found.get("digest", ""))
+                return str(inspect(name, auth_config=auth)["Descriptor"]["digest"])
 
         return await self._call(work)
 
@@ -188,12 +201,20 @@ class HostEngine:
         what = f"{self._host_name}: pulling {name}"
 
         def work() -> None:
+            failure: HostError | None = None
+            ended = False
             with asking_a_registry(what, name):
                 stream = self._client.pull(
                     repository, tag=tag, stream=True, decode=True, auth_config=auth
                 )
-                ended = [take_event(what, name, event, told) for event in stream]
-            if not any(ended) and not self._has(name):
+                for event in stream:  # to its end: else its session on the host would stay
+                    try:
+                        ended = take_event(what, name, event, told) or ended
+                    except HostError as error:
+                        failure = failure or error
+            if failure:
+                raise failure
+            if not ended and not self._has(name):
                 raise DockerLineLost(f"{what}: Docker broke it off without a word")
 
         await self._call(work)
@@ -312,6 +333,18 @@ class _OnePool(UnixHTTPAdapter):
     ) -> UnixHTTPConnectionPool:
         return super().get_connection("http+docker://localhost", proxies)
 
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        *options: Any,  # noqa: ANN401 - as its base's
+        **named: Any,  # noqa: ANN401
+    ) -> requests.Response:
+        response = super().send(request, True, *options, **named)
+        if not stream:
+            read_whole(response)
+        return response
+
 
 class _Threads:
     """Runs the SDK's calls, and tells what became of those that failed."""
@@ -364,7 +397,8 @@ class _SocketBridge:
                 self._gate,
                 self._link.root_process("docker system dial-stdio") as process,
             ):
-                await _pump_both(reader, writer, process)
+                if not await _pump_both(reader, writer, process):
+                    raise HostOddAnswer(f"{self._link.host.name}: Docker says {TOO_LONG}")
                 self.failure = await self._last_words(process) or self.failure
         except HostError as error:
             self.failure = error
@@ -390,24 +424,30 @@ async def _pump_both(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     process: asyncssh.SSHClientProcess[bytes],
-) -> None:
+) -> bool:
+    """Lead bytes both ways until one side ends; return whether they may have been Docker's."""
+
     async def outward() -> None:
         while data := await reader.read(_COPY_BYTES):
             process.stdin.write(data)
             await process.stdin.drain()
         process.stdin.write_eof()
 
-    async def inward() -> None:
+    async def inward() -> bool:
+        meter = LineMeter()
         while data := await process.stdout.read(_COPY_BYTES):
+            if not meter.take(data):
+                return False
             writer.write(data)
             try:
                 await writer.drain()
             except ConnectionError:
-                return  # the SDK has heard enough
+                break  # the SDK has heard enough
+        return True
 
     out = asyncio.create_task(outward())
     try:
-        await inward()
+        return await inward()
     finally:
         out.cancel()
         await asyncio.gather(out, return_exceptions=True)
@@ -428,6 +468,8 @@ def translated_sdk(host_name: str) -> Iterator[None]:
         raise kind(f"{host_name}: Docker says: {said}") from error
     except (docker.errors.DockerException, requests.exceptions.ConnectionError) as error:
         raise DockerGone(f"{host_name}: Docker does not answer", details=str(error)) from error
+    except AnswerTooLongError as error:
+        raise HostOddAnswer(f"{host_name}: Docker says {error}") from error
     except (
         requests.exceptions.RequestException,
         urllib3.exceptions.HTTPError,
@@ -435,3 +477,6 @@ def translated_sdk(host_name: str) -> Iterator[None]:
         OSError,
     ) as error:
         raise HostLineLost(f"{host_name}: the line to Docker broke", details=str(error)) from error
+    except _OTHER_SHAPES as error:
+        what = f"{host_name}: Docker's answer is not what was asked for"
+        raise HostOddAnswer(what, details=f"{type(error).__name__}: {error}"[:_DETAILS]) from error

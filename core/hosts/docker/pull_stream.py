@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 import docker.errors
 
+from core.errors import HostOddAnswer
 from core.hosts.docker.registry_words import error_of_registry
 
 _RETRYING = re.compile(r"Retrying in (\d+) seconds?")
@@ -27,7 +28,7 @@ class PullTold(Protocol):
         """Tell that a layer's line was lost, and that Docker tries again after so many seconds."""
 
 
-def take_event(what: str, name: str, event: dict[str, Any], told: PullTold) -> bool:
+def take_event(what: str, name: str, event: object, told: PullTold) -> bool:
     """Take one event of a pull, and return whether it is the one that stands at its end.
 
     Args:
@@ -39,6 +40,8 @@ def take_event(what: str, name: str, event: dict[str, Any], told: PullTold) -> b
     Raises:
         HostError: as for `HostEngine.pull`.
     """
+    if not isinstance(event, dict):
+        raise HostOddAnswer(f"{what}: Docker's answer is not what was asked for")
     failure = event.get("error") or (event.get("errorDetail") or {}).get("message")
     if failure:
         raise error_of_registry(f"{what}: {failure}", str(failure), name)

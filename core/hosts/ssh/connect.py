@@ -10,9 +10,27 @@ import asyncio
 import socket
 
 ATTEMPT_S = 2.5
+HEARD_BYTES = 512
 
 
-async def dial(address: str, port: int, limit_s: float) -> socket.socket:
+class Line(socket.socket):
+    """A TCP connection that remembers its first bytes: they tell who is at its other end."""
+
+    heard = b""
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        data = super().recv(bufsize, flags)
+        if len(self.heard) < HEARD_BYTES:
+            self.heard += data[: HEARD_BYTES - len(self.heard)]
+        return data
+
+    @property
+    def is_ssh(self) -> bool:
+        """Whether an SSH server has said that it is one (RFC 4253: other lines may come first)."""
+        return self.heard.startswith(b"SSH-") or b"\nSSH-" in self.heard
+
+
+async def dial(address: str, port: int, limit_s: float) -> Line:
     """Connect to an address.
 
     Args:
@@ -37,16 +55,19 @@ _Target = tuple[int, tuple[object, ...]]  # address family, socket address
 
 async def _resolved(address: str, port: int) -> list[_Target]:
     try:
-        found = socket.getaddrinfo(  # a numeric address asks nobody
-            address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )
-    except socket.gaierror:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+        try:
+            found = socket.getaddrinfo(  # a numeric address asks nobody
+                address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
+        except socket.gaierror:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+    except ValueError as error:  # such as a label of 70 letters
+        raise socket.gaierror(socket.EAI_NONAME, "not a name that there can be") from error
     return [(family, place) for family, _, _, _, place in found]
 
 
-async def _any_of(targets: list[_Target]) -> socket.socket:
+async def _any_of(targets: list[_Target]) -> Line:
     """Connect to the first of several addresses that takes it; the last one's error counts."""
     for family, place in targets[:-1]:
         try:
@@ -56,8 +77,8 @@ async def _any_of(targets: list[_Target]) -> socket.socket:
     return await _once(*targets[-1])
 
 
-async def _once(family: int, place: tuple[object, ...]) -> socket.socket:
-    line = socket.socket(family, socket.SOCK_STREAM)
+async def _once(family: int, place: tuple[object, ...]) -> Line:
+    line = Line(family, socket.SOCK_STREAM)
     try:
         line.setblocking(False)
         async with asyncio.timeout(ATTEMPT_S):

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import random
 import shlex
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -30,10 +29,11 @@ from core.errors import (
     HostSudoRefused,
     HostTimeout,
 )
-from core.hosts.ssh.connect import dial
+from core.hosts.ssh.connect import Line, dial
 from core.hosts.ssh.errors import ChannelRefused, losses, translated
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.login import Credentials, log_in
+from core.hosts.ssh.output import Finished, output_of, run_to_end
 from core.hosts.ssh.route import Route, jump_host, route_to
 from core.hosts.ssh.stdin_feed import Emit, StdinFeed
 from core.hosts.ssh.sudo import SUDO_ASKING, RootWay, refuses, why_no_sudo
@@ -47,15 +47,6 @@ MAX_DETAILS = 20_000  # characters of a failed command's output that are kept in
 CROWD_S = 0.5
 NO_SPACE = "no space left on device"
 PortStreams = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A command that has ended."""
-
-    status: int
-    out: str
-    err: str
 
 
 class ConnectionPool:
@@ -152,6 +143,11 @@ class HostConnection:
         return name if name == place else f"{name} ({place})"
 
     @property
+    def passed_over(self) -> str:
+        """What stands in its known_hosts files that nobody can read; empty if nothing does."""
+        return self._links.trust.known_hosts(self.route).odd
+
+    @property
     def is_open(self) -> bool:
         """Whether there is a connection, as far as is known."""
         return self._connection is not None and not self._connection.is_closed()
@@ -200,7 +196,8 @@ class HostConnection:
                 self._connection = await self._connect()
             except AirferryError as error:
                 self._failure = time.monotonic(), error
-                if isinstance(error, HostLoginRefused) and self._login.password:
+                refused = isinstance(error, HostLoginRefused) and not error.transient
+                if refused and self._login.password:
                     self._refused = error
                 raise
             self.was_open = True
@@ -226,7 +223,7 @@ class HostConnection:
                 line.close()
             raise
 
-    async def _dial(self) -> socket.socket:
+    async def _dial(self) -> Line:
         route = self.route
         with translated(self.where, route.user):
             return await dial(route.address, route.port, self._links.ssh.connect_timeout_s)
@@ -265,15 +262,13 @@ class HostConnection:
         with translated(self.where, self.route.user):
             try:
                 async with asyncio.timeout(timeout_s):
-                    done = await connection.run(command, input=stdin or "", errors="replace")
+                    finished = await run_to_end(connection, command, stdin or "", self.host.name)
             except TimeoutError as error:
                 raise HostTimeout(
                     f"{self.host.name}: no end after {timeout_s:.0f} s of: {command[:80]}"
                 ) from error
-        if done.exit_status is None and await _is_lost(connection):
+        if finished.status < 0 and await _is_lost(connection):
             raise HostLineLost(f"{self.where}: the line was lost")
-        out, err = str(done.stdout or ""), str(done.stderr or "")
-        finished = Finished(-1 if done.exit_status is None else done.exit_status, out, err)
         if check:
             self._require_success(command, finished)
         return finished
@@ -326,7 +321,8 @@ class HostConnection:
         connection = await self.connection()
         with translated(self.where, self.route.user):
             async with connection.create_process(as_root, encoding=None) as process:
-                process.stdin.write(typed.encode())
+                with suppress(BrokenPipeError):  # it has ended already, and says why
+                    process.stdin.write(typed.encode())
                 yield process
 
     async def _as_root(self, command: str) -> tuple[str, str]:
@@ -393,16 +389,19 @@ class HostConnection:
             HostLineLost: the line was lost on the way.
         """
         stop = stop or threading.Event()
-        async with self.root_process(command) as process:
+        async with (
+            self.root_process(command) as process,
+            output_of(process, self.host.name, command) as output,
+        ):
             feeder = StdinFeed(process, asyncio.get_running_loop(), stop)
             with suppress(BrokenPipeError):  # it ended early: its own words say why
                 await in_thread(lambda: produce(feeder.emit), stop)
-            process.stdin.write_eof()
-            out, err = await process.communicate()
+                process.stdin.write_eof()
+            out, err = await output.end()
         if process.exit_status is None:
             raise HostLineLost(f"{self.where}: the line was lost")
         if process.exit_status:
-            words = bytes(err or out or b"").decode("utf-8", "replace").strip()
+            words = (err or out).strip()
             kind = HostDiskFull if NO_SPACE in words.lower() else HostCommandFailed
             raise self.sudo_refusal(words) or kind(
                 f"{self.host.name}: {command[:60]!r}: {words[-300:]}", details=words[-MAX_DETAILS:]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,8 +13,8 @@ from core.errors import (
     HostKeyUnknown,
     HostLineLost,
     HostLoginRefused,
-    HostUnreachable,
 )
+from core.hosts.ssh.unreachable import unreachable
 
 _CLOSED = "SSH connection closed"
 """How asyncssh answers for a host whose line went while it was asked to open a channel."""
@@ -28,6 +26,12 @@ class ChannelRefused(HostError):
     def __init__(self, what: str, reason_code: int) -> None:
         super().__init__(what)
         self.reason_code = reason_code
+
+
+class HostLoginEnded(HostLoginRefused):
+    """sshd hung up in the middle of a login, as it does while a host boots (pam_nologin)."""
+
+    transient = True
 
 
 @contextmanager
@@ -51,15 +55,10 @@ def translated(where: str, user: str) -> Iterator[None]:
         raise HostLineLost(f"{where}: the line was lost") from error
     except asyncssh.Error as error:
         raise HostLineLost(f"{where}: {error.reason}") from error
-    except TimeoutError as error:
-        raise HostUnreachable(f"{where}: no answer in time") from error
     except FileNotFoundError as error:
         raise HostLoginRefused(f"{where}: no such key file: {error.filename}") from error
     except OSError as error:
-        # asyncio's own words ("Connect call failed ('10.0.0.1', 22)") stand in strerror.
-        known = error.errno and not isinstance(error, socket.gaierror)
-        reason = os.strerror(error.errno or 0).lower() if known else error.strerror or str(error)
-        raise HostUnreachable(f"{where}: {reason}") from error
+        raise unreachable(where, error) from error
 
 
 @contextmanager

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-from core.errors import HostKeyUnknown, HostLineLost, HostLoginRefused, HostUnreachable
+from core.errors import HostLoginRefused
 from core.hosts.ssh import key_files
-from core.hosts.ssh.errors import ChannelRefused, translated
-from core.hosts.ssh.host_keys import KeyCheck, Trust
+from core.hosts.ssh.algorithms import CIPHERS, host_key_algorithms
+from core.hosts.ssh.attempt import Attempt, CertificateRefusedError
+from core.hosts.ssh.connect import Line, dial
+from core.hosts.ssh.errors import translated
+from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.key_files import is_locked
 from core.hosts.ssh.route import Route
 from core.secrets import Login
@@ -23,8 +25,6 @@ from core.secrets import Login
 # being sent. It should not be more: TCP itself asks a dead line ever more rarely.
 KEEPALIVE_S = 3
 KEEPALIVE_COUNT = 3
-# AES-GCM first: chacha20 takes twice the processor time where AES is in hardware.
-CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes128-ctr")
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,12 @@ async def log_in(
     trust: Trust,
     *,
     tunnel: asyncssh.SSHClientConnection | None,
-    line: socket.socket | None,
+    line: Line | None,
     timeout_s: float,
 ) -> asyncssh.SSHClientConnection:
     """Log in to a host.
+
+    A host whose certificate does not count is asked once more for its plain key, as OpenSSH does.
 
     Args:
         route: The way to it.
@@ -104,38 +106,63 @@ async def log_in(
     Raises:
         HostError: the leaf says why not.
     """
-    known = trust.keys()
-    matched = known.match(route.address, route.address, route.port)
-    check = KeyCheck(where, route, trust, others_known=bool(matched[0]))
+    known_hosts = trust.known_hosts(route)
+    known = known_hosts.of(route.address, route.port, route.key_alias)
+    signed = bool(known.authorities or known.revoked)
+    attempt = Attempt(where, route, trust, known, known_hosts.odd, line=line, certificates=signed)
     try:
+        return await _log_in(attempt, credentials, tunnel, timeout_s)
+    except CertificateRefusedError:
         with translated(where, route.user):
-            async with asyncio.timeout(timeout_s):
-                return await asyncssh.connect(
-                    route.address,
-                    route.port,
-                    tunnel=tunnel,
-                    sock=line,
-                    config=None,
-                    username=route.user,
-                    known_hosts=known,
-                    client_factory=lambda: check,
-                    keepalive_interval=KEEPALIVE_S,
-                    keepalive_count_max=KEEPALIVE_COUNT,
-                    login_timeout=timeout_s,
-                    encryption_algs=CIPHERS,
-                    compression_algs=None,
-                    gss_auth=False,
-                    gss_kex=False,
-                    **credentials.options(where),
-                )
-    except (HostLineLost, ChannelRefused) as error:
-        raise HostUnreachable(error.what) from error
-    except HostKeyUnknown as error:
-        raise (check.refusal or error) from error
-    except HostLoginRefused as error:
-        if credentials.login.password and isinstance(error.__cause__, asyncssh.PermissionDenied):
-            raise HostLoginRefused(
-                f"{where} refuses the password of {route.user}",
-                remedy="Type it again: w on the screens, or --ask-pass. Is ssh.user right?",
-            ) from error
+            again = line and await dial(route.address, route.port, timeout_s)
+    attempt = replace(attempt, line=again, certificates=False)
+    try:
+        return await _log_in(attempt, credentials, tunnel, timeout_s)
+    except BaseException:
+        if again:
+            again.close()
         raise
+
+
+async def _log_in(
+    attempt: Attempt,
+    credentials: Credentials,
+    tunnel: asyncssh.SSHClientConnection | None,
+    timeout_s: float,
+) -> asyncssh.SSHClientConnection:
+    route, known = attempt.route, attempt.known
+    options = credentials.options(attempt.where)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await asyncssh.connect(
+                route.address,
+                route.port,
+                tunnel=tunnel,
+                sock=attempt.line,
+                config=None,
+                username=route.user,
+                # Plain keys are judged by the attempt itself.
+                known_hosts=([], known.authorities, [line.key for line in known.revoked]),
+                host_key_alias=(route.key_alias or route.address).lower(),
+                server_host_key_algs=host_key_algorithms(known, attempt.certificates),
+                client_factory=lambda: attempt,
+                keepalive_interval=KEEPALIVE_S,
+                keepalive_count_max=KEEPALIVE_COUNT,
+                login_timeout=0,
+                encryption_algs=CIPHERS,
+                compression_algs=None,
+                gss_auth=False,
+                gss_kex=False,
+                **options,
+            )
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        raise HostLoginRefused(f"{attempt.where}: the key cannot be used: {error}") from error
+    except asyncssh.PermissionDenied as error:
+        if not credentials.login.password:
+            raise attempt.failure(error, timeout_s) from error
+        raise HostLoginRefused(
+            f"{attempt.where} refuses the password of {route.user}",
+            remedy="Type it again: w on the screens, or --ask-pass. Is ssh.user right?",
+        ) from error
+    except Exception as error:  # what a hostile server sends may break asyncssh anywhere
+        raise attempt.failure(error, timeout_s) from error

@@ -17,6 +17,8 @@ from core.config import HostConfig, SshConfig
 from core.errors import SshConfigWrong
 
 USERS_OWN = Path("~/.ssh/config")
+SYSTEMS_OWN = Path("/etc/ssh/ssh_config")
+USERS_HOSTS, SYSTEMS_HOSTS = "UserKnownHostsFile", "GlobalKnownHostsFile"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Route:
         user: Who logs in.
         keys: Private key files; empty for the agent's and the user's own.
         jumps: The hosts to go through, each `[user@]host[:port]`, the nearest first.
+        key_alias: What it is called in known_hosts files instead (HostKeyAlias).
+        users_known_hosts: The user's known_hosts files; None for OpenSSH's own places.
+        systems_known_hosts: The machine's, likewise.
     """
 
     address: str
@@ -36,6 +41,9 @@ class Route:
     user: str
     keys: tuple[Path, ...] = ()
     jumps: tuple[str, ...] = ()
+    key_alias: str = ""
+    users_known_hosts: tuple[Path, ...] | None = None
+    systems_known_hosts: tuple[Path, ...] | None = None
 
     @property
     def place(self) -> str:
@@ -59,7 +67,16 @@ class _OpenSshConfig(SSHClientConfig):
             return
         super()._match(option, args)
 
+    def _set_tokens(self) -> None:
+        super()._set_tokens()
+        found = self._options
+        self._tokens["k"] = str(
+            found.get("HostKeyAlias") or found.get("Hostname") or self._orig_host
+        )
+        self._tokens["j"] = str(found.get("ProxyJump") or "")
+
     _handlers = {**SSHClientConfig._handlers, "match": ("Match", _match)}  # noqa: RUF012 - as its base
+    _percent_expand = SSHClientConfig._percent_expand | {USERS_HOSTS, SYSTEMS_HOSTS}
 
 
 def route_to(host: HostConfig, ssh: SshConfig) -> Route:
@@ -84,6 +101,9 @@ def route_to(host: HostConfig, ssh: SshConfig) -> Route:
         host.user,
         (host.key,) if host.key else tuple(Path(str(key)).expanduser() for key in _files(found)),
         _jumps(host.jump or str(found.get("ProxyJump") or "")),
+        str(found.get("HostKeyAlias") or ""),
+        _known_hosts(found, USERS_HOSTS),
+        _known_hosts(found, SYSTEMS_HOSTS),
     )
     if "user" not in host.said and found.get("User"):
         route = replace(route, user=str(found["User"]))
@@ -111,15 +131,31 @@ def jump_host(spec: str, ssh: SshConfig) -> HostConfig:
 
 def _openssh_options(host: HostConfig, ssh: SshConfig) -> Mapping[str, Any]:
     path = _file(ssh)
-    if not path.is_file():
-        return {}
     try:
-        loaded = _OpenSshConfig.load(
-            *(None, [path], False, False, False, getpass.getuser()),
-            *(host.user if "user" in host.said else (), host.address, ()),
-        )
+        found = _options_in(path, host)
     except (ConfigParseError, OSError, ValueError) as error:
         raise SshConfigWrong(f"{host.name}: OpenSSH config: {error}") from error
+    if ssh.config_file:
+        return found  # as with ssh -F: no other file counts
+    return {**_systems_known_hosts(host), **found}
+
+
+def _systems_known_hosts(host: HostConfig) -> Mapping[str, Any]:
+    """Return where this machine's own config has known_hosts files; nothing else of it counts."""
+    try:
+        found = _options_in(SYSTEMS_OWN, host)
+    except (ConfigParseError, OSError, ValueError):
+        return {}
+    return {key: found[key] for key in (USERS_HOSTS, SYSTEMS_HOSTS) if key in found}
+
+
+def _options_in(path: Path, host: HostConfig) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    loaded = _OpenSshConfig.load(
+        *(None, [path], False, False, False, getpass.getuser()),
+        *(host.user if "user" in host.said else (), host.address, ()),
+    )
     options: Mapping[str, Any] = loaded.get_options(False)
     return options
 
@@ -131,6 +167,14 @@ def _file(ssh: SshConfig) -> Path:
 def _files(found: Mapping[str, Any]) -> list[str]:
     names = found.get("IdentityFile") or []
     return [str(name) for name in names if str(name).lower() != "none"]
+
+
+def _known_hosts(found: Mapping[str, Any], option: str) -> tuple[Path, ...] | None:
+    """Return the known_hosts files that an OpenSSH config names; `none` is no file at all."""
+    names = found.get(option)
+    if names is None:
+        return None
+    return tuple(Path(str(name)).expanduser() for name in names if str(name).lower() != "none")
 
 
 def _jumps(text: str) -> tuple[str, ...]:

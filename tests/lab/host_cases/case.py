@@ -25,6 +25,9 @@ class HostCase:
         warned: What both say of it, though the job goes on.
         unsaid: What neither may say.
         entry: Keys of the host's entry in the config.
+        known: What stands in its known_hosts file, in Latin-1; `{address}`, `{key}`, `{other}` (of
+            another host) and `{ca}` (its /etc/ssh/ca.pub) are filled in. None for the site's.
+        openssh: Lines about it in the OpenSSH config.
         has: What the host has before it is made so.
         ended: A script whose status is 0 if all is as it should be after the job.
         docker_runs: Docker is to start again afterwards (`systemctl restart docker`).
@@ -37,6 +40,8 @@ class HostCase:
     warned: tuple[str, ...] = ()
     unsaid: tuple[str, ...] = ("E-INTERNAL", "Traceback")
     entry: Mapping[str, object] = field(default_factory=dict)
+    known: str | None = None
+    openssh: str = ""
     has: Has = Has.DOCKER
     ended: str = "true"
     docker_runs: bool = True

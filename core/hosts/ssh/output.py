@@ -1,0 +1,130 @@
+"""What a command on a host writes, taken up to a limit.
+
+A host may write without end: by a program that was replaced, or by a shell that does not stop to
+greet. Nothing that is read as text needs more than this, and no other host is to wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import asyncssh
+
+from core.errors import HostLineLost, HostOddAnswer
+from core.printable import printable
+
+MOST_BYTES = 1 << 20
+_READ_BYTES = 64 << 10
+_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Output:
+    """Both streams of a process on a host, read as they come.
+
+    Args:
+        process: The process.
+        where: The host, for messages.
+        command: What it runs, for messages.
+    """
+
+    def __init__(self, process: asyncssh.SSHClientProcess[bytes], where: str, command: str) -> None:
+        self._process = process
+        self._where = where
+        self._command = command
+        streams = (process.stdout, "output"), (process.stderr, "error output")
+        self._readers = [asyncio.create_task(self._read(*stream)) for stream in streams]
+
+    async def _read(self, stream: asyncssh.SSHReader[bytes], kind: str) -> bytes:
+        found = bytearray()
+        while data := await self._some_of(stream):
+            found += data
+            if len(found) > MOST_BYTES:
+                # What is sent to it is read no more: sshd ends it.
+                self._process.channel.abort()
+                begin = printable(bytes(found[:_SHOWN]).decode("utf-8", "replace"))
+                raise HostOddAnswer(
+                    f"{self._where}: more than {MOST_BYTES >> 20} MiB of {kind} from "
+                    f"{self._command[:_SHOWN]!r}; it begins with {begin!r}"
+                )
+        return bytes(found)
+
+    async def _some_of(self, stream: asyncssh.SSHReader[bytes]) -> bytes:
+        try:
+            return await stream.read(_READ_BYTES)
+        except (asyncssh.Error, OSError):
+            raise
+        except Exception as error:  # what breaks asyncssh in its own task comes out here
+            raise HostLineLost(f"{self._where}: the line was lost: {error}") from error
+
+    async def end(self) -> tuple[str, str]:
+        """Wait until the process has ended; return its output and its error output.
+
+        Raises:
+            HostOddAnswer: it wrote more than anybody asked for.
+        """
+        out, err = await asyncio.gather(*self._readers)
+        await self._process.wait_closed()
+        return out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+    async def stop(self) -> None:
+        """Read no more."""
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+
+
+@asynccontextmanager
+async def output_of(
+    process: asyncssh.SSHClientProcess[bytes], where: str, command: str
+) -> AsyncIterator[Output]:
+    """Read what a process writes while something else is done with it.
+
+    Args:
+        process: The process.
+        where: The host, for messages.
+        command: What it runs, for messages.
+    """
+    output = Output(process, where, command)
+    try:
+        yield output
+    finally:
+        await output.stop()
+
+
+async def run_to_end(
+    connection: asyncssh.SSHClientConnection, command: str, stdin: str, where: str
+) -> Finished:
+    """Run a command to its end.
+
+    Args:
+        connection: To the host.
+        command: Shell text.
+        stdin: What it reads.
+        where: The host, for messages.
+
+    Raises:
+        HostOddAnswer: it wrote more than anybody asked for.
+        asyncssh.Error: the connection was lost.
+    """
+    process = await connection.create_process(command, encoding=None)
+    try:
+        async with output_of(process, where, command) as output:
+            with suppress(BrokenPipeError):  # it has ended without reading
+                process.stdin.write(stdin.encode())
+                process.stdin.write_eof()
+            out, err = await output.end()
+    finally:
+        process.channel.abort()  # a host that reads nothing would never let it be closed
+    return Finished(-1 if process.exit_status is None else process.exit_status, out, err)
