@@ -94,6 +94,7 @@ class Site(SiteFiles):
         """
         kind = hostkinds.ensure(self.engine, self, has)
         fleet.remove_containers(self.engine)
+        write_private(self.known_hosts_path, fleet.known_hosts(self, count))
         self.hosts[:] = fleet.start_hosts(self.engine, count, self, kind)
         self.write_record(self.hosts)
 

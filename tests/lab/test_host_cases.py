@@ -6,6 +6,7 @@ The cases of a room share a site: one host each, one `check`, one job.
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
@@ -115,9 +116,9 @@ def test_hosts_as_sites_have_them(
     ]
     program.write_config(hosts=entries)
 
-    program.run("check", expect=None)
+    run_with_logins(program, "check", made)
     checked = said_by_host(program)
-    program.run("install", expect=None)
+    run_with_logins(program, "install", made)
     done = said_by_host(program)
 
     faults: list[str] = []
@@ -127,6 +128,19 @@ def test_hosts_as_sites_have_them(
         except (AssertionError, LabError) as fault:
             faults.append(f"{each.case.name}: {fault}")
     assert not faults, "\n\n".join(faults)
+
+
+def run_with_logins(program: Program, command: str, made: list[Made]) -> None:
+    """Run a command, with what is typed for each host."""
+    logins = {each.host.name: dict(each.case.login) for each in made if each.case.login}
+    if not logins:
+        program.run(command, expect=None)
+        return
+    read, write = os.pipe()
+    os.write(write, json.dumps({"hosts": logins}).encode())
+    os.close(write)
+    program.run(command, "--secrets-fd", str(read), expect=None, handles=(read,))
+    os.close(read)
 
 
 def said_by_host(program: Program) -> dict[str, tuple[str, str]]:

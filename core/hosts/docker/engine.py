@@ -362,7 +362,7 @@ class _SocketBridge:
         try:
             async with (
                 self._gate,
-                self._link.root_process("docker system dial-stdio") as process,
+                self._link.root_process("exec docker system dial-stdio") as process,
             ):
                 await _pump_both(reader, writer, process)
                 self.failure = await self._last_words(process) or self.failure
@@ -380,7 +380,7 @@ class _SocketBridge:
             async with asyncio.timeout(LAST_WORDS_TIMEOUT_S):
                 said = (await process.stderr.read()).decode("utf-8", "replace").strip()
                 if said:
-                    return self._link.sudo_refusal(said) or DockerGone(
+                    return DockerGone(
                         f"{self._link.host.name}: Docker does not answer: {said.splitlines()[-1]}"
                     )
         return None

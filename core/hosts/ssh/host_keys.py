@@ -72,15 +72,25 @@ def trust_of(
     return Trust(tuple(files), own, accept_new, (*ssh.host_keys, *compared))
 
 
+_MOST_SAID = 20_000
+
+
 @dataclass
 class KeyCheck(asyncssh.SSHClient):
-    """Decides on host keys that are in no known_hosts file; remembers why it refused."""
+    """Decides on host keys that are in no known_hosts file; remembers why it refused.
+
+    It remembers what the host says meanwhile, too.
+    """
 
     where: str
     route: Route
     trust: Trust
     others_known: bool
     refusal: AirferryError | None = field(default=None)
+    banner: str = field(default="")
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:  # noqa: ARG002 - asyncssh's
+        self.banner = f"{self.banner}{msg}\n"[-_MOST_SAID:]
 
     def validate_host_public_key(
         self,

@@ -16,6 +16,7 @@ from core.hosts.ssh import key_files
 from core.hosts.ssh.errors import ChannelRefused, translated
 from core.hosts.ssh.host_keys import KeyCheck, Trust
 from core.hosts.ssh.key_files import is_locked
+from core.hosts.ssh.no_shell import no_account
 from core.hosts.ssh.route import Route
 from core.secrets import Login
 
@@ -129,7 +130,8 @@ async def log_in(
                     **credentials.options(where),
                 )
     except (HostLineLost, ChannelRefused) as error:
-        raise HostUnreachable(error.what) from error
+        closed = no_account(where, route.user, check.banner)
+        raise (closed or HostUnreachable(error.what)) from error
     except HostKeyUnknown as error:
         raise (check.refusal or error) from error
     except HostLoginRefused as error:

@@ -25,6 +25,7 @@ class HostCase:
         warned: What both say of it, though the job goes on.
         unsaid: What neither may say.
         entry: Keys of the host's entry in the config.
+        login: What is typed to log in to it, by its name in `--secrets-fd`.
         has: What the host has before it is made so.
         ended: A script whose status is 0 if all is as it should be after the job.
         docker_runs: Docker is to start again afterwards (`systemctl restart docker`).
@@ -37,6 +38,7 @@ class HostCase:
     warned: tuple[str, ...] = ()
     unsaid: tuple[str, ...] = ("E-INTERNAL", "Traceback")
     entry: Mapping[str, object] = field(default_factory=dict)
+    login: Mapping[str, str] = field(default_factory=dict)
     has: Has = Has.DOCKER
     ended: str = "true"
     docker_runs: bool = True
