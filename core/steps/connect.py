@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
@@ -111,10 +111,17 @@ class Preflight(HostStep, VerifyStep):
         return []
 
     async def _login_findings(self) -> list[Finding]:
+        """Look at the host's login; and at those on the way to it that the tunnel needs a key for."""
         forwards = self._work.config.mode is Mode.DU
-        return await login_findings(
-            self._link, needs_key=forwards and not self._link.can_be_repeated
-        )
+        needs_key = forwards and not self._link.can_be_repeated
+        found = await login_findings(self._link, needs_key=needs_key)
+        for spec, jump in self._link.jumps if forwards else ():
+            if not jump.can_be_repeated:
+                there = await login_findings(jump, needs_key=True)
+                found += [
+                    replace(each, what=f"is behind {spec}, which {each.what}") for each in there
+                ]
+        return found
 
     async def _docker_to_install(self, facts: Facts) -> tuple[DockerRepo | None, list[Finding]]:
         """Return what Docker is installed from; None where the present one will do."""

@@ -86,15 +86,16 @@ def _why(user: str, refused: Refused) -> tuple[str, str]:
             f"sudo did not answer {user} within {refused.waited_s:.0f} s{said}",
             f"It waits for something there (a module of PAM?). {_NO_PASSWORD.format(user=user)}",
         )
-    if refused.rules and not refused.sent:
+    if refused.rules and refused.wants_password:
         return (
             f"{user} may run some commands only as root there, and sh is not among them: "
             f"{refused.rules}",
             _ALL_COMMANDS.format(user=user),
         )
+    allowed = f" It may: {refused.rules}" if refused.rules else ""
     for marks, what, remedy in _KNOWN:
         if re.search(marks, refused.said, re.IGNORECASE):
-            said = what.format(user=user, of=of, asked=asked, words=words)
+            said = what.format(user=user, of=of, asked=asked, words=words, allowed=allowed)
             return said, remedy.format(user=user)
     if refused.sent:
         return f"sudo refuses the password of {of}: {words}", _WRONG
@@ -151,7 +152,7 @@ _KNOWN = (
     ),
     (
         r"not allowed to|may not run|doas: operation not permitted",
-        "{user} may not run sh as root there: {words}",
+        "{user} may not run sh as root there: {words}{allowed}",
         _ALL_COMMANDS,
     ),
     (

@@ -97,11 +97,11 @@ CASES: tuple[HostCase, ...] = (
         ended=ONCE_TRIED.format(times=2),  # check has sent it, and the job
     ),
     HostCase(
-        "expired-password",
-        user(NO_PASSWORD, "chage -d 0 tech", "sed -i '/^account/d' /etc/pam.d/sshd"),
+        "account-closed-for-sudo",
+        user(NO_PASSWORD, "sed -i '1i account requisite pam_deny.so' /etc/pam.d/sudo"),
         entry=TECH,
         has=Has.NOTHING,
-        refused=("E-HOST-UNFIT", "expired"),
+        refused=("E-HOST-UNFIT", "is locked for sudo: sudo: account validation failure"),
     ),
     HostCase(
         "not-in-sudoers",
@@ -129,7 +129,7 @@ CASES: tuple[HostCase, ...] = (
     ),
     HostCase(
         "broken-sudoers",
-        user("echo 'tech ALL=(ALL) NOPASSWD' >>/etc/sudoers"),
+        user("echo 'tech ALL=(ALL NOPASSWD: ALL' >/etc/sudoers"),
         entry=TECH,
         has=Has.NOTHING,
         refused=("E-HOST-UNFIT", "sudo", "visudo"),
