@@ -111,7 +111,7 @@ class Preflight(HostStep, VerifyStep):
         return []
 
     async def _login_findings(self) -> list[Finding]:
-        """Look at the host's login; and at those on the way to it that the tunnel needs a key for."""
+        """Look at the login, and at those on the way whose keys the tunnel needs."""
         forwards = self._work.config.mode is Mode.DU
         needs_key = forwards and not self._link.can_be_repeated
         found = await login_findings(self._link, needs_key=needs_key)
