@@ -291,6 +291,7 @@ class HostConnection:
     async def _run_line(self, line: str, stdin: str, script: str, timeout_s: float) -> Finished:
         connection = await self.connection()
         with translated(self.where, self.route.user):
+            process = None
             try:
                 async with asyncio.timeout(timeout_s):
                     process = await connection.create_process(line, errors="replace")
@@ -302,6 +303,9 @@ class HostConnection:
                 raise HostTimeout(
                     f"{self.host.name}: no end after {timeout_s:.0f} s of: {shown(script)}"
                 ) from error
+            finally:
+                if process:
+                    process.close()
         status = -1 if done.exit_status is None else done.exit_status
         return Finished(status, str(done.stdout or ""), str(done.stderr or ""))
 

@@ -23,7 +23,9 @@ LINE = f"exec /bin/sh -c 'exec /usr/bin/env -i {_KEPT} {_SET} /bin/sh'"
 # For what takes no path and no `exec` (rbash), or takes a command apart at its blanks (wrappers).
 PLAIN_LINE = f"env -i {_SET} sh"
 LINES = (LINE, PLAIN_LINE)
-_MISREAD = re.compile(r"restricted|not found|quot|unmatched|syntax|unexpected|unterminated", re.I)
+_MISREAD = re.compile(
+    r"restricted|not found|no such|quot|unmatched|syntax|unexpected|unterminated", re.I
+)
 
 # The marks hold a variable of the clean environment: a shell that echoes what it reads prints none,
 # nor does another one that has taken our place (`exec zsh` in .bashrc).
