@@ -34,7 +34,7 @@ from core.hosts.ssh.connect import dial
 from core.hosts.ssh.errors import ChannelRefused, translated
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.login import Credentials, log_in
-from core.hosts.ssh.no_shell import no_end, no_shell
+from core.hosts.ssh.no_shell import no_end, no_shell, no_streams
 from core.hosts.ssh.root_shell import become_root
 from core.hosts.ssh.route import Route, jump_host, route_to
 from core.hosts.ssh.stdin_feed import Emit, StdinFeed
@@ -300,8 +300,10 @@ class HostConnection:
                         process.stdin.write_eof()
                     done = await process.wait()
             except TimeoutError as error:
+                said = "\n".join(str(each) for each in process.collect_output()) if process else ""
                 raise HostTimeout(
-                    f"{self.host.name}: no end after {timeout_s:.0f} s of: {shown(script)}"
+                    f"{self.host.name}: no end after {timeout_s:.0f} s of: {shown(script)}",
+                    details=said[-MAX_DETAILS:],
                 ) from error
             finally:
                 if process:
@@ -315,13 +317,15 @@ class HostConnection:
             try:
                 done = await self._run_line(line, text, script, timeout_s)
             except HostTimeout as error:
-                if self._line:
+                if self._line or shell.BEGINS in error.details:
                     raise
-                raise no_end(self.where, self.route.user, timeout_s) from error
+                raise no_end(self.where, self.route.user, timeout_s, error.details) from error
             except ChannelRefused as error:
                 if error.reason_code != asyncssh.OPEN_REQUEST_SESSION_FAILED:
                     raise
                 raise no_shell(self.where, self.route.user, None, "", error.what) from error
+            if done.status >= 0 and shell.leads_elsewhere(done.out, done.err):
+                raise no_streams(self.where, self.route.user)
             ended = shell.ended(done.out, done.err)
             if ended:
                 self._line, self.noise = line, ended.noise.strip()

@@ -96,9 +96,20 @@ def no_account(where: str, user: str, said: str) -> AirferryError | None:
     return None
 
 
-def no_end(where: str, user: str, waited_s: float) -> HostShellRefused:
-    """Return the error of a shell that did not come to what it was told."""
+def no_streams(where: str, user: str) -> HostShellRefused:
+    """Return the error of a shell whose output and error output are not what they were."""
     return HostShellRefused(
-        f"{where}: the shell of {user} did not begin what it was told within {waited_s:.0f} s",
+        f"{where}: the shell of {user} leads its output or its errors elsewhere (as exec >FILE or "
+        "exec 2>&1 in an rc file do)",
+        remedy=_RC_FILES,
+    )
+
+
+def no_end(where: str, user: str, waited_s: float, said: str) -> HostShellRefused:
+    """Return the error of a shell that did not come to what it was told."""
+    words = words_of(said)
+    return HostShellRefused(
+        f"{where}: the shell of {user} did not begin what it was told within {waited_s:.0f} s"
+        f"{f'; it said: {words}' if words else ''}",
         remedy=f"Something there waits for an answer or for another program. {_RC_FILES}",
     )

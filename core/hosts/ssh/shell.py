@@ -122,6 +122,11 @@ def as_root(way: str, command: str, user: str) -> str:
 GO = "go\n"
 
 
+def leads_elsewhere(out: str, err: str) -> bool:
+    """Whether the marks came, but not one on each stream: a file of the login has led them on."""
+    return (BEGINS in out) != (BEGINS in err)
+
+
 def was_misread(said: str) -> bool:
     """Whether these may be the words of a shell that could not read the line."""
     return bool(_MISREAD.search(said))

@@ -24,6 +24,8 @@ SPLITS_AT_BLANKS = "exec env $1"
 NOISY = 'printf "Welcome "; echo to it; echo warned >&2; sh -c "$1"; echo bye; exit 0'
 MENU = "echo 'a menu'; echo no choice >&2; exit 0"
 ENDS_AT_ONCE = "exec false"
+MERGES = 'exec 2>&1; exec sh -c "$1"'
+CROSSES = 'exec >&2; exec sh -c "$1"'
 TURNS_INTO_ANOTHER = "exec sh"
 WAITS = "exec sleep 600"
 
@@ -139,6 +141,8 @@ async def test_a_thread_feeds_a_command(tmp_path: Path) -> None:
         (MENU, "no choice; a menu"),
         (ENDS_AT_ONCE, r"without a word \(status 1\)"),
         (TURNS_INTO_ANOTHER, "runs nothing for root"),
+        (MERGES, "leads its output or its errors elsewhere"),
+        (CROSSES, "leads its output or its errors elsewhere"),
     ],
 )
 async def test_shells_that_run_nothing(tmp_path: Path, shell: str, words: str) -> None:

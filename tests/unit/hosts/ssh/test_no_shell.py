@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import HostGoesDown, HostLoginRefused, HostShellRefused
-from core.hosts.ssh.no_shell import no_account, no_shell, words_of
+from core.hosts.ssh.no_shell import no_account, no_end, no_shell, words_of
 
 EXPIRED = "WARNING: Your password has expired.\nPassword change required but no TTY available.\n"
 
@@ -56,6 +56,13 @@ def test_a_password_that_has_expired_is_a_matter_of_the_login() -> None:
 )
 def test_accounts_that_are_not_open(said: str, kind: type[Exception] | None) -> None:
     assert (kind or type(None)) is type(no_account("a", "tech", said))
+
+
+def test_a_shell_that_waits_for_an_answer() -> None:
+    error = no_end("a", "tech", 60.0, "\nWhich project? ")
+    assert "did not begin what it was told within 60 s; it said: Which project?" in error.what
+    assert ".bashrc" in error.remedy
+    assert no_end("a", "tech", 60.0, "").what.endswith("within 60 s")
 
 
 def test_words_are_few_and_can_be_shown() -> None:
