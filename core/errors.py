@@ -20,8 +20,8 @@
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostKeyRevoked, HostSpeaksNoSsh, HostSshUnfit,
     |       HostLoginRefused, HostCommandFailed, HostOddAnswer, HostDiskFull, HostUnfit,
-    |       HostPortTaken, HostForwardingForbidden, HostSudoRefused, SshConfigWrong,
-    |       DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
+    |       HostPortTaken, HostForwardingForbidden, HostSudoRefused, HostShellRefused,
+    |       SshConfigWrong, DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
     |       HostRegistryTlsWrong
     |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass), PullDenied
     +-- PackagesError          the offline Docker bundle does not serve this host
@@ -492,6 +492,16 @@ class HostLoginRefused(HostError):
     remedy_text = (
         "Type the password (w on the screens, or --ask-pass). Or check ssh.user, ssh.key and the "
         "public key in the host's authorized_keys, then run it again."
+    )
+
+
+class HostShellRefused(HostError):
+    """The login is let in, and what it is told to run does not run."""
+
+    code = "E-SSH-SHELL"
+    remedy_text = (
+        "Give this login a shell that runs commands (usermod -s /bin/sh USER on the host), or log "
+        "in as another one: ssh.user. Then: airferry configure-hosts --only-failed"
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import HostCommandFailed
+from core.errors import HostCommandFailed, HostSudoRefused
 from core.hosts.driver_room import driver_free_bytes
 from core.hosts.facts_shape import listed, require_shape
 from core.hosts.package_state import NO_STATE, PackageState, package_state_in
@@ -21,6 +20,12 @@ if TYPE_CHECKING:
 SCRIPT = (Path(__file__).parent / "facts.sh").read_text(encoding="utf-8")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le"}
 FACTS_TIMEOUT_S = 60.0
+_ROOT_WORDS = {
+    "direct": "logs in as root",
+    "sudo": "by sudo, no password",
+    "asked": "by sudo, with its password",
+    "doas": "by doas, no password",
+}
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,7 @@ class Facts:
             ("security", self.security or "neither SELinux nor AppArmor"),
             (
                 "root",
-                {"direct": "logs in as root", "sudo": "by sudo, no password"}.get(self.root)
-                or "not without a password",
+                _ROOT_WORDS.get(self.root, "not without a password"),
             ),
             ("Docker", self._docker_words()),
             ("containerd", self.containerd or "not installed"),
@@ -136,25 +140,26 @@ class Facts:
         return f"{self.docker.version}, {self.docker.driver}, {store}{rootless}"
 
 
-async def gather_facts(link: HostConnection, port: int, *, as_root: bool = False) -> Facts:
-    """Ask a host for its facts in one round trip.
+async def gather_facts(link: HostConnection, port: int) -> Facts:
+    """Ask a host for its facts: as root, or where the login is not let, as that.
 
     Args:
         link: The host.
         port: The registry port that must be free there.
-        as_root: Ask as root; else as the login, which may not see everything.
 
     Raises:
         HostError: it cannot be asked.
     """
-    asked = time.time()
-    if as_root:
-        done = await link.run_root(SCRIPT, str(port), timeout_s=FACTS_TIMEOUT_S)
+    try:
+        way = (await link.root_way()).value
+    except HostSudoRefused:
+        way, ask = "none", link.run
     else:
-        command = shlex.join(["sh", "-s", "--", str(port)])
-        done = await link.run(command, stdin=SCRIPT, timeout_s=FACTS_TIMEOUT_S)
+        ask = link.run_root
+    asked = time.time()
+    done = await ask(SCRIPT, str(port), timeout_s=FACTS_TIMEOUT_S)
     midway = (asked + time.time()) / 2
-    return parse_facts(link.host.name, done.out, midway)
+    return replace(parse_facts(link.host.name, done.out, midway), root=way)
 
 
 def parse_facts(host_name: str, text: str, now: float) -> Facts:

@@ -19,6 +19,7 @@ from core.hosts.docker_install.package_files import Family
 from core.hosts.docker_install.release import System
 from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
 from core.hosts.facts import Facts, gather_facts
+from core.hosts.login_findings import login_findings
 from core.hosts.package_fit import NO_PACKAGES, Packages
 from core.hosts.preflight import INSTALLED_RATIO, Finding, Needs, preflight
 from core.hosts.room import is_tight, settings_are_free
@@ -92,6 +93,7 @@ class Preflight(HostStep, VerifyStep):
 
     async def check(self, tell: Reporter) -> Missing | None:
         findings = await self._root_findings()
+        findings += await self._login_findings()
         facts = self._work.facts[self._host.name]
         tell.facts(facts.lines())
         repo, repo_findings = await self._docker_to_install(facts)
@@ -114,17 +116,27 @@ class Preflight(HostStep, VerifyStep):
         return None
 
     async def _root_findings(self) -> list[Finding]:
-        """Become root, and ask again what only root is told."""
-        name, port = self._host.name, self._work.config.host_registry_port
-        if self._work.facts[name].root != "none":
+        """Say why the login does not become root, where it does not."""
+        if self._work.facts[self._host.name].root != "none":
             return []
         try:
             await self._link.root_way()
         except HostSudoRefused as error:
             return [Finding(True, error.what.removeprefix(f"{self._link.where}: "), error.remedy)]
-        facts = await gather_facts(self._link, port, as_root=True)
-        self._work.facts[name] = replace(facts, root="asked")
         return []
+
+    async def _login_findings(self) -> list[Finding]:
+        """Look at the login, and at those on the way whose keys the tunnel needs."""
+        forwards = self._work.config.mode is Mode.DU
+        needs_key = forwards and not self._link.can_be_repeated
+        found = await login_findings(self._link, needs_key=needs_key)
+        for spec, jump in self._link.jumps if forwards else ():
+            if not jump.can_be_repeated:
+                there = await login_findings(jump, needs_key=True)
+                found += [
+                    replace(each, what=f"is behind {spec}, which {each.what}") for each in there
+                ]
+        return found
 
     async def _docker_to_install(self, facts: Facts) -> tuple[DockerRepo | None, list[Finding]]:
         """Return what Docker is installed from; None where the present one will do."""

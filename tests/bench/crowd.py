@@ -22,6 +22,7 @@ import asyncssh
 
 from core.hosts import facts
 from core.hosts.managed_state import DIRECTORY
+from core.hosts.ssh import shell
 from tests.support.fakedocker import VERSION, FakeDocker
 
 PORT = 2222
@@ -34,6 +35,8 @@ AS_ON_A_HOST = {
     "docker_driver": "overlay2",
     "port_inode": "",
 }
+
+_ASK_FACTS = ("sh", "-s", "--", "5001")
 
 
 @dataclass(frozen=True)
@@ -79,36 +82,40 @@ class FakeHost:
 
     async def serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """Answer one command."""
-        command = process.command or ""
-        if command == "docker system dial-stdio":
-            await self._docker.serve(process.stdin, process.stdout)
-            process.exit(0)
-            return
-        script = (await process.stdin.read()).decode()
-        answer = await self._answer(command, script)
+        script = ""
+        while line := (await process.stdin.readline()).decode():
+            script += line
+            if line.startswith("exec ") and "docker system dial-stdio" in line:
+                for stream in (process.stdout, process.stderr):
+                    stream.write(shell.STARTS.encode())
+                await process.stdin.readline()
+                await self._docker.serve(process.stdin, process.stdout)
+                process.exit(0)
+                return
+        answer = await self._answer(script)
         if answer is None:
-            print(f"unknown: {command!r}: {script[:200]!r}", file=sys.stderr, flush=True)
+            print(f"unknown: {script[-200:]!r}", file=sys.stderr, flush=True)
             process.stderr.write(b"a fake host does not know this command\n")
         else:
-            process.stdout.write(answer.encode())
+            process.stdout.write(f"{shell.BEGINS}{answer}<airferry ends 0>\n".encode())
         process.exit(answer is None)
 
-    async def _answer(self, command: str, script: str) -> str | None:
-        if script == facts.SCRIPT:
-            return await self._facts(command)
-        if script.startswith("docker version"):
+    async def _answer(self, script: str) -> str | None:
+        if facts.SCRIPT in script:
+            return await self._facts()
+        if "docker version" in script:
             return f"{VERSION}\n"
         if DIRECTORY in script:  # what Airferry notes of itself
             return ""
         return None
 
-    async def _facts(self, command: str) -> str:
+    async def _facts(self) -> str:
         if not self._real_shells:
             return with_values(self._recorded, clock=str(int(time.time())))
-        shell = await asyncio.create_subprocess_exec(
-            *command.split(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        asked = await asyncio.create_subprocess_exec(
+            *_ASK_FACTS, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
-        said, _ = await shell.communicate(facts.SCRIPT.encode())
+        said, _ = await asked.communicate(facts.SCRIPT.encode())
         return with_values(said.decode(), **AS_ON_A_HOST)
 
 
@@ -120,9 +127,8 @@ def with_values(text: str, **values: str) -> str:
 
 async def serve(request: CrowdRequest) -> None:
     """Serve the hosts until the input ends."""
-    script = ["sh", "-s", "--", "5001"]
     said = subprocess.run(  # noqa: ASYNC221 - nobody is served yet
-        script, input=facts.SCRIPT, capture_output=True, text=True, check=True
+        _ASK_FACTS, input=facts.SCRIPT, capture_output=True, text=True, check=True
     ).stdout
     recorded = with_values(said, **AS_ON_A_HOST)
     client_key = asyncssh.import_authorized_keys(request.client_key)

@@ -21,7 +21,7 @@ from tests.lab.processes import unmount_below
 from tests.lab.shell import run
 
 # Counted up when what is below changes, so that an old cache is not taken for a new one.
-RECIPE = 1
+RECIPE = 2
 IMAGE = f"airferry-lab-host:{RECIPE}"
 PACKAGES = (
     "systemd",
@@ -32,6 +32,10 @@ PACKAGES = (
     "iptables",
     "sudo",
     "ca-certificates",
+    # For logins as sites have them: shells that quote otherwise, another way to be root.
+    "csh",
+    "tcsh",
+    "opendoas",
 )
 INIT = Path("/sbin/lab-init")
 

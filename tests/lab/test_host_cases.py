@@ -6,6 +6,7 @@ The cases of a room share a site: one host each, one `check`, one job.
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
@@ -116,9 +117,9 @@ def test_hosts_as_sites_have_them(
     program.write_config(hosts=entries)
     write_openssh_config(program, made)
 
-    program.run("check", expect=None)
+    run_with_logins(program, "check", made)
     checked = said_by_host(program)
-    program.run("install", expect=None)
+    run_with_logins(program, "install", made)
     done = said_by_host(program)
 
     faults: list[str] = []
@@ -154,6 +155,19 @@ def openssh_lines(program: Program, made: Made) -> str:
         known = case.known.format(address=host.address, key=keys[host.name], other=other, ca=signer)
         path.write_bytes(known.encode("latin-1"))
     return f"Host {host.address}\nUserKnownHostsFile {path}\n{case.openssh}"
+
+
+def run_with_logins(program: Program, command: str, made: list[Made]) -> None:
+    """Run a command, with what is typed for each host."""
+    logins = {each.host.name: dict(each.case.login) for each in made if each.case.login}
+    if not logins:
+        program.run(command, expect=None)
+        return
+    read, write = os.pipe()
+    os.write(write, json.dumps({"hosts": logins}).encode())
+    os.close(write)
+    program.run(command, "--secrets-fd", str(read), expect=None, handles=(read,))
+    os.close(read)
 
 
 def said_by_host(program: Program) -> dict[str, tuple[str, str]]:

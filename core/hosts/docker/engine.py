@@ -395,7 +395,7 @@ class _SocketBridge:
         try:
             async with (
                 self._gate,
-                self._link.root_process("docker system dial-stdio") as process,
+                self._link.root_process("exec docker system dial-stdio") as process,
             ):
                 if not await _pump_both(reader, writer, process):
                     raise HostOddAnswer(f"{self._link.host.name}: Docker says {TOO_LONG}")
@@ -414,7 +414,7 @@ class _SocketBridge:
             async with asyncio.timeout(LAST_WORDS_TIMEOUT_S):
                 said = (await process.stderr.read()).decode("utf-8", "replace").strip()
                 if said:
-                    return self._link.sudo_refusal(said) or DockerGone(
+                    return DockerGone(
                         f"{self._link.host.name}: Docker does not answer: {said.splitlines()[-1]}"
                     )
         return None

@@ -23,6 +23,7 @@ from core.hosts.ssh.connect import Line
 from core.hosts.ssh.errors import HostLoginEnded
 from core.hosts.ssh.host_keys import KeyCheck, revoked
 from core.hosts.ssh.known_hosts import KnownKey
+from core.hosts.ssh.no_shell import no_account
 from core.hosts.ssh.unreachable import unreachable, unreachable_from_jump
 from core.printable import printable
 
@@ -178,6 +179,8 @@ class Attempt(KeyCheck):
         if self._no_ssh_heard:
             return self._no_ssh()
         if self.key_taken:
+            if closed := no_account(self.where, self.route.user, self.banner):
+                return closed
             words = _words(self.banner) or ("it does not say why" if lost else said)
             return HostLoginEnded(
                 f"{self.where} ends the connection when {self.route.user} logs in: {words}",

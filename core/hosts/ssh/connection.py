@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shlex
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -29,14 +28,17 @@ from core.errors import (
     HostSudoRefused,
     HostTimeout,
 )
+from core.hosts.ssh import shell
 from core.hosts.ssh.connect import Line, dial
 from core.hosts.ssh.errors import ChannelRefused, losses, translated
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.ssh.login import Credentials, log_in
+from core.hosts.ssh.no_shell import no_end, no_shell, no_streams
 from core.hosts.ssh.output import Finished, output_of, run_to_end
+from core.hosts.ssh.root_shell import become_root
 from core.hosts.ssh.route import Route, jump_host, route_to
 from core.hosts.ssh.stdin_feed import Emit, StdinFeed
-from core.hosts.ssh.sudo import SUDO_ASKING, RootWay, refuses, why_no_sudo
+from core.hosts.ssh.sudo import Refused, RootWay, no_way, refusal, rules_without_password
 from core.secrets import NO_SECRETS, Secrets
 from core.threads import in_thread
 
@@ -46,7 +48,19 @@ LOSS_NOTICED_S = 1.0
 MAX_DETAILS = 20_000  # characters of a failed command's output that are kept in the log
 CROWD_S = 0.5
 NO_SPACE = "no space left on device"
+_ROOT_WAYS = """
+[ "$(id -u)" != 0 ] || echo root
+for way in sudo doas su; do
+    if command -v "$way" >/dev/null 2>&1; then echo "$way"; fi
+done
+"""
 PortStreams = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
+
+
+def shown(script: str) -> str:
+    """Return a script for messages: a short one; a long one may hold what nobody is to read."""
+    script = script.strip()
+    return "a script" if "\n" in script else repr(script[:80])
 
 
 class ConnectionPool:
@@ -125,6 +139,9 @@ class HostConnection:
         self._refused: AirferryError | None = None
         self._root: RootWay | None = None
         self.was_open = False
+        self._line = ""  # the one that the login's shell can read, once that is known
+        self.noise = ""
+        """What the login prints before every command of ours, as it was last."""
 
     @cached_property
     def route(self) -> Route:
@@ -240,45 +257,87 @@ class HostConnection:
 
     async def run(
         self,
-        command: str,
-        *,
-        stdin: str | None = None,
+        script: str,
+        *arguments: str,
         timeout_s: float = COMMAND_TIMEOUT_S,
         check: bool = True,
     ) -> Finished:
-        """Run a POSIX shell command as the login user.
+        """Run a POSIX shell script as the login user, under plain `sh` with a clean environment.
 
         Args:
-            command: Shell text; arguments are to be quoted by the caller.
-            stdin: What it reads.
+            script: Shell text; the shell reads it from its standard input, and it reads nothing.
+            arguments: What the script sees as `$1` and so on.
             timeout_s: Seconds it may take.
             check: Raise if it ends with a status other than 0.
 
         Raises:
             HostCommandFailed: it failed, and `check` is set.
+            HostShellRefused: the login's shell does not run what it is told.
             HostTimeout, HostLineLost: it did not end.
         """
+        text = shell.whole(script, arguments, self.route.user)
+        done = await self._in_shell(text, script, timeout_s)
+        if check:
+            self._require_success(script, done)
+        return done
+
+    async def run_line(self, line: str) -> None:
+        """Have the login's own shell run a command line that authorized_keys may replace.
+
+        Nothing that it says is looked at.
+
+        Raises:
+            HostTimeout, HostLineLost: it did not end.
+        """
+        await self._run_line(line, "", line, COMMAND_TIMEOUT_S)
+
+    async def _run_line(self, line: str, stdin: str, script: str, timeout_s: float) -> Finished:
         connection = await self.connection()
         with translated(self.where, self.route.user):
-            try:
-                async with asyncio.timeout(timeout_s):
-                    finished = await run_to_end(connection, command, stdin or "", self.host.name)
-            except TimeoutError as error:
-                raise HostTimeout(
-                    f"{self.host.name}: no end after {timeout_s:.0f} s of: {command[:80]}"
-                ) from error
+            finished = await run_to_end(
+                connection, line, stdin, self.host.name, shown(script), timeout_s
+            )
         if finished.status < 0 and await _is_lost(connection):
             raise HostLineLost(f"{self.where}: the line was lost")
-        if check:
-            self._require_success(command, finished)
         return finished
 
-    def _require_success(self, command: str, done: Finished) -> None:
+    async def _in_shell(self, text: str, script: str, timeout_s: float) -> Finished:
+        """Run what `shell.whole` made, by the first line that the login's shell can read."""
+        for line in [self._line] if self._line else shell.LINES:
+            try:
+                done = await self._run_line(line, text, script, timeout_s)
+            except HostTimeout as error:
+                if self._line or shell.BEGINS in error.details:
+                    raise
+                raise no_end(self.where, self.route.user, timeout_s, error.details) from error
+            except ChannelRefused as error:
+                if error.reason_code != asyncssh.OPEN_REQUEST_SESSION_FAILED:
+                    raise
+                raise no_shell(self.where, self.route.user, None, "", error.what) from error
+            if done.status >= 0 and shell.leads_elsewhere(done.out, done.err):
+                raise no_streams(self.where, self.route.user)
+            ended = shell.ended(done.out, done.err)
+            if ended:
+                self._line, self.noise = line, ended.noise.strip()
+                return self._finished(ended, done.status)
+            if done.status < 0 or not shell.was_misread(done.err):
+                break
+        if done.status < 0:
+            raise HostLineLost(f"{self.where}: the line was lost")
+        raise no_shell(self.where, self.route.user, done.status, done.out, done.err)
+
+    def _finished(self, ended: shell.Ended, status: int) -> Finished:
+        """Return what a script left; the status of its session counts where it was cut off."""
+        return Finished(
+            (status or -1) if ended.status is None else ended.status, ended.out, ended.err
+        )
+
+    def _require_success(self, script: str, done: Finished) -> None:
         if done.status:
             words = (done.err.strip() or done.out.strip() or "no output").splitlines()[-1]
             kind = HostDiskFull if NO_SPACE in done.err.lower() else HostCommandFailed
             raise kind(
-                f"{self.host.name}: status {done.status} of {command[:80]!r}: {words[:300]}",
+                f"{self.host.name}: status {done.status} of {shown(script)}: {words[:300]}",
                 details=f"{done.out}\n{done.err}"[-MAX_DETAILS:],
             )
 
@@ -292,7 +351,7 @@ class HostConnection:
         """Run a shell script as root: directly, or through sudo where the login is another.
 
         Args:
-            script: Shell text; the shell reads it from its standard input.
+            script: Shell text; the shell reads it from its standard input, and it reads nothing.
             arguments: What the script sees as `$1` and so on.
             timeout_s: Seconds it may take.
             check: Raise if it ends with a status other than 0.
@@ -301,38 +360,67 @@ class HostConnection:
             HostSudoRefused: sudo does not make this login root.
             HostError: as for `run`.
         """
-        command, typed = await self._as_root(shlex.join(["sh", "-s", "--", *arguments]))
-        done = await self.run(command, stdin=typed + script, timeout_s=timeout_s, check=False)
-        refusal = self.sudo_refusal(done.err) if done.status else None
-        if refusal:
-            raise refusal
+        text = shell.whole(script, arguments, "root")
+        if await self.root_way() is RootWay.DIRECT:
+            done = await self._in_shell(text, script, timeout_s)
+        else:
+            done = await self._in_root_shell(text, script, timeout_s)
         if check:
-            self._require_success(command, done)
+            self._require_success(script, done)
         return done
+
+    async def _in_root_shell(self, text: str, script: str, timeout_s: float) -> Finished:
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self.root_process("exec /bin/sh") as process,
+                output_of(process, self.host.name, shown(script)) as output,
+            ):
+                with suppress(BrokenPipeError):  # it has ended without reading
+                    process.stdin.write(text.encode())
+                    process.stdin.write_eof()
+                said, complaint = await output.end()
+        except TimeoutError as error:
+            raise HostTimeout(
+                f"{self.host.name}: no end after {timeout_s:.0f} s of: {shown(script)}"
+            ) from error
+        status = -1 if process.exit_status is None else process.exit_status
+        ended = shell.ended(said, complaint)
+        return self._finished(ended, status) if ended else Finished(status, said, complaint)
 
     @asynccontextmanager
     async def root_process(self, command: str) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
-        """Start a command as root, with its streams as bytes.
+        """Start a command as root, with its streams as bytes: its own, from their first one on.
 
         Raises:
             HostError: as for `run_root`.
         """
-        as_root, typed = await self._as_root(command)
-        connection = await self.connection()
-        with translated(self.where, self.route.user):
-            async with connection.create_process(as_root, encoding=None) as process:
-                with suppress(BrokenPipeError):  # it has ended already, and says why
-                    process.stdin.write(typed.encode())
-                yield process
-
-    async def _as_root(self, command: str) -> tuple[str, str]:
-        """Return the command as this login must write it, and what is to be typed first."""
         way = await self.root_way()
-        if way is RootWay.DIRECT:
-            return command, ""
-        if way is RootWay.SUDO:
-            return f"sudo -n {command}", ""
-        return f"{SUDO_ASKING} {command}", self._login.sudo_password + "\n"
+        async with self._process(way, command) as (process, refused):
+            if refused:
+                self._root = None
+                raise self._refusal(refused)
+            yield process
+
+    @asynccontextmanager
+    async def _process(
+        self, way: RootWay, command: str
+    ) -> AsyncIterator[tuple[asyncssh.SSHClientProcess[bytes], Refused | None]]:
+        """Start a command as root in one way, and say how that was refused, if it was."""
+        connection = await self.connection()
+        user, login = self.route.user, self._login
+        with translated(self.where, user):
+            line = self._line or shell.LINE
+            async with connection.create_process(line, encoding=None) as process:
+                with suppress(BrokenPipeError):  # it ended early: its own words say why
+                    process.stdin.write(shell.as_root(way.words, command, user).encode())
+                password = login.sudo_password if way is RootWay.ASKED else ""
+                refused = await become_root(process, password, "" if login.sudo else user)
+                if refused and not refused.waited_s:
+                    await process.wait_closed()
+                    if process.exit_status is None:
+                        raise HostLineLost(f"{self.where}: the line was lost")
+                yield process, refused
 
     async def root_way(self) -> RootWay:
         """Find out, once, how this login becomes root.
@@ -340,38 +428,42 @@ class HostConnection:
         Raises:
             HostSudoRefused: it does not; a wrong password is not sent a second time.
         """
-        if self.route.user == "root":
-            return RootWay.DIRECT
         if self._root is None:
             if isinstance(self._refused, HostSudoRefused):
                 raise self._refused
             self._root = await self._find_root_way()
         return self._root
 
-    def sudo_refusal(self, said: str) -> HostSudoRefused | None:
-        """Return sudo's refusal, if that is what a command ended with; no password is sent again.
-
-        Sudo may refuse what it took before: somebody changed the password or the rules.
-        """
-        if self.route.user == "root" or not refuses(said):
-            return None
-        refusal = HostSudoRefused(f"{self.where}: {why_no_sudo(said, self.route.user)}")
-        self._root, self._refused = None, refusal
-        return refusal
+    def _refusal(self, refused: Refused) -> HostSudoRefused:
+        error = refusal(self.where, self.route.user, refused)
+        if refused.sent:
+            self._refused = error
+        return error
 
     async def _find_root_way(self) -> RootWay:
-        plain = await self.run("LC_ALL=C sudo -n true", check=False)
-        if plain.status == 0:
-            return RootWay.SUDO
-        said = plain.err
-        if self._login.sudo_password and "not found" not in said:
-            typed = self._login.sudo_password + "\n"
-            asked = await self.run(f"LC_ALL=C {SUDO_ASKING} true", stdin=typed, check=False)
-            if asked.status == 0:
-                return RootWay.ASKED
-            said = asked.err
-        self._refused = HostSudoRefused(f"{self.where}: {why_no_sudo(said, self.route.user)}")
-        raise self._refused
+        """Try each way as it will be used."""
+        if self.route.user == "root":
+            return RootWay.DIRECT
+        found = (await self.run(_ROOT_WAYS)).out.split()
+        if "root" in found:
+            return RootWay.DIRECT
+        last: Refused | None = None
+        for way in (RootWay.SUDO, RootWay.ASKED, RootWay.DOAS):
+            if way is RootWay.ASKED:
+                possible = bool(last and last.wants_password and self._login.sudo_password)
+            else:
+                possible = way.value in found
+            if not possible:
+                continue
+            async with self._process(way, "exec true") as (_, refused):
+                if not refused:
+                    return way
+            if last is None or way is not RootWay.DOAS:
+                last = refused
+        if last is None:
+            raise no_way(self.where, self.route.user, "su" in found)
+        listing = await self.run("sudo -n -l", check=False)
+        raise self._refusal(replace(last, rules=rules_without_password(listing.out)))
 
     async def feed_root(
         self, command: str, produce: Callable[[Emit], None], stop: threading.Event | None = None
@@ -403,7 +495,7 @@ class HostConnection:
         if process.exit_status:
             words = (err or out).strip()
             kind = HostDiskFull if NO_SPACE in words.lower() else HostCommandFailed
-            raise self.sudo_refusal(words) or kind(
+            raise kind(
                 f"{self.host.name}: {command[:60]!r}: {words[-300:]}", details=words[-MAX_DETAILS:]
             )
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import asyncssh
 
-from core.errors import HostLineLost, HostOddAnswer
+from core.errors import HostLineLost, HostOddAnswer, HostTimeout
 from core.printable import printable
 
 MOST_BYTES = 1 << 20
+MOST_DETAILS = 20_000
 _READ_BYTES = 64 << 10
 _SHOWN = 60
 
@@ -44,10 +45,18 @@ class Output:
         self._where = where
         self._command = command
         streams = (process.stdout, "output"), (process.stderr, "error output")
-        self._readers = [asyncio.create_task(self._read(*stream)) for stream in streams]
+        self._found = [bytearray() for _ in streams]
+        self._readers = [
+            asyncio.create_task(self._read(*stream, found))
+            for stream, found in zip(streams, self._found, strict=True)
+        ]
 
-    async def _read(self, stream: asyncssh.SSHReader[bytes], kind: str) -> bytes:
-        found = bytearray()
+    @property
+    def so_far(self) -> str:
+        """What both have written by now."""
+        return "\n".join(found.decode("utf-8", "replace") for found in self._found)
+
+    async def _read(self, stream: asyncssh.SSHReader[bytes], kind: str, found: bytearray) -> bytes:
         while data := await self._some_of(stream):
             found += data
             if len(found) > MOST_BYTES:
@@ -104,27 +113,45 @@ async def output_of(
 
 
 async def run_to_end(
-    connection: asyncssh.SSHClientConnection, command: str, stdin: str, where: str
+    connection: asyncssh.SSHClientConnection,
+    line: str,
+    stdin: str,
+    where: str,
+    command: str,
+    timeout_s: float,
 ) -> Finished:
     """Run a command to its end.
 
     Args:
         connection: To the host.
-        command: Shell text.
+        line: What the login's shell is told.
         stdin: What it reads.
         where: The host, for messages.
+        command: What it runs, for messages.
+        timeout_s: Seconds it may take.
 
     Raises:
         HostOddAnswer: it wrote more than anybody asked for.
+        HostTimeout: it did not end; its details are what it wrote.
         asyncssh.Error: the connection was lost.
     """
-    process = await connection.create_process(command, encoding=None)
+    process, said = None, ""
     try:
-        async with output_of(process, where, command) as output:
-            with suppress(BrokenPipeError):  # it has ended without reading
-                process.stdin.write(stdin.encode())
-                process.stdin.write_eof()
-            out, err = await output.end()
+        async with asyncio.timeout(timeout_s):
+            process = await connection.create_process(line, encoding=None)
+            async with output_of(process, where, command) as output:
+                try:
+                    with suppress(BrokenPipeError):  # it has ended without reading
+                        process.stdin.write(stdin.encode())
+                        process.stdin.write_eof()
+                    out, err = await output.end()
+                finally:
+                    said = output.so_far
+    except TimeoutError as error:
+        raise HostTimeout(
+            f"{where}: no end after {timeout_s:.0f} s of: {command}", details=said[-MOST_DETAILS:]
+        ) from error
     finally:
-        process.channel.abort()  # a host that reads nothing would never let it be closed
+        if process:
+            process.channel.abort()  # a host that reads nothing would never let it be closed
     return Finished(-1 if process.exit_status is None else process.exit_status, out, err)

@@ -8,7 +8,6 @@ That key can open the tunnel and nothing else. No secret is ever stored.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +118,7 @@ async def put_line(link: HostConnection, mark: str, line: str) -> None:
     Raises:
         HostError: it cannot be written, or the line was lost.
     """
-    await link.run(shlex.join(["sh", "-s", "--", mark, line]), stdin=SCRIPT)
+    await link.run(SCRIPT, mark, line)
 
 
 async def has_key(link: HostConnection) -> bool:
@@ -141,5 +140,5 @@ async def withdraw_key(link: HostConnection, mark: str = TUNNEL_MARK) -> None:
     Raises:
         HostError: as for `put_line`.
     """
-    await link.run(shlex.join(["sh", "-s", "--", mark]), stdin=SCRIPT)
+    await link.run(SCRIPT, mark)
     await link.run(_FORGET)

@@ -136,7 +136,7 @@ class TunnelSupervisor:
 
 async def _listen(link: HostConnection, tunnel: Tunnel) -> None:
     """Make the host's sshd listen, once what an earlier line has left there is gone."""
-    await link.run(claim_of(tunnel.host_port), check=False)
+    await link.run_line(claim_of(tunnel.host_port))
     try:
         with translated(link.where, link.route.user):
             async with asyncio.timeout(FORWARD_TIMEOUT_S):

@@ -28,6 +28,7 @@ class HostCase:
         known: What stands in its known_hosts file, in Latin-1; `{address}`, `{key}`, `{other}` (of
             another host) and `{ca}` (its /etc/ssh/ca.pub) are filled in. None for the site's.
         openssh: Lines about it in the OpenSSH config.
+        login: What is typed to log in to it, by its name in `--secrets-fd`.
         has: What the host has before it is made so.
         ended: A script whose status is 0 if all is as it should be after the job.
         docker_runs: Docker is to start again afterwards (`systemctl restart docker`).
@@ -42,6 +43,7 @@ class HostCase:
     entry: Mapping[str, object] = field(default_factory=dict)
     known: str | None = None
     openssh: str = ""
+    login: Mapping[str, str] = field(default_factory=dict)
     has: Has = Has.DOCKER
     ended: str = "true"
     docker_runs: bool = True

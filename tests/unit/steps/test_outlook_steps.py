@@ -109,7 +109,11 @@ async def test_where_a_host_unpacks_docker(work: Work, monkeypatch: pytest.Monke
     async def answer(*_: object) -> tuple[SimpleNamespace, list[object]]:
         return REPO, []
 
+    async def nothing(*_: object) -> list[object]:
+        return []
+
     monkeypatch.setattr(Preflight, "_docker_to_install", answer)
+    monkeypatch.setattr(Preflight, "_login_findings", nothing)
     work.facts[HOST.name] = replace(FIT, docker=DockerFacts(), unpack_free_bytes=700_000_000)
     tell = FakeTeller()
     assert None is await Preflight(work, HOST, images=False).check(tell)

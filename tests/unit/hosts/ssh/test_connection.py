@@ -10,9 +10,9 @@ import pytest
 from core.config import HostConfig, SshConfig
 from core.errors import HostSudoRefused
 from core.hosts.ssh import key_files
-from core.hosts.ssh.connection import ConnectionPool, HostConnection
+from core.hosts.ssh.connection import ConnectionPool, HostConnection, shown
 from core.hosts.ssh.host_keys import Trust
-from core.hosts.ssh.sudo import RootWay
+from core.hosts.ssh.sudo import Refused
 from core.secrets import Login, Secrets
 
 PHRASE = "phrase-Zk41uV"
@@ -70,28 +70,15 @@ def test_the_hosts_on_the_way(tmp_path: Path) -> None:
     assert [jump for _, jump in link.jumps] == [jump for _, jump in link.jumps], "they are shared"
 
 
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        (WRONG, "sudo refuses the password of tech"),
-        ("sudo: a password is required\n", "sudo wants a password"),
-        ("tech is not in the sudoers file.\n", "may not use sudo"),
-    ],
-)
-def test_sudo_that_refuses_in_the_middle_of_a_run(tmp_path: Path, said: str, words: str) -> None:
-    refusal = link_of(tmp_path).sudo_refusal(said)
-    assert isinstance(refusal, HostSudoRefused)
-    assert words in refusal.what
-
-
 async def test_a_password_that_sudo_refused_is_not_sent_again(tmp_path: Path) -> None:
     link = link_of(tmp_path, login=Login(sudo=PHRASE))
-    link._root = RootWay.ASKED
-    refusal = link.sudo_refusal(WRONG)
+    link._root = None
+    refused = link._refusal(Refused(WRONG, sent=True))
     with pytest.raises(HostSudoRefused) as raised:
         await link.root_way()
-    assert refusal is raised.value
+    assert refused is raised.value
 
 
-def test_what_a_command_says_of_itself_is_no_refusal(tmp_path: Path) -> None:
-    assert None is link_of(tmp_path).sudo_refusal("docker: not found\n")
+def test_a_script_that_may_hold_a_secret_is_not_shown() -> None:
+    assert "'systemctl start docker'" == shown("systemctl start docker\n")
+    assert "a script" == shown(f"new={PHRASE}\nset -eu\n")
