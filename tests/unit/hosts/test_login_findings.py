@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from core.hosts.login_findings import login_findings
-from core.hosts.ssh.output import Finished, HostConnection
+from core.hosts.ssh.connection import HostConnection
+from core.hosts.ssh.output import Finished
 
 
 @dataclass

@@ -212,6 +212,7 @@ async def test_a_host_with_a_certificate(
         (f"HOST {TEXT}\n", "known"),
         (f"HOST {public(OTHER)}\nHOST {public(RSA)}\n", "changed"),
     ],
+    ids=["the second", "the first", "another first"],
 )
 async def test_a_host_with_keys_of_several_kinds(known: str, verdict: str, tmp_path: Path) -> None:
     case = Case("", known, verdict)
@@ -279,6 +280,7 @@ async def test_hashed_names(host: str, tmp_path: Path) -> None:
         (b"|1|x|y " + TEXT.encode(), "has a hashed name that is damaged"),
         (b"\0\0\0", "holds NUL bytes, as binary files do"),
     ],
+    ids=["name", "text", "half a key", "protocol 1", "marker", "hashed", "binary"],
 )
 def test_an_odd_line_is_named_and_passed_over(line: bytes, why: str) -> None:
     file = KnownHostsFile("/known", b"# keys\n" + line + f"\n10.0.0.9 {TEXT}\n".encode())
