@@ -19,9 +19,9 @@
     +-- HostError              something on or on the way to one host
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostLoginRefused, HostCommandFailed,
-    |       HostDiskFull, HostUnfit, HostPortTaken, HostForwardingForbidden, HostSudoRefused,
-    |       SshConfigWrong, DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
-    |       HostRegistryTlsWrong
+    |       HostDiskFull, HostUnfit, HostPortTaken, HostForwardingForbidden, HostTunnelExposed,
+    |       HostSessionsForbidden, HostSudoRefused, SshConfigWrong, DockerFailed, TunnelDown
+    |       (can pass), HostRegistryGone (can pass), HostRegistryTlsWrong
     |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass), PullDenied
     +-- PackagesError          the offline Docker bundle does not serve this host
     +-- StillMissing           a step was applied and its check still finds something missing
@@ -519,6 +519,25 @@ class HostForwardingForbidden(HostError):
 
     code = "E-SSH-FORWARD"
     remedy_text = "Set 'AllowTcpForwarding yes' in the host's sshd_config and reload sshd."
+
+
+class HostTunnelExposed(HostError):
+    """The host's sshd would open the tunnel to the network, and not to the host alone."""
+
+    code = "E-SSH-GATEWAY"
+    remedy_text = (
+        "Set 'GatewayPorts no' (or clientspecified) in the host's sshd_config, for this login at "
+        "least (Match User), and reload sshd."
+    )
+
+
+class HostSessionsForbidden(HostError):
+    """The host's sshd lets nothing be run over a connection."""
+
+    code = "E-SSH-SESSIONS"
+    remedy_text = (
+        "Set 'MaxSessions' in the host's sshd_config to 1 or more (10 is usual) and reload sshd."
+    )
 
 
 class TunnelDown(HostError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,9 @@ class Facts:
     """The answer of `facts.sh`; sizes in bytes.
 
     What only root may know is empty (or as it mostly is) while `root` is `none`.
+
+    `came` is the SSH_CONNECTION of who asked, `machine` tells the host's loopback from any other,
+    and `sshd` has what `sshd -T` says, for this login, of forwarding and of sessions.
     """
 
     os_id: str
@@ -71,6 +75,15 @@ class Facts:
     pf9_kube: str = ""
     pf9_hostagent: str = ""
     node_agent: str = ""
+    came: str = ""
+    machine: str = ""
+    sshd: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def max_sessions(self) -> int | None:
+        """How many sessions sshd allows over one connection; None where nobody told."""
+        found = self.sshd.get("maxsessions", "")
+        return int(found) if found.isascii() and found.isdigit() and len(found) < 9 else None
 
     @property
     def summary(self) -> str:
@@ -119,25 +132,32 @@ class Facts:
         return f"{self.docker.version}, {self.docker.driver}, {store}{rootless}"
 
 
-async def gather_facts(link: HostConnection, port: int, *, as_root: bool = False) -> Facts:
+async def gather_facts(
+    link: HostConnection, port: int, *, as_root: bool = False, came: str = ""
+) -> Facts:
     """Ask a host for its facts in one round trip.
 
     Args:
         link: The host.
         port: The registry port that must be free there.
         as_root: Ask as root; else as the login, which may not see everything.
+        came: What the login was told of where it comes from, for root.
 
     Raises:
         HostError: it cannot be asked.
     """
     asked = time.time()
     if as_root:
-        done = await link.run_root(SCRIPT, str(port), timeout_s=FACTS_TIMEOUT_S)
+        arguments = (str(port), link.route.user, came)
+        done = await link.run_root(SCRIPT, *arguments, timeout_s=FACTS_TIMEOUT_S)
     else:
         command = shlex.join(["sh", "-s", "--", str(port)])
         done = await link.run(command, stdin=SCRIPT, timeout_s=FACTS_TIMEOUT_S)
     midway = (asked + time.time()) / 2
-    return parse_facts(link.host.name, done.out, midway)
+    facts = parse_facts(link.host.name, done.out, midway)
+    if facts.max_sessions:
+        link.sessions.allow(facts.max_sessions)
+    return facts
 
 
 def parse_facts(host_name: str, text: str, now: float) -> Facts:
@@ -184,7 +204,19 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
         pf9_kube=values.get("pf9_kube", ""),
         pf9_hostagent=values.get("pf9_hostagent", ""),
         node_agent=values.get("node_agent", ""),
+        came=values.get("came", ""),
+        machine=_machine(values.get("machine", "")),
+        sshd={
+            key.removeprefix("sshd_"): value
+            for key, value in values.items()
+            if key.startswith("sshd_")
+        },
     )
+
+
+def _machine(text: str) -> str:
+    """Return what a host's loopback is told by: a boot's id and a network; empty if one lacks."""
+    return text if len(text.split()) == 2 else ""
 
 
 def _docker_facts(values: dict[str, str]) -> DockerFacts:

@@ -107,7 +107,8 @@ class Preflight(HostStep, VerifyStep):
             await self._link.root_way()
         except HostSudoRefused as error:
             return [Finding(True, error.what.removeprefix(f"{self._link.where}: "), error.remedy)]
-        facts = await gather_facts(self._link, port, as_root=True)
+        came = self._work.facts[name].came
+        facts = await gather_facts(self._link, port, as_root=True, came=came)
         self._work.facts[name] = replace(facts, root="asked")
         return []
 

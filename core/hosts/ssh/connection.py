@@ -11,11 +11,12 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 import asyncssh
 
@@ -29,12 +30,15 @@ from core.errors import (
     HostLoginRefused,
     HostSudoRefused,
     HostTimeout,
+    HostTunnelExposed,
 )
 from core.hosts.ssh.connect import dial
-from core.hosts.ssh.errors import ChannelRefused, translated
+from core.hosts.ssh.errors import ChannelRefused, opening_session, translated
 from core.hosts.ssh.host_keys import Trust
+from core.hosts.ssh.listening import LOOPBACK, is_exposed, who_listens
 from core.hosts.ssh.login import Credentials, log_in
 from core.hosts.ssh.route import Route, jump_host, route_to
+from core.hosts.ssh.sessions import Sessions
 from core.hosts.ssh.stdin_feed import Emit, StdinFeed
 from core.hosts.ssh.sudo import SUDO_ASKING, RootWay, refuses, why_no_sudo
 from core.secrets import NO_SECRETS, Secrets
@@ -45,6 +49,7 @@ LAST_WORDS_TIMEOUT_S = 10.0
 MAX_DETAILS = 20_000  # characters of a failed command's output that are kept in the log
 CROWD_S = 0.5
 NO_SPACE = "no space left on device"
+Accept = Callable[[], Awaitable[asyncssh.SSHTCPSession[bytes]]]
 PortStreams = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
 
 
@@ -129,6 +134,7 @@ class HostConnection:
         self._failure: tuple[float, AirferryError] | None = None
         self._refused: AirferryError | None = None
         self._root: RootWay | None = None
+        self.sessions = Sessions()
 
     @cached_property
     def route(self) -> Route:
@@ -255,15 +261,17 @@ class HostConnection:
             HostCommandFailed: it failed, and `check` is set.
             HostTimeout, HostLineLost: it did not end.
         """
-        connection = await self.connection()
         with translated(self.where, self.route.user):
-            try:
-                async with asyncio.timeout(timeout_s):
-                    done = await connection.run(command, input=stdin or "", errors="replace")
-            except TimeoutError as error:
-                raise HostTimeout(
-                    f"{self.host.name}: no end after {timeout_s:.0f} s of: {command[:80]}"
-                ) from error
+            async with self._session(command, input=stdin or "", errors="replace") as process:
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        done = await process.wait()
+                except TimeoutError as error:
+                    raise HostTimeout(
+                        f"{self.host.name}: no end after {timeout_s:.0f} s of: {command[:80]}"
+                    ) from error
+                finally:
+                    process.close()
         out, err = str(done.stdout or ""), str(done.stderr or "")
         finished = Finished(-1 if done.exit_status is None else done.exit_status, out, err)
         if check:
@@ -315,11 +323,25 @@ class HostConnection:
             HostError: as for `run_root`.
         """
         as_root, typed = await self._as_root(command)
-        connection = await self.connection()
         with translated(self.where, self.route.user):
-            async with connection.create_process(as_root, encoding=None) as process:
+            async with self._session(as_root, encoding=None) as process, process:
                 process.stdin.write(typed.encode())
                 yield process
+
+    @asynccontextmanager
+    async def _session(
+        self, command: str, **options: str | None
+    ) -> AsyncIterator[asyncssh.SSHClientProcess[Any]]:
+        """Start a command, once sshd allows one more session; all that we run passes here."""
+        connection = await self.connection()
+
+        async def start() -> asyncssh.SSHClientProcess[Any]:
+            with opening_session(self.where):
+                async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                    return await connection.create_process(command, **options)
+
+        async with self.sessions.one(start) as process:
+            yield process
 
     async def _as_root(self, command: str) -> tuple[str, str]:
         """Return the command as this login must write it, and what is to be typed first."""
@@ -400,23 +422,77 @@ class HostConnection:
                 f"{self.host.name}: {command[:60]!r}: {words[-300:]}", details=words[-MAX_DETAILS:]
             )
 
+    async def listen(self, port: int, accept: Accept) -> asyncssh.SSHListener:
+        """Have the host's sshd listen on the host's own loopback, and nowhere beyond it.
+
+        Nothing is let through before it is known where sshd listens.
+
+        Args:
+            port: The port on the host; 0 for any that is free.
+            accept: Makes what takes a connection.
+
+        Raises:
+            HostForwardingForbidden: sshd does not allow it, or the port is taken.
+            HostTunnelExposed: sshd would open the port to the network; it is closed again.
+        """
+        connection, is_safe = await self.connection(), False
+
+        async def take(_host: str, _port: int) -> asyncssh.SSHTCPSession[bytes]:
+            if not is_safe:
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "not open yet")
+            return await accept()
+
+        with translated(self.where, self.route.user):
+            listener = await connection.create_server(take, LOOPBACK, port)
+        try:
+            found = await self.run(who_listens(listener.get_port()), check=False)
+            if is_exposed(found.out, connection.get_extra_info("told", ())):
+                raise HostTunnelExposed(
+                    f"{self.host.name}: sshd would open port {listener.get_port()}, and with it "
+                    "the registry, to the whole network (GatewayPorts yes)"
+                )
+            is_safe = True
+        finally:
+            if not is_safe:
+                listener.close()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_WORDS_TIMEOUT_S):
+                        await listener.wait_closed()
+        return listener
+
+    async def forward_to(self, port: int, local_port: int) -> asyncssh.SSHListener:
+        """Lead a port of the host's own loopback to one of this machine's; see `listen`."""
+        connection = await self.connection()
+
+        async def accept() -> asyncssh.SSHTCPSession[bytes]:
+            forwarder = await connection.forward_connection(LOOPBACK, local_port)
+            return cast("asyncssh.SSHTCPSession[bytes]", forwarder)
+
+        return await self.listen(port, accept)
+
     @asynccontextmanager
     async def reverse_port(self, local_port: int) -> AsyncIterator[int]:
-        """Lead a free port of the host's own loopback to one of this machine's.
+        """Lead a free port of the host's own loopback to one of this machine's for a while.
 
         Yields:
             The port on the host.
 
         Raises:
-            HostForwardingForbidden: sshd does not allow it.
+            HostError: as for `listen`.
         """
-        connection = await self.connection()
-        with translated(self.where, self.route.user):
-            listener = await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", local_port)
+        listener = await self.forward_to(0, local_port)
         try:
             yield listener.get_port()
         finally:
             listener.close()
+
+    async def told(self) -> list[str]:
+        """Return what sshd has said for debugging, such as what the key may.
+
+        Raises:
+            HostError: as for `connection`.
+        """
+        return list((await self.connection()).get_extra_info("told", ()))
 
     @asynccontextmanager
     async def port(self, port: int, address: str = "127.0.0.1") -> AsyncIterator[PortStreams]:

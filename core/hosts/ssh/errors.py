@@ -15,6 +15,7 @@ from core.errors import (
     HostKeyUnknown,
     HostLineLost,
     HostLoginRefused,
+    HostSessionsForbidden,
     HostUnreachable,
 )
 
@@ -25,6 +26,21 @@ class ChannelRefused(HostError):
     def __init__(self, what: str, reason_code: int) -> None:
         super().__init__(what)
         self.reason_code = reason_code
+
+
+class SessionRefused(HostSessionsForbidden):
+    """sshd refused to open a session now; one that ends may make room for it."""
+
+
+@contextmanager
+def opening_session(where: str) -> Iterator[None]:
+    """Turn sshd's refusal of one more session (MaxSessions) into ours."""
+    try:
+        yield
+    except asyncssh.ChannelOpenError as error:
+        if error.code in (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE):
+            raise SessionRefused(f"{where}: sshd opens no session ({error.reason})") from error
+        raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,8 @@ import asyncssh
 from core.config import SshConfig
 from core.errors import AirferryError, HostKeyChanged, HostKeyUnknown
 from core.hosts.ssh.route import Route
+
+_MOST_TOLD = 100
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,20 @@ def trust_of(
 
 @dataclass
 class KeyCheck(asyncssh.SSHClient):
-    """Decides on host keys that are in no known_hosts file; remembers why it refused."""
+    """Decides on host keys that are in no known_hosts file; remembers why it refused.
+
+    It also keeps what sshd says for debugging: what the key may, and what was not done as asked.
+    """
 
     where: str
     route: Route
     trust: Trust
     others_known: bool
     refusal: AirferryError | None = field(default=None)
+    told: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_TOLD))
+
+    def debug_msg_received(self, msg: str, lang: str, always_display: bool) -> None:  # noqa: ARG002 - asyncssh's
+        self.told.append(msg)
 
     def validate_host_public_key(
         self,

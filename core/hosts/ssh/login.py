@@ -110,7 +110,7 @@ async def log_in(
     try:
         with translated(where, route.user):
             async with asyncio.timeout(timeout_s):
-                return await asyncssh.connect(
+                connection = await asyncssh.connect(
                     route.address,
                     route.port,
                     tunnel=tunnel,
@@ -128,6 +128,8 @@ async def log_in(
                     gss_kex=False,
                     **credentials.options(where),
                 )
+                connection.set_extra_info(told=check.told)
+                return connection
     except (HostLineLost, ChannelRefused) as error:
         raise HostUnreachable(error.what) from error
     except HostKeyUnknown as error:

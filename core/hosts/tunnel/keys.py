@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.files import write_atomically
+from core.hosts.ssh.listening import who_listens
 
 if TYPE_CHECKING:
     from core.hosts.ssh.connection import HostConnection
@@ -25,7 +26,8 @@ JUMP_MARK = "airferry-jump"
 # Ends the session that an earlier line of this tunnel left behind (sshd keeps its port for minutes
 # after a cut), and notes this one for the next. As a process's number may have gone to another, the
 # note holds the start time, too. Without quotes of one kind, because it stands within them; and for
-# any login, because the session is a process of who logs in.
+# any login, because the session is a process of who logs in. It ends by telling who listens on the
+# port: a key that may do nothing else asks for that by it, too.
 CLAIM = (
     'exec sh -c \'n="$HOME/.airferry-tunnel-{port}"; p=; b=; '
     'born() {{ cut -d" " -f22 "/proc/$1/stat" 2>/dev/null; }}; '
@@ -33,7 +35,7 @@ CLAIM = (
     'if [ "$b" ] && [ "$p" != "$PPID" ] && [ "$(born "$p")" = "$b" ]; then kill "$p"; '
     'while [ "$(born "$p")" = "$b" ] && [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done; fi; '
     'umask 077; {{ echo "$PPID $(born "$PPID")" >"$n.new" && mv -f "$n.new" "$n"; }} 2>/dev/null; '
-    "exit 0'"
+    "{who}; exit 0'"
 )
 _ASK = (
     f'grep -qs " {TUNNEL_MARK}$" "$HOME/.ssh/authorized_keys" || ls "$HOME"/.airferry-tunnel-* '
@@ -74,7 +76,7 @@ class ServiceKeys:
 
 def claim_of(port: int) -> str:
     """Return the command by which a session of a tunnel makes the port its own."""
-    return CLAIM.format(port=port)
+    return CLAIM.format(port=port, who=who_listens(port))
 
 
 def tunnel_line(public: str, port: int, server_version: str) -> str:

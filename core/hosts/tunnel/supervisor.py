@@ -24,7 +24,7 @@ from core.hosts.tunnel.store import Tunnel, TunnelStatus, TunnelStore
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 3.0
 CONNECTS_AT_ONCE = 16
-FORWARD_TIMEOUT_S = 10.0
+FORWARD_TIMEOUT_S = 30.0
 _LOOK_S = 0.5
 
 
@@ -137,13 +137,10 @@ class TunnelSupervisor:
 async def _listen(link: HostConnection, tunnel: Tunnel) -> None:
     """Make the host's sshd listen, once what an earlier line has left there is gone."""
     await link.run(claim_of(tunnel.host_port), check=False)
-    connection = await link.connection()
     try:
         with translated(link.where, link.route.user):
             async with asyncio.timeout(FORWARD_TIMEOUT_S):
-                await connection.forward_remote_port(
-                    "127.0.0.1", tunnel.host_port, "127.0.0.1", tunnel.registry_port
-                )
+                await link.forward_to(tunnel.host_port, tunnel.registry_port)
     except HostForwardingForbidden:
         raise await _why_refused(link, tunnel) from None
 
