@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
-from core.errors import (
-    HostForwardingForbidden,
-    HostPortTaken,
-    HostSudoRefused,
-    HostUnfit,
-    PackagesError,
-)
+from core.errors import HostSudoRefused, HostUnfit, PackagesError
 from core.hosts.docker_install.release import System
 from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
 from core.hosts.facts import Facts, gather_facts
 from core.hosts.preflight import INSTALLED_RATIO, Finding, Needs, preflight
-from core.hosts.tunnel.store import registry_behind
-from core.registry.api.client import SITE_HEADER
 from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.desired_images import host_lacks, unfit_names, wanted_images
 from core.steps.disk_space import store_bytes
 from core.steps.targets import HostStep
+from core.steps.way import way_findings
 from core.steps.work import Work
 from core.telling import room_fact
 from core.threads import in_thread
@@ -77,6 +69,7 @@ class Preflight(HostStep, VerifyStep):
 
     async def check(self, tell: Reporter) -> Missing | None:
         findings = await self._root_findings()
+        is_root = not findings
         facts = self._work.facts[self._host.name]
         tell.facts(facts.lines())
         repo, repo_findings = await self._docker_to_install(facts)
@@ -85,9 +78,11 @@ class Preflight(HostStep, VerifyStep):
             tell.facts([room_fact(left, "/var/tmp", "while installing Docker")])  # noqa: S108
         findings += repo_findings
         tell.say("comparing the host with what is to come")
-        findings += preflight(facts, await self._needs(facts, repo))
-        if self._work.config.mode is Mode.DU and facts.port_taken:
-            findings += await self._port_findings(facts)
+        needs = await self._needs(facts, repo)
+        findings += preflight(facts, needs)
+        if needs.forwarding:
+            tell.say("trying the way that the tunnel is to take")
+            findings += await way_findings(self._work, self._host, is_root=is_root)
         for finding in findings:
             if not finding.fatal:
                 tell.warn(f"{self._host.name} {finding.what}. {finding.remedy}")
@@ -172,18 +167,6 @@ class Preflight(HostStep, VerifyStep):
                     continue
                 unread += file.size_bytes
         return unread
-
-    async def _port_findings(self, facts: Facts) -> list[Finding]:
-        config = self._work.config
-        port = config.host_registry_port
-        if self._host.name in self._work.tunnels.wanted():
-            return []
-        with suppress(HostForwardingForbidden):  # said already, with what is to be done
-            found = await registry_behind(self._link, port, SITE_HEADER)
-            if found == await in_thread(self._work.server.site_id):
-                return []
-        what = f"has port {port} taken by {facts.port_holder or 'another program'}"
-        return [Finding(True, what, HostPortTaken.remedy_text)]
 
 
 def _has_zstd(images: list[Image]) -> bool:
