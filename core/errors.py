@@ -462,7 +462,7 @@ class HostLoginRefused(HostError):
     code = "E-SSH-LOGIN"
     remedy_text = (
         "Type the password (w on the screens, or --ask-pass). Or check ssh.user, ssh.key and the "
-        "public key in the host's authorized_keys, then run it again."
+        "public key in the host's authorized_keys (and from= in its line), then run it again."
     )
 
 

@@ -6,11 +6,18 @@ from dataclasses import dataclass, replace
 
 from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
-from core.errors import HostSudoRefused, HostUnfit, PackagesError
+from core.errors import (
+    HostCommandFailed,
+    HostLineLost,
+    HostSudoRefused,
+    HostUnfit,
+    PackagesError,
+)
 from core.hosts.docker_install.release import System
 from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
 from core.hosts.facts import Facts, gather_facts
 from core.hosts.preflight import INSTALLED_RATIO, Finding, Needs, preflight
+from core.hosts.ssh.key_options import forced_by_key
 from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.desired_images import host_lacks, unfit_names, wanted_images
 from core.steps.disk_space import store_bytes
@@ -30,7 +37,13 @@ class Connect(HostStep, VerifyStep):
 
     async def check(self, tell: Reporter) -> Missing | None:
         tell.say(f"connecting to {self._host.address}")
-        facts = await gather_facts(self._link, self._work.config.host_registry_port)
+        try:
+            facts = await gather_facts(self._link, self._work.config.host_registry_port)
+        except (HostCommandFailed, HostLineLost) as error:
+            forced = forced_by_key(self._link.where, await self._link.told())
+            if forced:
+                raise forced from error
+            raise
         self._work.facts[self._host.name] = facts
         tell.found(facts.summary)
         return None

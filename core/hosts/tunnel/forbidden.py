@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from core.hosts.facts import Facts
 from core.hosts.preflight import Finding
-from core.printable import printable
-
-_KEY = re.compile(r"(\S+/\S+?:\d+): key options:(.*)")
+from core.hosts.ssh.key_options import key_options
 
 
 def why_forbidden(facts: Facts, told: Iterable[str], port: int, *, asking: bool = False) -> Finding:
@@ -22,12 +19,12 @@ def why_forbidden(facts: Facts, told: Iterable[str], port: int, *, asking: bool 
         asking: It forwards the tunnel, but does not let the port be asked, nor can the host ask.
     """
     place = f"127.0.0.1:{port}"
-    key = next((match for line in told if (match := _KEY.search(line))), None)
-    if key and "port-forwarding" not in key[2].split():
+    key = key_options(told)
+    if key and "port-forwarding" not in key.names:
         return Finding(
             True,
             "has an authorized_keys that forbids the forwarding which the tunnel needs "
-            f"({printable(key[1])}: no-port-forwarding or restrict)",
+            f"({key.place}: no-port-forwarding or restrict)",
             f'Allow it in that line: port-forwarding,permitlisten="{place}",permitopen="{place}"; '
             "or log in with another key (ssh.key).",
         )
@@ -41,7 +38,7 @@ def why_forbidden(facts: Facts, told: Iterable[str], port: int, *, asking: bool 
             f"Set '{value}' in the host's sshd_config and reload sshd; or take mode none with "
             "'warm: load'.",
         )
-    named = f" ({printable(key[1])}: permitlisten, permitopen)" if key else ""
+    named = f" ({key.place}: permitlisten, permitopen)" if key else ""
     return Finding(
         True,
         f"has an sshd that forbids the forwarding which the tunnel needs, for {place}{named}",

@@ -110,7 +110,7 @@ CASES: tuple[HostCase, ...] = (
     HostCase(
         "key-with-command",
         key('command="/bin/true"'),
-        refused=("E-HOST-", "command"),
+        refused=("E-HOST-CMD", "/root/.ssh/authorized_keys:1: command="),
     ),
     HostCase(
         "key-from-elsewhere",
