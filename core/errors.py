@@ -511,7 +511,9 @@ class HostPortTaken(HostError):
     """Something else listens on the host's registry port."""
 
     code = "E-HOST-PORT"
-    remedy_text = "Stop what listens there, or choose another hostRegistryPort in the config."
+    remedy_text = (
+        "Choose another hostRegistryPort in the config; airferry check says what has this one."
+    )
 
 
 class HostForwardingForbidden(HostError):

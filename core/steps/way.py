@@ -46,9 +46,31 @@ async def way_findings(work: Work, host: HostConfig, *, is_root: bool) -> list[F
         if finding is None:
             return []
     if port and facts.port_taken and is_root:  # also on ::1 only, which Docker may ask first
-        return [await port_finding(link, port, SITE_HEADER)]
+        return [await port_finding(link, port)]
     what = f"has port {port} taken by {facts.port_holder or 'another program'}"
     return [finding or Finding(True, what, "Choose another hostRegistryPort in the config.")]
+
+
+def twin_finding(work: Work, host: HostConfig) -> Finding | None:
+    """Return that another entry of the config is the same machine, which then goes first."""
+    machine = work.facts[host.name].machine
+    if not machine:
+        return None
+    for other in work.config.hosts:
+        if other.name == host.name:
+            break
+        known = work.facts.get(other.name)
+        if known and known.machine == machine:
+            work.machines.setdefault(machine, other.name)
+    first = work.machines.setdefault(machine, host.name)
+    if first == host.name:
+        return None
+    addresses = {each.name: each.address for each in work.config.hosts}
+    return Finding(
+        True,
+        f"({host.address}) is the same machine as {first} ({addresses.get(first, '')})",
+        f"Take one of the two entries, {first} or {host.name}, out of hosts in the config.",
+    )
 
 
 async def _is_ours(work: Work, host: HostConfig, port: int) -> bool:

@@ -22,6 +22,8 @@ SCRIPT = (Path(__file__).parent / "ask_port.sh").read_text(encoding="utf-8")
 ANSWER_TIMEOUT_S = 10
 NOTHING_TO_ASK_WITH = 127
 MIRROR = "the peer-to-peer port of k3s's, RKE2's or Spegel's registry mirror"
+ANOTHER_SITE = "the tunnel of another Airferry site"
+_SITE = "x-airferry-site"  # as the client of registries reads it, which this room may not import
 _MOST_BYTES = 64 << 10
 _REGISTRY = "docker-distribution-api-version"
 
@@ -92,6 +94,8 @@ def kind_of(answer: bytes | None) -> str:
     if not answer.startswith(b"HTTP/"):
         return "it speaks no HTTP"
     headers = _headers(answer)
+    if _SITE in headers:
+        return ANOTHER_SITE
     server = printable(headers.get("server", ""))[:60]
     named = f" ({server})" if server else ""
     if _REGISTRY in headers or re.search(

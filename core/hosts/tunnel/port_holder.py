@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import HostError
 from core.hosts.preflight import Finding
-from core.hosts.tunnel.answers import MIRROR, answer_on, header_in, kind_of
+from core.hosts.tunnel.answers import ANOTHER_SITE, MIRROR, answer_on, kind_of
 from core.printable import printable
 
 if TYPE_CHECKING:
@@ -21,13 +21,12 @@ OTHER_PORT = "choose another hostRegistryPort in the config"
 _MIRRORS = re.compile(r"k3s|rke2|spegel", re.IGNORECASE)
 
 
-async def port_finding(link: HostConnection, port: int, header: str) -> Finding:
+async def port_finding(link: HostConnection, port: int) -> Finding:
     """Ask a host who has a port, and return what there is to say of it.
 
     Args:
         link: The host.
         port: The port, on which something else than this site's tunnel listens.
-        header: The header by which Airferry's registries tell their site.
 
     Raises:
         HostError: the line is lost.
@@ -38,23 +37,22 @@ async def port_finding(link: HostConnection, port: int, header: str) -> Finding:
         answer = None
     told = (await link.run_root(SCRIPT, str(port), check=False)).out
     known = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
-    return what_holds(port, known, answer, header)
+    return what_holds(port, known, answer)
 
 
-def what_holds(port: int, known: Mapping[str, str], answer: bytes | None, header: str) -> Finding:
+def what_holds(port: int, known: Mapping[str, str], answer: bytes | None) -> Finding:
     """Return what there is to say of who has a port.
 
     Args:
         port: The port.
         known: What `port_holder.sh` said; nothing where it found nobody.
         answer: What answers there, if anything does.
-        header: The header by which Airferry's registries tell their site.
     """
     kind = kind_of(answer)
-    if answer and header_in(answer, header):
+    if kind == ANOTHER_SITE:
         return Finding(
             True,
-            f"has port {port} taken by the tunnel of another Airferry site{_session(known)}",
+            f"has port {port} taken by {ANOTHER_SITE}{_session(known)}",
             f"Two sites may share a host if their ports differ: {OTHER_PORT} of one of them.",
         )
     name = printable(known.get("comm", ""))[:40]

@@ -73,6 +73,14 @@ class TunnelStore:
         self._version: tuple[int, ...] = ()
         self._wanted: dict[str, Tunnel] = {}
 
+    @property
+    def site(self) -> str:
+        """What the site's tunnels are told by on hosts; empty before it has had a registry."""
+        try:
+            return (self.state_dir / "site-id").read_text(encoding="ascii").strip()[:16]
+        except (OSError, ValueError):
+            return ""
+
     def wanted(self) -> dict[str, Tunnel]:
         """Return the tunnels that shall be kept, by host name.
 
