@@ -20,9 +20,9 @@
     |   +-- HostUnreachable (can pass), HostLineLost (can pass), HostTimeout (can pass),
     |       HostKeyUnknown, HostKeyChanged, HostKeyRevoked, HostSpeaksNoSsh, HostSshUnfit,
     |       HostLoginRefused, HostCommandFailed, HostOddAnswer, HostDiskFull, HostUnfit,
-    |       HostPortTaken, HostForwardingForbidden, HostSudoRefused, HostShellRefused,
-    |       SshConfigWrong, DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
-    |       HostRegistryTlsWrong
+    |       HostPortTaken, HostForwardingForbidden, HostTunnelExposed, HostSessionsForbidden,
+    |       HostSudoRefused, HostShellRefused, SshConfigWrong, DockerFailed,
+    |       TunnelDown (can pass), HostRegistryGone (can pass), HostRegistryTlsWrong
     |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass), PullDenied
     +-- PackagesError          the offline Docker bundle does not serve this host
     +-- StillMissing           a step was applied and its check still finds something missing
@@ -491,7 +491,7 @@ class HostLoginRefused(HostError):
     code = "E-SSH-LOGIN"
     remedy_text = (
         "Type the password (w on the screens, or --ask-pass). Or check ssh.user, ssh.key and the "
-        "public key in the host's authorized_keys, then run it again."
+        "public key in the host's authorized_keys (and from= in its line), then run it again."
     )
 
 
@@ -560,7 +560,9 @@ class HostPortTaken(HostError):
     """Something else listens on the host's registry port."""
 
     code = "E-HOST-PORT"
-    remedy_text = "Stop what listens there, or choose another hostRegistryPort in the config."
+    remedy_text = (
+        "Choose another hostRegistryPort in the config; airferry check says what has this one."
+    )
 
 
 class HostForwardingForbidden(HostError):
@@ -568,6 +570,25 @@ class HostForwardingForbidden(HostError):
 
     code = "E-SSH-FORWARD"
     remedy_text = "Set 'AllowTcpForwarding yes' in the host's sshd_config and reload sshd."
+
+
+class HostTunnelExposed(HostError):
+    """The host's sshd would open the tunnel to the network, and not to the host alone."""
+
+    code = "E-SSH-GATEWAY"
+    remedy_text = (
+        "Set 'GatewayPorts no' (or clientspecified) in the host's sshd_config, for this login at "
+        "least (Match User), and reload sshd."
+    )
+
+
+class HostSessionsForbidden(HostError):
+    """The host's sshd lets nothing be run over a connection."""
+
+    code = "E-SSH-SESSIONS"
+    remedy_text = (
+        "Set 'MaxSessions' in the host's sshd_config to 1 or more (10 is usual) and reload sshd."
+    )
 
 
 class TunnelDown(HostError):

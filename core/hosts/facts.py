@@ -54,6 +54,9 @@ class Facts:
     """The answer of `facts.sh`; sizes in bytes.
 
     What only root may know is empty (or as it mostly is) while `root` is `none`.
+
+    `machine` tells the host's loopback from any other, and `sshd` has what `sshd -T` says, for this
+    login, of forwarding and of sessions.
     """
 
     os_id: str
@@ -84,6 +87,14 @@ class Facts:
     packages: PackageState = NO_STATE
     store_wanted: str = ""
     store_label: str = ""
+    machine: str = ""
+    sshd: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def max_sessions(self) -> int | None:
+        """How many sessions sshd allows over one connection; None where nobody told."""
+        found = self.sshd.get("maxsessions", "")
+        return int(found) if found.isascii() and found.isdigit() and len(found) < 9 else None
 
     @property
     def summary(self) -> str:
@@ -157,9 +168,12 @@ async def gather_facts(link: HostConnection, port: int) -> Facts:
     else:
         ask = link.run_root
     asked = time.time()
-    done = await ask(SCRIPT, str(port), timeout_s=FACTS_TIMEOUT_S)
+    done = await ask(SCRIPT, str(port), link.route.user, timeout_s=FACTS_TIMEOUT_S)
     midway = (asked + time.time()) / 2
-    return replace(parse_facts(link.host.name, done.out, midway), root=way)
+    facts = replace(parse_facts(link.host.name, done.out, midway), root=way)
+    if facts.max_sessions:
+        link.sessions.allow(facts.max_sessions)
+    return facts
 
 
 def parse_facts(host_name: str, text: str, now: float) -> Facts:
@@ -219,7 +233,18 @@ def parse_facts(host_name: str, text: str, now: float) -> Facts:
         packages=package_state_in(values),
         store_wanted=values.get("store_wanted", ""),
         store_label=values.get("store_label", ""),
+        machine=_machine(values.get("machine", "")),
+        sshd={
+            key.removeprefix("sshd_"): value
+            for key, value in values.items()
+            if key.startswith("sshd_")
+        },
     )
+
+
+def _machine(text: str) -> str:
+    """Return what a host's loopback is told by: a boot's id and a network; empty if one lacks."""
+    return text if len(text.split()) == 2 else ""
 
 
 def _docker_facts(host_name: str, values: dict[str, str]) -> DockerFacts:

@@ -1,5 +1,6 @@
 # What Airferry wants to know of a host, in one round trip. POSIX sh only; prints key=value lines.
-# $1 is the port that the registry is to have there. Tested under dash. Needs no tool beyond
+# $1 is the port that the registry is to have there; $2 and $3, where sudo would hide them: who has
+# logged in, and by which SSH_CONNECTION. Tested under dash. Needs no tool beyond
 # coreutils; what cannot be found out, or only by root, stays empty.
 say() { printf '%s=%s\n' "$1" "$2"; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -105,10 +106,17 @@ if [ -n "${1:-}" ]; then
 	fi
 fi
 
+# sshd's settings as they are for this login from where it comes (Match): sudo knows neither.
+login=${2:-$(id -un)}
+came=${SSH_CONNECTION:-127.0.0.1 0 127.0.0.1 22}
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
-client=${SSH_CONNECTION:-127.0.0.1}
-soon_as_root "$sshd" -T -C "user=$(id -un),host=localhost,addr=${client%% *}" |
-	sed -n -e 's/^\([a-z]*forwarding\) /sshd_\1=/p' -e 's/^\(pubkeyauthentication\) /sshd_\1=/p'
+set -- "${1:-}" $came
+soon_as_root "$sshd" -T -C "user=$login,host=$2,addr=$2,laddr=${4:-127.0.0.1},lport=${5:-22}" |
+	sed -n -e 's/^\([a-z]*forwarding\) /sshd_\1=/p' -e 's/^\(gatewayports\) /sshd_\1=/p' \
+		-e 's/^\(permit[lo][a-z]*en\) /sshd_\1=/p' -e 's/^\(max[a-z]*s\) /sshd_\1=/p' \
+		-e 's/^\(pubkeyauthentication\) /sshd_\1=/p'
+# The same boot and the same network: the same machine, whatever it is called.
+say machine "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null) $(readlink /proc/self/ns/net 2>/dev/null)"
 version_of() {
 	if have dpkg-query; then
 		soon dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null |

@@ -84,14 +84,6 @@ def preflight(facts: Facts, needs: Needs) -> Iterator[Finding]:
     yield from package_findings(facts.packages, needs.packages)
     if needs.registry:
         yield from _about_release(facts)
-    if needs.forwarding and facts.forwarding in ("no", "local"):
-        yield Finding(
-            True,
-            f"has an sshd that forbids the forwarding which the tunnel needs "
-            f"(AllowTcpForwarding {facts.forwarding})",
-            "Set 'AllowTcpForwarding yes' in the host's sshd_config and reload sshd; or take mode "
-            "none with 'warm: load'.",
-        )
     yield from _about_platforms(facts, needs)
     if abs(facts.clock_skew_s) > MAX_CLOCK_SKEW_S:
         way = "ahead" if facts.clock_skew_s > 0 else "behind"

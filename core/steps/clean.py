@@ -8,9 +8,15 @@ from core.hosts.docker.daemon_json import restore_daemon_json
 from core.hosts.docker.engine import HostEngine, host_engine
 from core.hosts.docker.registry_login import given_logins, withdraw_logins
 from core.hosts.docker_install.install import docker_answers, docker_is_ours, remove_docker
-from core.hosts.managed_state import brought, forget_brought
+from core.hosts.managed_state import brought, forget_brought, other_sites
 from core.hosts.ssh.connection import HostConnection
-from core.hosts.tunnel.keys import JUMP_MARK, has_key, withdraw_key
+from core.hosts.tunnel.keys import (
+    JUMP_MARK,
+    TUNNEL_MARK,
+    forget_tunnel,
+    has_key,
+    withdraw_key,
+)
 from core.hosts.tunnel.store import TunnelStore
 from core.steps.base import Missing, Reporter
 from core.steps.targets import HostStep
@@ -32,14 +38,22 @@ class TunnelClose(HostStep):
         tell.say("looking for a tunnel")
         if self._host.name in self._book.wanted():
             return Missing(f"the tunnel to {self._host.name} is to be closed")
-        if await has_key(self._link):
+        key = self._book.keys.known(self._book.keys.tunnel)
+        if await has_key(self._link, key, self._ports()):
             return Missing("the tunnel service's key is to be withdrawn")
         return None
 
     async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("closing the tunnel")
+        ports = self._ports()
         self._book.forget(self._host.name)
         await withdraw_keys(self._link, self._book)
+        await forget_tunnel(self._link, ports)
+
+    def _ports(self) -> set[int]:
+        """Return the ports that this site's tunnels have on the host; others may be another's."""
+        wanted = self._book.wanted().get(self._host.name)
+        return {self._work.config.host_registry_port, *([wanted.host_port] if wanted else [])}
 
 
 async def withdraw_keys(link: HostConnection, book: TunnelStore) -> None:
@@ -48,12 +62,13 @@ async def withdraw_keys(link: HostConnection, book: TunnelStore) -> None:
     Raises:
         HostError: one of them does not answer, or refuses.
     """
-    await withdraw_key(link)
+    keys = book.keys
+    await withdraw_key(link, TUNNEL_MARK, keys.known(keys.tunnel))
     others = (tunnel for name, tunnel in book.wanted().items() if name != link.host.name)
     still_passed = {spec for tunnel in others for spec in tunnel.own_jumps}
     for spec, jump in link.jumps:
         if spec not in still_passed:
-            await withdraw_key(jump, JUMP_MARK)
+            await withdraw_key(jump, JUMP_MARK, keys.known(keys.jump))
 
 
 class ImagesRemove(HostStep):
@@ -79,11 +94,11 @@ class ImagesRemove(HostStep):
         async with host_engine(self._link) as engine:
             for name in await self._still_there(engine):
                 await engine.remove(name)
-        await forget_brought(self._link)
+        await forget_brought(self._link, self._work.owner)
 
     async def _still_there(self, engine: HostEngine) -> list[str]:
         present = {name: image.image_id for image in await engine.images() for name in image.names}
-        noted = await brought(self._link)
+        noted = await brought(self._link, self._work.owner)
         if not (await engine.facts()).ids_are_config_digests:
             return [name for name, _ in noted if name in present]
         return [name for name, image_id in noted if present.get(name) == image_id]
@@ -97,6 +112,10 @@ class DockerRestore(HostStep):
 
     async def check(self, tell: Reporter) -> Missing | None:
         tell.say("comparing Docker's settings")
+        others = await other_sites(self._link, self._work.owner)
+        if others:
+            tell.found(f"Docker's settings stay: {sites_words(others)}")
+            return None
         changed = await restore_daemon_json(self._link, dry=True)
         if changed or await trusted(self._link):
             return Missing("daemon.json and certificates are to be as they were")
@@ -120,6 +139,10 @@ class DockerRemove(HostStep):
 
     async def check(self, tell: Reporter) -> Missing | None:
         tell.say("asking whose Docker it is")
+        others = await other_sites(self._link, self._work.owner)
+        if others:
+            tell.found(f"Docker stays: {sites_words(others)}")
+            return None
         if await docker_is_ours(self._link):
             return Missing("Docker is to be removed; what it stores stays in /var/lib/docker")
         tell.found("no Docker that Airferry installed")
@@ -128,3 +151,8 @@ class DockerRemove(HostStep):
     async def apply(self, missing: Missing, tell: Reporter) -> None:  # noqa: ARG002
         tell.say("removing Docker")
         await remove_docker(self._link)
+
+
+def sites_words(sites: list[str]) -> str:
+    """Return whose host it is besides, for people."""
+    return f"another site needs them (hostRegistryPort {', '.join(sites)})"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
 from core.errors import (
     AirferryError,
-    HostForwardingForbidden,
-    HostPortTaken,
+    HostCommandFailed,
+    HostLineLost,
+    HostShellRefused,
     HostSudoRefused,
     HostUnfit,
     PackagesError,
@@ -23,13 +23,13 @@ from core.hosts.login_findings import login_findings
 from core.hosts.package_fit import NO_PACKAGES, Packages
 from core.hosts.preflight import INSTALLED_RATIO, Finding, Needs, preflight
 from core.hosts.room import is_tight, settings_are_free
-from core.hosts.tunnel.store import registry_behind
-from core.registry.api.client import SITE_HEADER
+from core.hosts.ssh.key_options import forced_by_key
 from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.desired_images import host_lacks, unfit_names, wanted_images
 from core.steps.disk_space import store_bytes
 from core.steps.docker import DockerConfigure
 from core.steps.targets import HostStep
+from core.steps.way import way_findings
 from core.steps.work import Work
 from core.telling import CONTAINERS_STOP, room_fact
 from core.threads import in_thread
@@ -53,7 +53,13 @@ class Connect(HostStep, VerifyStep):
         tell.say(f"connecting to {self._host.address}")
         if self._work.is_news(odd := self._link.passed_over):
             tell.warn(KNOWN_HOSTS.of(line=odd))
-        facts = await gather_facts(self._link, self._work.config.host_registry_port)
+        try:
+            facts = await gather_facts(self._link, self._work.config.host_registry_port)
+        except (HostCommandFailed, HostLineLost, HostShellRefused) as error:
+            forced = forced_by_key(self._link.where, await self._link.told())
+            if forced:
+                raise forced from error
+            raise
         self._work.facts[self._host.name] = facts
         tell.found(facts.summary)
         return None
@@ -93,6 +99,7 @@ class Preflight(HostStep, VerifyStep):
 
     async def check(self, tell: Reporter) -> Missing | None:
         findings = await self._root_findings()
+        is_root = not findings
         findings += await self._login_findings()
         facts = self._work.facts[self._host.name]
         tell.facts(facts.lines())
@@ -102,9 +109,11 @@ class Preflight(HostStep, VerifyStep):
             tell.facts([room_fact(left, "/var/tmp", "while installing Docker")])  # noqa: S108
         findings += repo_findings
         tell.say("comparing the host with what is to come")
-        findings += preflight(facts, await self._needs(facts, repo, tell))
-        if self._work.config.mode is Mode.DU and facts.port_taken:
-            findings += await self._port_findings(facts)
+        needs = await self._needs(facts, repo, tell)
+        findings += preflight(facts, needs)
+        if needs.forwarding:
+            tell.say("trying the way that the tunnel is to take")
+            findings += await way_findings(self._work, self._host, is_root=is_root)
         for finding in findings:
             if not finding.fatal:
                 tell.warn(finding.warning)
@@ -219,18 +228,6 @@ class Preflight(HostStep, VerifyStep):
                     continue
                 unread += file.size_bytes
         return unread
-
-    async def _port_findings(self, facts: Facts) -> list[Finding]:
-        config = self._work.config
-        port = config.host_registry_port
-        if self._host.name in self._work.tunnels.wanted():
-            return []
-        with suppress(HostForwardingForbidden):  # said already, with what is to be done
-            found = await registry_behind(self._link, port, SITE_HEADER)
-            if found == await in_thread(self._work.server.site_id):
-                return []
-        what = f"has port {port} taken by {facts.port_holder or 'another program'}"
-        return [Finding(True, what, HostPortTaken.remedy_text)]
 
 
 def _packages_of(repo: DockerRepo | None, facts: Facts) -> Packages:

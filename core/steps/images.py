@@ -18,7 +18,7 @@ from core.config import HostConfig, Mode
 from core.errors import AirferryError, Cancelled, HostUnfit, ImageUnknown, PullDenied
 from core.hosts.docker.engine import PULLS_AT_ONCE, HostEngine, host_engine
 from core.hosts.docker.pull_stream import short_digest
-from core.hosts.managed_state import note_brought
+from core.hosts.managed_state import note_brought, note_shared
 from core.hosts.ssh.stdin_feed import Emit
 from core.secrets import RegistryLogin
 from core.steps.asked_again import really_refused
@@ -57,6 +57,13 @@ class _ImagesStep(HostStep):
             self._tell_room(lacks, tell)
         return missing_of(lacks)
 
+    async def _note(self, wanted: list[WantedName], lacks: ImageDiff) -> None:
+        """Note on the host what is about to be brought, and what another site brought of ours."""
+        site = self._work.owner
+        await note_brought(self._link, lacks.brings, site)
+        names = [(want.name, want.image.image_id) for want in wanted]
+        await note_shared(self._link, names, site)
+
     def _tell_room(self, lacks: ImageDiff, tell: Reporter) -> None:
         """Tell what is left where Docker stores when all has come, for Review."""
         facts = self._work.facts[self._host.name]
@@ -79,7 +86,7 @@ class ImagesWarm(_ImagesStep):
         wanted = await wanted_names(self._work, self._host)
         async with host_engine(self._link) as engine, self._registry() as prefix:
             lacks = await lacking_on(self._work, wanted, engine)
-            await note_brought(self._link, lacks.brings)
+            await self._note(wanted, lacks)
             login = await self._work.pull_login()
             self._most_bytes = max(self._most_bytes, missing.size_bytes)
             pulls = _Pulls(
@@ -237,7 +244,7 @@ class ImagesLoad(_ImagesStep):
         async with host_engine(self._link) as engine:
             wanted = await wanted_names(self._work, self._host)
             lacks = await lacking_on(self._work, wanted, engine)
-            await note_brought(self._link, lacks.brings)
+            await self._note(wanted, lacks)
             there = await layers_there(wanted, engine)
         sent = _Sent(tell, missing.size_bytes)
         for file, images in (await self._by_bundle(lacks, there)).items():

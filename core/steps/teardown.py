@@ -17,6 +17,7 @@ from core.hosts.docker.daemon_json import LOOPBACK, reduce_daemon_json, unwanted
 from core.hosts.docker.registry_login import given_logins, withdraw_logins
 from core.hosts.managed_state import brought
 from core.hosts.tunnel import control as tunnel_control
+from core.hosts.tunnel.keys import forget_tunnel
 from core.hosts.tunnel.store import Tunnel
 from core.registry.content.staging import STAGE
 from core.registry.local.relocate import (
@@ -136,7 +137,9 @@ class DockerLeave(HostStep):
     async def _tell_names_that_stay(self, tell: Reporter) -> None:
         """Tell, for the plan, of names that hosts keep though the new config does not use them."""
         wanted = {want.name for want in await wanted_names(self._work, self._host)}
-        names = sorted(name for name, _ in await brought(self._link) if name not in wanted)
+        names = sorted(
+            name for name, _ in await brought(self._link, self._work.owner) if name not in wanted
+        )
         if names:
             what = f"{count(len(names), 'name')} of images, such as {names[0]}"
             tell.facts([stays_fact(f"{what} (host clean takes them away)")])
@@ -169,7 +172,9 @@ class TunnelDrop(Step):
         name, book = self._tunnel.host.name, self._work.tunnels
         tell.say(f"closing the tunnel to {name}")
         try:
-            await withdraw_keys(self._work.link_along(self._tunnel), book)
+            link = self._work.link_along(self._tunnel)
+            await withdraw_keys(link, book)
+            await forget_tunnel(link, [self._tunnel.host_port])
         except HostError as error:
             tell.warn(KEYS_LEFT.of(host=name, what=error.what))
         book.forget(name)

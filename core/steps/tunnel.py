@@ -15,7 +15,14 @@ from core.errors import (
     kinds_by_code,
 )
 from core.hosts.ssh.connection import HostConnection
-from core.hosts.tunnel.keys import JUMP_MARK, TUNNEL_MARK, jump_line, put_line, tunnel_line
+from core.hosts.tunnel.keys import (
+    JUMP_MARK,
+    TUNNEL_MARK,
+    forget_tunnel,
+    jump_line,
+    put_line,
+    tunnel_line,
+)
 from core.hosts.tunnel.store import Tunnel, TunnelStatus, registry_behind
 from core.registry.api.client import SITE_HEADER
 from core.steps.base import DU, Missing, Need, Reporter
@@ -69,6 +76,8 @@ class TunnelOpen(HostStep):
             raise HostLoginRefused(refusal.what, remedy=NO_KEYS_REMEDY)
         if refusal:
             raise refusal
+        if before and before.host_port != self._port:
+            await forget_tunnel(self._link, [before.host_port])
 
     async def _back_to(self, before: Tunnel, tell: Reporter) -> None:
         """Keep the tunnel from another port that was there: hosts pull through it."""
@@ -97,14 +106,13 @@ class TunnelOpen(HostStep):
             if spec in tunnel.own_jumps:
                 public = keys.public(keys.jump, JUMP_MARK)
                 places = self._places_behind(spec)
-                await put_line(
-                    jump, JUMP_MARK, jump_line(public, places, await jump.server_version())
-                )
+                await put_line(jump, jump_line(public, places, await jump.server_version()))
         if tunnel.own_key:
             tell.log("a key of the tunnel service is let in, for this port only")
             public = keys.public(keys.tunnel, TUNNEL_MARK)
             version = await self._link.server_version()
-            await put_line(self._link, TUNNEL_MARK, tunnel_line(public, tunnel.host_port, version))
+            line = tunnel_line(public, tunnel.host_port, version, self._book.site)
+            await put_line(self._link, line)
 
     def _places_behind(self, spec: str) -> list[str]:
         """Return what all hosts of the site need to reach through a jump host."""

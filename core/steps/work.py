@@ -17,8 +17,9 @@ from core.bundle.listing import list_bundle
 from core.bundle.model import Bundle, BundleFile, Fault
 from core.bundle.naming import Clash, Names, names_of
 from core.bundle.reference import Reference
-from core.config import Config, HostConfig, Mode, SshConfig, Warm
+from core.config import Config, HostConfig, Mode, SshConfig, Warm, ensure_state_dir
 from core.errors import BundleError, Cancelled
+from core.files import write_atomically
 from core.hosts.facts import Facts
 from core.hosts.tunnel.store import Tunnel, TunnelStore
 from core.pause import Pause
@@ -77,6 +78,7 @@ class Work:
         going: Names of the registry, (repository, tag), that the run is about to delete.
         reconfigures: What an earlier config left is moved, or taken away, by this run.
         examines: Bundles are read whole, to tell all that would stop an import of them.
+        machines: By what a machine is told, the first of its entries that was found fit.
         endings: Called when it is closed, however the run ended.
     """
 
@@ -96,6 +98,7 @@ class Work:
     stop: threading.Event = field(default_factory=threading.Event)
     pause: Pause = field(default_factory=Pause)
     facts: dict[str, Facts] = field(default_factory=dict)
+    machines: dict[str, str] = field(default_factory=dict)
     endings: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -141,6 +144,17 @@ class Work:
             self.config.compression_level,
             self.config.carry_artifacts and not self.options.without_artifacts,
         )
+
+    @cached_property
+    def owner(self) -> str:
+        """What this site's notes on hosts are told by: the port that it had there first.
+
+        Sites that share a host have different ones, and one that is made anew knows its own.
+        """
+        path = ensure_state_dir(self.config) / "owner"
+        if not path.exists():
+            write_atomically(path, str(self.config.host_registry_port))
+        return path.read_text(encoding="ascii").strip()
 
     @cached_property
     def layers(self) -> LayerIndex:

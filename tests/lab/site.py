@@ -109,6 +109,7 @@ class Site(SiteFiles):
         fleet.remove_containers(self.engine)
         write_private(self.known_hosts_path, fleet.known_hosts(self, count))
         self.hosts[:] = fleet.start_hosts(self.engine, count, self, kind)
+        write_private(self.known_hosts_path, fleet.known_hosts(self, count))
         self.write_record(self.hosts)
 
     def down(self, say: Say = keep_quiet) -> None:
@@ -151,7 +152,6 @@ class Site(SiteFiles):
         self._fill(say)
         keys.ensure_key(self.key_path, "airferry-lab")
         fleet.make_network(self.engine)
-        write_private(self.known_hosts_path, fleet.known_hosts(self, count))
         siteconfig.write(self, count)
         if has is None:
             self.write_record(self.hosts)

@@ -11,7 +11,8 @@ import pytest
 from core.config import HostConfig, SshConfig
 from core.hosts.ssh.connection import ConnectionPool
 from core.hosts.ssh.host_keys import trust_of
-from core.hosts.tunnel.keys import withdraw_key
+from core.hosts.tunnel.keys import TUNNEL_MARK, forget_tunnel, withdraw_key
+from core.hosts.tunnel.store import TunnelStore
 from core.secrets import Login, Secrets
 from tests.lab.conftest import Install
 from tests.lab.labhost import LabHost
@@ -114,7 +115,9 @@ async def withdrawn(program: Program, host: LabHost) -> None:
     links = ConnectionPool(ssh, trust_of(ssh, program.state_dir), Secrets(Login(password=LOGIN)))
     link = links.link(HostConfig(host.name, host.address, user="tech"))
     try:
-        await withdraw_key(link)
+        keys = TunnelStore(program.state_dir).keys
+        await withdraw_key(link, TUNNEL_MARK, keys.known(keys.tunnel))
+        await forget_tunnel(link, [5001])
     finally:
         await link.close()
 

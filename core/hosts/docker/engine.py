@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import queue
 import re
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
 import docker
@@ -25,6 +26,7 @@ import docker.errors
 import requests
 import requests.exceptions
 import urllib3.exceptions
+from docker.constants import DEFAULT_MAX_POOL_SIZE
 from docker.transport import UnixHTTPAdapter
 from docker.transport.unixconn import UnixHTTPConnectionPool
 from requests.adapters import BaseAdapter
@@ -41,13 +43,16 @@ from core.errors import (
 from core.hosts.docker.bounds import TOO_LONG, AnswerTooLongError, LineMeter, read_whole
 from core.hosts.docker.pull_stream import PullTold, asking_a_registry, take_event
 from core.hosts.ssh.connection import NO_SPACE, HostConnection
+from core.hosts.ssh.sessions import Places
 from core.secrets import RegistryLogin
+
+if TYPE_CHECKING:
+    from urllib3._base_connection import BaseHTTPConnection
 
 API_TIMEOUT_S = 120
 # Docker fetches three layers at a time, whatever is asked of it (max-concurrent-downloads); a pull
 # more than that keeps it busy while others unpack.
 PULLS_AT_ONCE = 6
-SESSIONS = 8  # sshd's MaxSessions is 10; a command or two may run beside
 LAST_WORDS_TIMEOUT_S = 2.0
 _COPY_BYTES = 64 << 10
 _DETAILS = 2000
@@ -270,10 +275,14 @@ async def host_engine(link: HostConnection) -> AsyncIterator[HostEngine]:
         path = directory / "s"
         bridge = _SocketBridge(link)
         async with bridge.listen(path):
-            threads = _Threads(name, pool, bridge)
-            client = await threads.call(lambda: open_client(f"unix://{path}"))
+            threads = _Threads(name, pool, bridge, Places(lambda: link.sessions.limit))
+            wanted = link.sessions
+            client = await threads.call(
+                lambda: open_client(f"unix://{path}", lambda: wanted.are_wanted)
+            )
             try:
-                yield HostEngine(name, client, threads)
+                with link.sessions.sparing(client.close_idle):
+                    yield HostEngine(name, client, threads)
             finally:
                 client.close()
     finally:
@@ -301,37 +310,55 @@ def _clear_left_over(directory: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def open_client(base_url: str) -> docker.APIClient:
+def open_client(base_url: str, are_wanted: Callable[[], bool] = lambda: False) -> Client:
     """Open the SDK's client of an engine, whose versions agree.
+
+    Args:
+        base_url: Its socket.
+        are_wanted: Whether somebody waits for a session; then no connection is kept idle.
 
     Raises:
         DockerException: the engine does not answer.
     """
-    return _Client(base_url=base_url, version="auto", timeout=API_TIMEOUT_S)
+    return Client(base_url, are_wanted)
 
 
-class _Client(docker.APIClient):
+class Client(docker.APIClient):
     """The SDK's client, with one pool of connections to its socket."""
+
+    def __init__(self, base_url: str, are_wanted: Callable[[], bool]) -> None:
+        self._are_wanted = are_wanted
+        super().__init__(base_url=base_url, version="auto", timeout=API_TIMEOUT_S)
 
     def mount(self, prefix: str | bytes, adapter: BaseAdapter) -> None:
         if isinstance(adapter, UnixHTTPAdapter):
-            adapter = _OnePool(adapter.socket_path, adapter.timeout)
+            adapter = _OnePool(adapter.socket_path, adapter.timeout, self._are_wanted)
         super().mount(prefix, adapter)
+
+    def close_idle(self) -> None:
+        """Close the connections over which nothing is being asked."""
+        for adapter in self.adapters.values():
+            if isinstance(adapter, _OnePool):
+                adapter.connections.close_idle()
 
 
 class _OnePool(UnixHTTPAdapter):
     """The SDK's way to a socket, with the same connections for all URLs.
 
     The SDK's own keeps a connection open for every URL that it has asked. Each is an SSH session
-    here, of which sshd allows ten (MaxSessions), and a process that the host starts.
+    here, of which sshd allows ten at most (MaxSessions), and a process that the host starts.
     """
+
+    def __init__(self, socket_url: str, timeout: int, are_wanted: Callable[[], bool]) -> None:
+        super().__init__(socket_url, timeout)
+        self.connections = _Connections(self.socket_path, timeout, are_wanted)
 
     def get_connection(
         self,
         url: str | bytes,  # noqa: ARG002 - the SDK's signature
-        proxies: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> UnixHTTPConnectionPool:
-        return super().get_connection("http+docker://localhost", proxies)
+        return self.connections
 
     def send(
         self,
@@ -345,14 +372,45 @@ class _OnePool(UnixHTTPAdapter):
             read_whole(response)
         return response
 
+    def close(self) -> None:
+        super().close()
+        self.connections.close()
+
+
+class _Connections(UnixHTTPConnectionPool):
+    """Connections that are kept for the next question, unless somebody waits for a session."""
+
+    def __init__(self, socket_path: str, timeout: int, are_wanted: Callable[[], bool]) -> None:
+        super().__init__("http+docker://localhost", socket_path, timeout, DEFAULT_MAX_POOL_SIZE)
+        self._are_wanted = are_wanted
+
+    def close_idle(self) -> None:
+        """Close those that are not in use; they are opened again when they are needed."""
+        idle = self.pool
+        while idle is not None:
+            try:
+                connection = idle.get(block=False)
+            except queue.Empty:
+                return
+            if connection is not None:
+                connection.close()
+
+    def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
+        super()._put_conn(conn)
+        if self._are_wanted():
+            self.close_idle()
+
 
 class _Threads:
     """Runs the SDK's calls, and tells what became of those that failed."""
 
-    def __init__(self, host_name: str, pool: ThreadPoolExecutor, bridge: _SocketBridge) -> None:
+    def __init__(
+        self, host_name: str, pool: ThreadPoolExecutor, bridge: _SocketBridge, turns: Places
+    ) -> None:
         self._host_name = host_name
         self._pool = pool
         self._bridge = bridge
+        self._turns = turns
 
     async def call(self, work: Callable[[], T]) -> T:
         def guarded() -> T:
@@ -360,7 +418,9 @@ class _Threads:
                 return work()
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, guarded)
+            # A call that waited for its session would be taken for one that is not answered.
+            async with self._turns.one():
+                return await asyncio.get_running_loop().run_in_executor(self._pool, guarded)
         except (DockerGone, HostLineLost) as error:
             # The SDK only saw its connection close; the bridge knows why.
             raise (self._bridge.failure or error) from error
@@ -373,7 +433,6 @@ class _SocketBridge:
         self.failure: HostError | None = None
         self._link = link
         self._tasks: set[asyncio.Task[None]] = set()
-        self._gate = asyncio.Semaphore(SESSIONS)
 
     @asynccontextmanager
     async def listen(self, path: Path) -> AsyncIterator[None]:
@@ -393,10 +452,7 @@ class _SocketBridge:
             return
         self._tasks.add(task)
         try:
-            async with (
-                self._gate,
-                self._link.root_process("exec docker system dial-stdio") as process,
-            ):
+            async with self._link.root_process("exec docker system dial-stdio") as process:
                 if not await _pump_both(reader, writer, process):
                     raise HostOddAnswer(f"{self._link.host.name}: Docker says {TOO_LONG}")
                 self.failure = await self._last_words(process) or self.failure

@@ -9,11 +9,12 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import asyncssh
 
@@ -27,16 +28,19 @@ from core.errors import (
     HostLoginRefused,
     HostSudoRefused,
     HostTimeout,
+    HostTunnelExposed,
 )
 from core.hosts.ssh import shell
 from core.hosts.ssh.connect import Line, dial
-from core.hosts.ssh.errors import ChannelRefused, losses, translated
+from core.hosts.ssh.errors import ChannelRefused, losses, opening_session, translated
 from core.hosts.ssh.host_keys import Trust
+from core.hosts.ssh.listening import LOOPBACK, is_exposed, who_listens
 from core.hosts.ssh.login import Credentials, log_in
 from core.hosts.ssh.no_shell import no_end, no_shell, no_streams
 from core.hosts.ssh.output import Finished, output_of, run_to_end
 from core.hosts.ssh.root_shell import become_root
 from core.hosts.ssh.route import Route, jump_host, route_to
+from core.hosts.ssh.sessions import Sessions
 from core.hosts.ssh.stdin_feed import Emit, StdinFeed
 from core.hosts.ssh.sudo import Refused, RootWay, no_way, refusal, rules_without_password
 from core.secrets import NO_SECRETS, Secrets
@@ -54,6 +58,7 @@ for way in sudo doas su; do
     if command -v "$way" >/dev/null 2>&1; then echo "$way"; fi
 done
 """
+Accept = Callable[[], Awaitable[asyncssh.SSHTCPSession[bytes]]]
 PortStreams = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
 
 
@@ -138,6 +143,7 @@ class HostConnection:
         self._failure: tuple[float, AirferryError] | None = None
         self._refused: AirferryError | None = None
         self._root: RootWay | None = None
+        self.sessions = Sessions()
         self.was_open = False
         self._line = ""  # the one that the login's shell can read, once that is known
         self.noise = ""
@@ -281,22 +287,21 @@ class HostConnection:
             self._require_success(script, done)
         return done
 
-    async def run_line(self, line: str) -> None:
+    async def run_line(self, line: str) -> Finished:
         """Have the login's own shell run a command line that authorized_keys may replace.
-
-        Nothing that it says is looked at.
 
         Raises:
             HostTimeout, HostLineLost: it did not end.
         """
-        await self._run_line(line, "", line, COMMAND_TIMEOUT_S)
+        return await self._run_line(line, "", line, COMMAND_TIMEOUT_S)
 
     async def _run_line(self, line: str, stdin: str, script: str, timeout_s: float) -> Finished:
         connection = await self.connection()
         with translated(self.where, self.route.user):
-            finished = await run_to_end(
-                connection, line, stdin, self.host.name, shown(script), timeout_s
-            )
+            async with self._session(line) as process:
+                finished = await run_to_end(
+                    process, stdin, self.host.name, shown(script), timeout_s
+                )
         if finished.status < 0 and await _is_lost(connection):
             raise HostLineLost(f"{self.where}: the line was lost")
         return finished
@@ -407,11 +412,9 @@ class HostConnection:
         self, way: RootWay, command: str
     ) -> AsyncIterator[tuple[asyncssh.SSHClientProcess[bytes], Refused | None]]:
         """Start a command as root in one way, and say how that was refused, if it was."""
-        connection = await self.connection()
         user, login = self.route.user, self._login
         with translated(self.where, user):
-            line = self._line or shell.LINE
-            async with connection.create_process(line, encoding=None) as process:
+            async with self._session(self._line or shell.LINE) as process, process:
                 with suppress(BrokenPipeError):  # it ended early: its own words say why
                     process.stdin.write(shell.as_root(way.words, command, user).encode())
                 password = login.sudo_password if way is RootWay.ASKED else ""
@@ -421,6 +424,22 @@ class HostConnection:
                     if process.exit_status is None:
                         raise HostLineLost(f"{self.where}: the line was lost")
                 yield process, refused
+
+    @asynccontextmanager
+    async def _session(self, line: str) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
+        """Start a command, once sshd allows one more session; all that we run passes here."""
+        connection = await self.connection()
+
+        async def start() -> asyncssh.SSHClientProcess[bytes]:
+            with opening_session(self.where):
+                try:
+                    async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                        return await connection.create_process(line, encoding=None)
+                except TimeoutError as error:
+                    raise HostTimeout(f"{self.where}: sshd opens no session") from error
+
+        async with self.sessions.one(start) as process:
+            yield process
 
     async def root_way(self) -> RootWay:
         """Find out, once, how this login becomes root.
@@ -499,43 +518,83 @@ class HostConnection:
                 f"{self.host.name}: {command[:60]!r}: {words[-300:]}", details=words[-MAX_DETAILS:]
             )
 
+    async def listen(self, port: int, accept: Accept) -> asyncssh.SSHListener:
+        """Have the host's sshd listen on the host's own loopback, and nowhere beyond it.
+
+        Nothing is let through before it is known where sshd listens.
+
+        Args:
+            port: The port on the host; 0 for any that is free.
+            accept: Makes what takes a connection.
+
+        Raises:
+            HostForwardingForbidden: sshd does not allow it, or the port is taken.
+            HostTunnelExposed: sshd would open the port to the network; it is closed again.
+        """
+        connection, is_safe = await self.connection(), False
+
+        async def take(_host: str, _port: int) -> asyncssh.SSHTCPSession[bytes]:
+            if not is_safe:
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "not open yet")
+            return await accept()
+
+        try:
+            with translated(self.where, self.route.user):
+                listener = await connection.create_server(take, LOOPBACK, port)
+        except HostForwardingForbidden as error:
+            if await _is_lost(connection):  # that looks like a refusal
+                raise HostLineLost(f"{self.where}: the line was lost") from error
+            raise
+        try:
+            # The login's own shell: a key that may do nothing else runs its own command for it.
+            found = await self.run_line(who_listens(listener.get_port()))
+            if is_exposed(found.out, connection.get_extra_info("told", ())):
+                raise HostTunnelExposed(
+                    f"{self.host.name}: sshd would open port {listener.get_port()}, and with it "
+                    "the registry, to the whole network (GatewayPorts yes)"
+                )
+            is_safe = True
+        finally:
+            if not is_safe:
+                listener.close()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_WORDS_TIMEOUT_S):
+                        await listener.wait_closed()
+        return listener
+
+    async def forward_to(self, port: int, local_port: int) -> asyncssh.SSHListener:
+        """Lead a port of the host's own loopback to one of this machine's; see `listen`."""
+        connection = await self.connection()
+
+        async def accept() -> asyncssh.SSHTCPSession[bytes]:
+            forwarder = await connection.forward_connection(LOOPBACK, local_port)
+            return cast("asyncssh.SSHTCPSession[bytes]", forwarder)
+
+        return await self.listen(port, accept)
+
     @asynccontextmanager
     async def reverse_port(self, local_port: int) -> AsyncIterator[int]:
-        """Lead a free port of the host's own loopback to one of this machine's.
+        """Lead a free port of the host's own loopback to one of this machine's for a while.
 
         Yields:
             The port on the host.
 
         Raises:
-            HostForwardingForbidden: sshd does not allow it.
+            HostError: as for `listen`.
         """
-        listener = await self.listen(0, local_port)
+        listener = await self.forward_to(0, local_port)
         try:
             yield listener.get_port()
         finally:
             listener.close()
 
-    async def listen(self, port: int, local_port: int) -> asyncssh.SSHListener:
-        """Have a port of the host's own loopback lead to one of this machine's.
-
-        Args:
-            port: The port on the host; 0 for any that is free.
-            local_port: The port of this machine.
+    async def told(self) -> list[str]:
+        """Return what sshd has said for debugging, such as what the key may.
 
         Raises:
-            HostForwardingForbidden: sshd does not allow it.
-            HostLineLost: the line was lost while it was asked: that looks like a refusal.
+            HostError: as for `connection`.
         """
-        connection = await self.connection()
-        try:
-            with translated(self.where, self.route.user):
-                return await connection.forward_remote_port(
-                    "127.0.0.1", port, "127.0.0.1", local_port
-                )
-        except HostForwardingForbidden as error:
-            if await _is_lost(connection):
-                raise HostLineLost(f"{self.where}: the line was lost") from error
-            raise
+        return list((await self.connection()).get_extra_info("told", ()))
 
     @asynccontextmanager
     async def port(self, port: int, address: str = "127.0.0.1") -> AsyncIterator[PortStreams]:

@@ -13,6 +13,7 @@ from core.errors import (
     HostKeyUnknown,
     HostLineLost,
     HostLoginRefused,
+    HostSessionsForbidden,
 )
 from core.hosts.ssh.unreachable import unreachable
 
@@ -32,6 +33,21 @@ class HostLoginEnded(HostLoginRefused):
     """sshd hung up in the middle of a login, as it does while a host boots (pam_nologin)."""
 
     transient = True
+
+
+class SessionRefused(HostSessionsForbidden):
+    """sshd refused to open a session now; one that ends may make room for it."""
+
+
+@contextmanager
+def opening_session(where: str) -> Iterator[None]:
+    """Turn sshd's refusal of one more session (MaxSessions) into ours."""
+    try:
+        yield
+    except asyncssh.ChannelOpenError as error:
+        if error.code in (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE):
+            raise SessionRefused(f"{where}: sshd opens no session ({error.reason})") from error
+        raise
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from core.hosts.ssh.route import Route
 
 USERS = (Path("~/.ssh/known_hosts"), Path("~/.ssh/known_hosts2"))
 SYSTEMS = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
+_MOST_TOLD = 100
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,10 @@ def trust_of(
 
 @dataclass
 class KeyCheck(asyncssh.SSHClient):
-    """Decides on the key that a host shows; remembers why it refused it."""
+    """Decides on the key that a host shows; remembers why it refused it.
+
+    It also keeps what sshd says for debugging: what the key may, and what was not done as asked.
+    """
 
     where: str
     route: Route
@@ -129,6 +134,10 @@ class KeyCheck(asyncssh.SSHClient):
     odd: str = ""
     refusal: AirferryError | None = field(default=None)
     key_taken: bool = field(default=False)
+    told: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_TOLD))
+
+    def debug_msg_received(self, msg: str, lang: str, always_display: bool) -> None:  # noqa: ARG002 - asyncssh's
+        self.told.append(msg)
 
     def validate_host_public_key(
         self,

@@ -134,7 +134,7 @@ async def _log_in(
     options = credentials.options(attempt.where)
     try:
         async with asyncio.timeout(timeout_s):
-            return await asyncssh.connect(
+            connection = await asyncssh.connect(
                 route.address,
                 route.port,
                 tunnel=tunnel,
@@ -155,6 +155,8 @@ async def _log_in(
                 gss_kex=False,
                 **options,
             )
+            connection.set_extra_info(told=attempt.told)
+            return connection
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise HostLoginRefused(f"{attempt.where}: the key cannot be used: {error}") from error
     except asyncssh.PermissionDenied as error:

@@ -113,18 +113,16 @@ async def output_of(
 
 
 async def run_to_end(
-    connection: asyncssh.SSHClientConnection,
-    line: str,
+    process: asyncssh.SSHClientProcess[bytes],
     stdin: str,
     where: str,
     command: str,
     timeout_s: float,
 ) -> Finished:
-    """Run a command to its end.
+    """Give a process its input, and wait for its end.
 
     Args:
-        connection: To the host.
-        line: What the login's shell is told.
+        process: The process.
         stdin: What it reads.
         where: The host, for messages.
         command: What it runs, for messages.
@@ -135,23 +133,20 @@ async def run_to_end(
         HostTimeout: it did not end; its details are what it wrote.
         asyncssh.Error: the connection was lost.
     """
-    process, said = None, ""
+    said = ""
     try:
-        async with asyncio.timeout(timeout_s):
-            process = await connection.create_process(line, encoding=None)
-            async with output_of(process, where, command) as output:
-                try:
-                    with suppress(BrokenPipeError):  # it has ended without reading
-                        process.stdin.write(stdin.encode())
-                        process.stdin.write_eof()
-                    out, err = await output.end()
-                finally:
-                    said = output.so_far
+        async with asyncio.timeout(timeout_s), output_of(process, where, command) as output:
+            try:
+                with suppress(BrokenPipeError):  # it has ended without reading
+                    process.stdin.write(stdin.encode())
+                    process.stdin.write_eof()
+                out, err = await output.end()
+            finally:
+                said = output.so_far
     except TimeoutError as error:
         raise HostTimeout(
             f"{where}: no end after {timeout_s:.0f} s of: {command}", details=said[-MOST_DETAILS:]
         ) from error
     finally:
-        if process:
-            process.channel.abort()  # a host that reads nothing would never let it be closed
+        process.channel.abort()  # a host that reads nothing would never let it be closed
     return Finished(-1 if process.exit_status is None else process.exit_status, out, err)

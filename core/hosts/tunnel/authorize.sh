@@ -1,9 +1,9 @@
-# Puts a line into this login's authorized_keys, in the place of the one with the same mark, or
-# removes that one. $1: the mark, which is the comment at the line's end; $2: the line, or nothing.
-# POSIX sh only; tested under dash.
+# Puts a line into this login's authorized_keys, in the place of the one with the same mark and key,
+# or removes that one; other sites' lines stay. $1: the mark, which is the comment at the line's end;
+# $2: the key; $3: the line, or nothing. POSIX sh only; tested under dash.
 set -eu
 umask 077
-mark=$1 line=${2:-}
+mark=$1 key=$2 line=${3:-}
 home=$HOME/.ssh
 file=$home/authorized_keys
 if [ ! -e "$file" ]; then
@@ -25,7 +25,7 @@ if [ -n "$line" ] && grep -qxF -e "$line" "$file"; then
 	exit 0
 fi
 cp -p "$file" "$file.airferry-new"
-grep -v -e " $mark\$" "$file" >"$file.airferry-new" || [ $? = 1 ]
+grep -v -e " $key $mark\$" "$file" >"$file.airferry-new" || [ $? = 1 ]
 if [ -n "$line" ]; then
 	printf '%s\n' "$line" >>"$file.airferry-new"
 fi

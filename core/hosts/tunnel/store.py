@@ -7,7 +7,6 @@ steps change; how it fares stands in `status.json`, which only the service write
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 from collections.abc import Callable
@@ -17,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from core.config import HostConfig, SshConfig
 from core.files import write_atomically
+from core.hosts.tunnel.answers import answer_on, header_in
 from core.hosts.tunnel.keys import ServiceKeys
 
 if TYPE_CHECKING:
     from core.hosts.ssh.connection import HostConnection
-
-ANSWER_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,14 @@ class TunnelStore:
         self.keys = ServiceKeys(self._directory)
         self._version: tuple[int, ...] = ()
         self._wanted: dict[str, Tunnel] = {}
+
+    @property
+    def site(self) -> str:
+        """What the site's tunnels are told by on hosts; empty before it has had a registry."""
+        try:
+            return (self.state_dir / "site-id").read_text(encoding="ascii").strip()[:16]
+        except (OSError, ValueError):
+            return ""
 
     def wanted(self) -> dict[str, Tunnel]:
         """Return the tunnels that shall be kept, by host name.
@@ -155,17 +161,5 @@ async def registry_behind(link: HostConnection, port: int, header: str) -> str |
     Returns:
         The header's value, an empty string if something else answers, None if nothing does.
     """
-    try:
-        async with link.port(port) as (reader, writer):
-            writer.write(b"GET /v2/ HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            answer = b""
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                while b"\r\n\r\n" not in answer and (more := await reader.read(4096)):
-                    answer += more
-    except (ConnectionRefusedError, TimeoutError):
-        return None
-    for line in answer.decode("latin-1").split("\r\n"):
-        name, _, value = line.partition(":")
-        if name.lower() == header.lower():
-            return value.strip()
-    return "" if answer else None
+    answer = await answer_on(link, port)
+    return header_in(answer, header) if answer else None

@@ -18,13 +18,14 @@ from core.errors import AirferryError, HostForwardingForbidden, HostPortTaken, I
 from core.hosts.ssh.connection import ConnectionPool, HostConnection
 from core.hosts.ssh.errors import translated
 from core.hosts.ssh.host_keys import trust_of
+from core.hosts.tunnel.answers import answer_on, kind_of
 from core.hosts.tunnel.keys import claim_of
 from core.hosts.tunnel.store import Tunnel, TunnelStatus, TunnelStore
 
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 3.0
 CONNECTS_AT_ONCE = 16
-FORWARD_TIMEOUT_S = 10.0
+FORWARD_TIMEOUT_S = 30.0
 _LOOK_S = 0.5
 
 
@@ -87,7 +88,7 @@ class TunnelSupervisor:
         only_key = self._book.keys.tunnel if tunnel.own_key else None
         link = self._links(tunnel).link(tunnel.host, only_key)
         try:
-            await _listen(link, tunnel)
+            await _listen(link, tunnel, self._book.site)
             self._note_up(tunnel.host.name)
             return await link.ended()
         finally:
@@ -134,24 +135,23 @@ class TunnelSupervisor:
             self._changed = False
 
 
-async def _listen(link: HostConnection, tunnel: Tunnel) -> None:
+async def _listen(link: HostConnection, tunnel: Tunnel, site: str) -> None:
     """Make the host's sshd listen, once what an earlier line has left there is gone."""
-    await link.run_line(claim_of(tunnel.host_port))
+    await link.run_line(claim_of(tunnel.host_port, site))
     try:
         with translated(link.where, link.route.user):
             async with asyncio.timeout(FORWARD_TIMEOUT_S):
-                await link.listen(tunnel.host_port, tunnel.registry_port)
+                await link.forward_to(tunnel.host_port, tunnel.registry_port)
     except HostForwardingForbidden:
         raise await _why_refused(link, tunnel) from None
 
 
 async def _why_refused(link: HostConnection, tunnel: Tunnel) -> AirferryError:
+    name, port = link.host.name, tunnel.host_port
     try:
-        async with link.port(tunnel.host_port):
-            return HostPortTaken(
-                f"{link.host.name}: port {tunnel.host_port} is taken by another program"
-            )
-    except ConnectionRefusedError:
-        return HostForwardingForbidden(f"{link.host.name}: sshd refuses the tunnel's forwarding")
+        answer = await answer_on(link, port)
     except AirferryError as error:
         return error
+    if answer is None:
+        return HostForwardingForbidden(f"{name}: sshd refuses the tunnel's forwarding")
+    return HostPortTaken(f"{name}: port {port} is taken by another program: {kind_of(answer)}")

@@ -24,9 +24,10 @@ NEW, OLD = "SSH-2.0-OpenSSH_9.2p1 Debian-2", "SSH-2.0-OpenSSH_7.4"
 OTHERS = "# mine\nssh-rsa BBBB tech@laptop\n"
 
 
-def authorize(home: Path, mark: str, line: str = "") -> None:
+def authorize(home: Path, mark: str, line: str = "", key: str = "AAAA") -> None:
+    key = line.split()[-2] if line else key
     subprocess.run(
-        ["dash", "-s", "--", mark, *([line] if line else [])],
+        ["dash", "-s", "--", mark, key, *([line] if line else [])],
         input=SCRIPT.read_text(),
         env={"HOME": str(home), "PATH": os.environ["PATH"]},
         check=True,
@@ -65,6 +66,16 @@ def test_a_new_line_takes_the_place_of_the_old_one(keys: Path, tmp_path: Path) -
     ):
         authorize(tmp_path, mark, line)
     assert f"{OTHERS}{jump}\n{tunnel_line(PUBLIC, 5002, NEW)}\n" == keys.read_text()
+
+
+def test_the_line_of_another_site_stays(keys: Path, tmp_path: Path) -> None:
+    line = tunnel_line(PUBLIC, 5001, NEW)
+    other = tunnel_line(f"ssh-ed25519 DDDD {TUNNEL_MARK}", 5002, NEW)
+    for each in (line, other):
+        authorize(tmp_path, TUNNEL_MARK, each)
+    assert f"{OTHERS}{line}\n{other}\n" == keys.read_text()
+    authorize(tmp_path, TUNNEL_MARK)
+    assert f"{OTHERS}{other}\n" == keys.read_text()
 
 
 def test_where_there_was_no_file(tmp_path: Path) -> None:
