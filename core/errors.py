@@ -22,7 +22,8 @@
     |       HostDiskFull, HostUnfit, HostPortTaken, HostForwardingForbidden, HostSudoRefused,
     |       SshConfigWrong, DockerFailed, TunnelDown (can pass), HostRegistryGone (can pass),
     |       HostRegistryTlsWrong
-    |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass), PullDenied
+    |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass), PullDenied,
+    |           DockerSettingsRefused, DockerNotStarted
     +-- PackagesError          the offline Docker bundle does not serve this host
     +-- StillMissing           a step was applied and its check still finds something missing
     +-- DuUnfit                this machine lacks something that the job needs
@@ -544,6 +545,20 @@ class DockerGone(DockerFailed):
     remedy_text = "Look at 'systemctl status docker' on the host, start it, then run it again."
     transient = True
     patience_s = 90.0
+
+
+class DockerSettingsRefused(DockerFailed):
+    """The host's Docker does not take its daemon.json, or not the one that it would get."""
+
+    code = "E-DOCKER-SETTINGS"
+    remedy_text = "Mend that file on the host; what Airferry would add is named. Then run it again."
+
+
+class DockerNotStarted(DockerFailed):
+    """The host's Docker is installed and does not start."""
+
+    code = "E-DOCKER-START"
+    remedy_text = "Look at 'journalctl -u docker' on the host, mend it, then run it again."
 
 
 class PullFailed(DockerFailed):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import HostCommandFailed
+from core.hosts.daemon import FUNCTIONS, Daemon, read_daemon
 
 if TYPE_CHECKING:
     from core.hosts.ssh.connection import HostConnection
 
-SCRIPT = (Path(__file__).parent / "facts.sh").read_text(encoding="utf-8")
+SCRIPT = f"docker_functions={shlex.quote(FUNCTIONS)}\n" + (
+    Path(__file__).parent / "facts.sh"
+).read_text(encoding="utf-8")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le"}
 FACTS_TIMEOUT_S = 60.0
 
@@ -30,6 +33,8 @@ class DockerFacts:
         containerd_store: Whether images lie in containerd's store: compressed and unpacked.
         insecure_loopback: Whether it speaks plain HTTP with registries on loopback.
         rootless: Whether it runs in a user's own network, where 127.0.0.1 is another.
+        insecure_named: The registries with which it speaks plain HTTP by their names.
+        daemon: The engine's process.
     """
 
     path: str = ""
@@ -38,6 +43,14 @@ class DockerFacts:
     containerd_store: bool = False
     insecure_loopback: bool = True
     rootless: bool = False
+    insecure_named: tuple[str, ...] = ()
+    daemon: Daemon = field(default_factory=Daemon)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is an engine, running or to be started; a client alone is none."""
+        unit = self.daemon.unit
+        return bool(self.version or self.daemon.pid) or unit not in ("", "not-found")
 
 
 @dataclass(frozen=True)
@@ -193,12 +206,14 @@ def _docker_facts(values: dict[str, str]) -> DockerFacts:
     insecure = _listed(values.get("docker_insecure"))
     version = values.get("docker_version", "")
     return DockerFacts(
-        path=values["docker_path"],
+        path=values.get("docker_path", ""),
         version=version,
         driver=values.get("docker_driver", ""),
         containerd_store="io.containerd.snapshotter" in str(store),
         insecure_loopback=not version or "127.0.0.0/8" in insecure,
         rootless="rootless" in str(security) or (not version and "rootless" in values),
+        insecure_named=_plain(values.get("docker_named")),
+        daemon=read_daemon(values),
     )
 
 
@@ -209,6 +224,18 @@ def _listed(text: str | None) -> list[object]:
     except ValueError:
         return []
     return found if isinstance(found, list) else []
+
+
+def _plain(text: str | None) -> tuple[str, ...]:
+    """Return the registries without TLS among those that Docker printed as JSON, by name."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return ()
+    entries = found.items() if isinstance(found, dict) else ()
+    return tuple(
+        name for name, entry in entries if isinstance(entry, dict) and not entry.get("Secure", True)
+    )
 
 
 def _forwarding(values: dict[str, str]) -> str:

@@ -37,6 +37,7 @@ from core.errors import (
     PullDenied,
     PullFailed,
 )
+from core.hosts.daemon import docker_command
 from core.hosts.ssh.connection import NO_SPACE, HostConnection
 from core.secrets import RegistryLogin
 
@@ -247,7 +248,7 @@ async def host_engine(link: HostConnection) -> AsyncIterator[HostEngine]:
     pool = ThreadPoolExecutor(PULLS_AT_ONCE + 1, f"docker-{name}")
     try:
         path = directory / "s"
-        bridge = _SocketBridge(link)
+        bridge = _SocketBridge(link, await docker_command(link, "system", "dial-stdio"))
         async with bridge.listen(path):
             threads = _Threads(name, pool, bridge)
             client = await threads.call(lambda: open_client(f"unix://{path}"))
@@ -336,9 +337,10 @@ class _Threads:
 class _SocketBridge:
     """Leads every connection to a local socket into a dial-stdio process on the host."""
 
-    def __init__(self, link: HostConnection) -> None:
+    def __init__(self, link: HostConnection, command: str) -> None:
         self.failure: HostError | None = None
         self._link = link
+        self._command = command
         self._tasks: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Semaphore(SESSIONS)
 
@@ -362,7 +364,7 @@ class _SocketBridge:
         try:
             async with (
                 self._gate,
-                self._link.root_process("docker system dial-stdio") as process,
+                self._link.root_process(self._command) as process,
             ):
                 await _pump_both(reader, writer, process)
                 self.failure = await self._last_words(process) or self.failure
