@@ -63,7 +63,7 @@ for name in "$@"; do
 	tries=0 # the engine reads the file a moment later
 	until takes "$name"; do
 		tries=$((tries + 1))
-		if [ "$tries" -ge 100 ] || [ -n "$engine" ] && [ ! -d "/proc/$engine" ]; then
+		if [ "$tries" -ge 100 ] || { [ -n "$engine" ] && [ ! -d "/proc/$engine" ]; }; then
 			give_up
 		fi
 		sleep 0.1

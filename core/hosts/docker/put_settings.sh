@@ -15,9 +15,10 @@ put_fresh() {
 		return
 	fi
 	if grep -qF " $target " /proc/self/mountinfo; then # mounted there as a file: it cannot be replaced
-		cat "$fresh" >"$target"
-		rm -f "$fresh" "$notes/said"
-		return
+		if cat "$fresh" 2>"$notes/said" >"$target"; then
+			rm -f "$fresh" "$notes/said"
+			return
+		fi
 	fi
 	cat "$notes/said" >&2
 	rm -f "$fresh" "$notes/said"
@@ -28,9 +29,12 @@ put_fresh() {
 write() {
 	rm -f "$fresh"
 	if [ -e "$target" ]; then
-		cp -a "$target" "$fresh"
+		cp -a "$target" "$fresh" || return 1
 	fi
-	printf %s "$1" | base64 -d >"$fresh"
+	if ! printf %s "$1" | base64 -d >"$fresh"; then
+		rm -f "$fresh"
+		return 1
+	fi
 	put_fresh
 }
 
@@ -40,7 +44,7 @@ put_back() {
 		rm -f "$fresh"
 		cp -a "$1" "$fresh"
 		put_fresh
-		touch -r "$1" "$target"
+		touch -r "$1" "$target" 2>/dev/null || true
 	else
 		rm -f "$target"
 	fi
@@ -68,7 +72,7 @@ takes() {
 # Wait until an engine answers again, whatever its settings.
 wait_for_docker() {
 	tries=0
-	until find_docker && ask_docker info >/dev/null 2>&1 || [ "$tries" -ge 100 ]; do
+	until { find_docker && ask_docker info >/dev/null 2>&1; } || [ "$tries" -ge 100 ]; do
 		tries=$((tries + 1))
 		sleep 0.3
 	done

@@ -44,6 +44,7 @@ if [ -e "$1" ]; then
 fi
 """
 _TRY = """
+soon() { if command -v timeout >/dev/null; then timeout 20 "$@"; else "$@"; fi; }
 program=$1
 shift
 dir=$(mktemp -d /tmp/airferry-settings.XXXXXX) || exit 0
@@ -51,11 +52,11 @@ trap 'rm -rf "$dir"' EXIT
 (umask 077; printf %s "$data" | base64 -d >"$dir/daemon.json")
 set -- "$@" "--config-file=$dir/daemon.json"
 if "$program" --help 2>/dev/null | grep -q -e '--validate'; then
-    timeout 20 "$program" "$@" --validate </dev/null >"$dir/said" 2>&1 && exit 0
+    soon "$program" "$@" --validate </dev/null >"$dir/said" 2>&1 && exit 0
 else
     chmod 711 "$dir"
     chown 65534 "$dir/daemon.json"
-    timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups "$program" "$@" \\
+    soon setpriv --reuid=65534 --regid=65534 --clear-groups "$program" "$@" \\
         </dev/null >"$dir/said" 2>&1
 fi
 sed "s|$dir/daemon.json|$path|g" "$dir/said"
