@@ -40,9 +40,28 @@ dockerds() {
 	done
 }
 
+inodes_of() {
+	ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\].*/\1/p'
+}
+
+# Print the last value that process $1 has for an option, one of those in the expression $2.
+option_of() {
+	arguments_of "$1" | tr '\n' ' ' | sed -n -E "s/.* ($2)[ =]([^ ]+) .*/\2/p"
+}
+
+# Whether process $1 serves at the sockets that systemd gives it; docker.socket gives them anyway.
+takes_given_sockets() {
+	file=$(option_of "$1" --config-file)
+	{ arguments_of "$1"; cat "${file:-/etc/docker/daemon.json}" 2>/dev/null; } | grep -q 'fd://'
+}
+
 # Print the socket at which process $1 takes Docker's API: that of everybody if it is among them.
 socket_of() {
-	inodes=$(ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.*socket:\[\([0-9]*\)\].*/\1/p')
+	inodes=$(inodes_of "$1")
+	if ! takes_given_sockets "$1"; then
+		given=$(inodes_of 1)
+		inodes=$(printf '%s\n' "$inodes" | grep -vxF "${given:-none}" || true)
+	fi
 	listened=$(while read -r _ _ _ flags _ _ inode path; do
 		case $flags,$path in
 		00010000,*/metrics.sock | 00010000,*/libnetwork/* | 00010000,*/swarm/* | 00010000,*/plugins/*) ;;
@@ -62,8 +81,7 @@ $inode
 
 # Whether process $1 stores where the unit's Docker would: that one could not run beside it.
 is_in_the_way() {
-	root=$(arguments_of "$1" | tr '\n' ' ' |
-		sed -n -E 's/.* (--data-root|--graph|-g)[ =]([^ ]+) .*/\2/p')
+	root=$(option_of "$1" '--data-root|--graph|-g')
 	[ "${root:-/var/lib/docker}" = /var/lib/docker ]
 }
 

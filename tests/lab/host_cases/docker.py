@@ -15,7 +15,7 @@ second() {
 """
 WITHOUT_UNIT = """
 systemctl disable -q --now docker.service docker.socket 2>/dev/null
-rm -f /lib/systemd/system/docker.service /lib/systemd/system/docker.socket
+rm -f /lib/systemd/system/docker.service /lib/systemd/system/docker.socket /etc/init.d/docker
 systemctl daemon-reload
 """
 DROPPED_IN = """
@@ -137,7 +137,7 @@ NONE_TO_INSTALL_OVER = (
     ),
     HostCase(
         "rootless",
-        FAKE.format("/opt/someone", "--uid 1234"),
+        FAKE.format("/opt/someone", "--uid nobody"),
         refused=("E-HOST-UNFIT", "rootless"),
         has=Has.NOTHING,
         ended="test ! -e /usr/sbin/dockerd",
