@@ -43,13 +43,20 @@ def engine_findings(facts: Facts, *, too_old: bool = False) -> Iterator[Finding]
         )
     elif daemon.pid:
         yield from _about_running(facts, too_old=too_old)
+    elif docker.version:
+        yield Finding(
+            True,
+            f"has no Docker that runs, and something else answers at {SOCKETS[1]} (it calls itself "
+            f"{docker.version})",
+            f"Stop it (is it podman.socket? a socket of another machine's?), {_LEAVE_OUT}",
+        )
     elif daemon.other:
         yield Finding(
             True,
             f"has no Docker: its command {daemon.other} is {daemon.other_is}",
             f"{_without(facts)}; {daemon.other_is} itself may stay. Airferry then installs Docker.",
         )
-    elif not docker.version and daemon.unit in _UNIT_STATES:
+    elif daemon.unit in _UNIT_STATES:
         yield Finding(True, *_UNIT_STATES[daemon.unit])
 
 

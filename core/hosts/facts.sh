@@ -58,7 +58,11 @@ docker_root={{.DockerRootDir}}
 docker_store={{json .DriverStatus}}
 docker_security={{json .SecurityOptions}}
 docker_insecure={{json .RegistryConfig.InsecureRegistryCIDRs}}
-docker_named={{json .RegistryConfig.IndexConfigs}}'"
+docker_named={{json .RegistryConfig.IndexConfigs}}'
+if [ -z \"\$docker_pid\" ]; then # the question may have started it
+	find_docker
+	tell_docker
+fi"
 answer=$(soon_as_root sh -c "$ask" || { [ "$root" = none ] && soon sh -c "$ask" 2>/dev/null; })
 printf '%s\n' "$answer" | sed -n '/^docker_[a-z]*=/p; /^rootless=/p'
 found=$(printf '%s\n' "$answer" | sed -n 's/^docker_root=\(\/.*\)/\1/p')

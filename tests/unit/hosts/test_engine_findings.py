@@ -17,7 +17,8 @@ SNAP = "/snap/docker/3265/bin/dockerd"
 
 
 def said(daemon: Daemon, path: str = "/usr/bin/docker", **more: bool) -> list[tuple[bool, str]]:
-    facts = replace(FIT, docker=DockerFacts(path, "18.06.1" if more else "28.2.2", daemon=daemon))
+    version = ("18.06.1" if more else "28.2.2") if daemon.pid else ""
+    facts = replace(FIT, docker=DockerFacts(path, version, daemon=daemon))
     return [(found.fatal, found.what + found.remedy) for found in engine_findings(facts, **more)]
 
 
@@ -54,6 +55,14 @@ def test_no_client() -> None:
 
 def test_a_snap_that_does_not_run() -> None:
     assert "snap remove docker" in said(Daemon(), path="/snap/bin/docker")[0][1]
+
+
+def test_what_answers_and_is_no_dockerd_of_this_host() -> None:
+    """Such as podman.socket in Docker's place."""
+    facts = replace(FIT, docker=DockerFacts("/usr/bin/docker", "4.3.1"))
+    found = next(engine_findings(facts))
+    assert found.fatal
+    assert "something else answers at /var/run/docker.sock (it calls itself 4.3.1)" in found.what
 
 
 def test_an_old_engine_is_replaced_only_where_a_unit_runs_it() -> None:
