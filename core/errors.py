@@ -23,7 +23,8 @@
     |       HostPortTaken, HostForwardingForbidden, HostTunnelExposed, HostSessionsForbidden,
     |       HostSudoRefused, HostShellRefused, SshConfigWrong, DockerFailed,
     |       TunnelDown (can pass), HostRegistryGone (can pass), HostRegistryTlsWrong
-    |       +-- DockerFailed: DockerGone (can pass), PullFailed (can pass), PullDenied
+    |       +-- DockerFailed: DockerGone (can pass), DockerLineLost (can pass), PullFailed
+    |           (can pass), PullDenied, ImageUnknown, DockerSettingsRefused, DockerNotStarted
     +-- PackagesError          the offline Docker bundle does not serve this host
     +-- StillMissing           a step was applied and its check still finds something missing
     +-- DuUnfit                this machine lacks something that the job needs
@@ -625,6 +626,20 @@ class DockerLineLost(DockerFailed):
         "proxy before it). Then run it again: images that are there are not pulled twice."
     )
     transient = True
+
+
+class DockerSettingsRefused(DockerFailed):
+    """The host's Docker does not take its daemon.json, or not the one that it would get."""
+
+    code = "E-DOCKER-SETTINGS"
+    remedy_text = "Mend that file on the host; what Airferry would add is named. Then run it again."
+
+
+class DockerNotStarted(DockerFailed):
+    """The host's Docker is installed and does not start."""
+
+    code = "E-DOCKER-START"
+    remedy_text = "Look at 'journalctl -u docker' on the host, mend it, then run it again."
 
 
 class PullFailed(DockerFailed):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import HostCommandFailed, HostSudoRefused
+from core.hosts.daemon import FUNCTIONS, Daemon, read_daemon
 from core.hosts.driver_room import driver_free_bytes
 from core.hosts.facts_shape import listed, require_shape
 from core.hosts.package_state import NO_STATE, PackageState, package_state_in
@@ -17,7 +20,9 @@ from core.hosts.places import Place, places_in
 if TYPE_CHECKING:
     from core.hosts.ssh.connection import HostConnection
 
-SCRIPT = (Path(__file__).parent / "facts.sh").read_text(encoding="utf-8")
+SCRIPT = f"docker_functions={shlex.quote(FUNCTIONS)}\n" + (
+    Path(__file__).parent / "facts.sh"
+).read_text(encoding="utf-8")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le"}
 FACTS_TIMEOUT_S = 60.0
 _ROOT_WORDS = {
@@ -39,6 +44,8 @@ class DockerFacts:
         containerd_store: Whether images lie in containerd's store: compressed and unpacked.
         insecure_loopback: Whether it speaks plain HTTP with registries on loopback.
         rootless: Whether it runs in a user's own network, where 127.0.0.1 is another.
+        insecure_named: The registries with which it speaks plain HTTP by their names.
+        daemon: The engine's process.
     """
 
     path: str = ""
@@ -47,6 +54,14 @@ class DockerFacts:
     containerd_store: bool = False
     insecure_loopback: bool = True
     rootless: bool = False
+    insecure_named: tuple[str, ...] = ()
+    daemon: Daemon = field(default_factory=Daemon)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is an engine, running or to be started; a client alone is none."""
+        unit = self.daemon.unit
+        return bool(self.version or self.daemon.pid) or unit not in ("", "not-found")
 
 
 @dataclass(frozen=True)
@@ -253,12 +268,26 @@ def _docker_facts(host_name: str, values: dict[str, str]) -> DockerFacts:
     insecure = listed(host_name, values, "docker_insecure")
     version = values.get("docker_version", "")
     return DockerFacts(
-        path=values["docker_path"],
+        path=values.get("docker_path", ""),
         version=version,
         driver=values.get("docker_driver", "") or values.get("docker_driver_set", ""),
         containerd_store="io.containerd.snapshotter" in str(store),
         insecure_loopback=not version or "127.0.0.0/8" in insecure,
         rootless="rootless" in str(security) or (not version and "rootless" in values),
+        insecure_named=_plain(values.get("docker_named")),
+        daemon=read_daemon(values),
+    )
+
+
+def _plain(text: str | None) -> tuple[str, ...]:
+    """Return the registries without TLS among those that Docker printed as JSON, by name."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return ()
+    entries = found.items() if isinstance(found, dict) else ()
+    return tuple(
+        name for name, entry in entries if isinstance(entry, dict) and not entry.get("Secure", True)
     )
 
 

@@ -38,26 +38,27 @@ case $(cat /sys/fs/selinux/enforce 2>/dev/null) in
 esac
 
 store=/var/lib/docker
-docker=$(command -v docker)
-say docker_path "$docker"
-if [ -n "$docker" ]; then
-	# One question, because an engine that is busy answers slowly.
-	form='docker_version={{.ServerVersion}}
+# One question, because an engine that is busy answers slowly. $docker_functions is daemon.sh.
+ask="$docker_functions
+find_docker
+tell_docker
+ask_docker info --format 'docker_version={{.ServerVersion}}
 docker_driver={{.Driver}}
 docker_root={{.DockerRootDir}}
 docker_store={{json .DriverStatus}}
 docker_security={{json .SecurityOptions}}
-docker_insecure={{json .RegistryConfig.InsecureRegistryCIDRs}}'
-	answer=$(soon_as_root docker info --format "$form")
-	printf '%s\n' "$answer" | sed -n '/^docker_[a-z]*=/p'
-	found=$(printf '%s\n' "$answer" | sed -n 's/^docker_root=\(\/.*\)/\1/p')
-	store=${found:-$store}
-fi
+docker_insecure={{json .RegistryConfig.InsecureRegistryCIDRs}}
+docker_named={{json .RegistryConfig.IndexConfigs}}'
+if [ -z \"\$docker_pid\" ]; then # the question may have started it
+	find_docker
+	tell_docker
+fi"
+answer=$(soon_as_root sh -c "$ask" || { [ "$root" = none ] && soon sh -c "$ask" 2>/dev/null; })
+printf '%s\n' "$answer" | sed -n '/^docker_[a-z]*=/p; /^rootless=/p'
+found=$(printf '%s\n' "$answer" | sed -n 's/^docker_root=\(\/.*\)/\1/p')
+store=${found:-$store}
 if have containerd; then
 	say containerd "$(soon containerd --version 2>/dev/null | cut -d ' ' -f 3)"
-fi
-if grep -qsx rootlesskit /proc/[0-9]*/comm; then
-	say rootless yes
 fi
 # While no engine tells where it stores and how, its settings do.
 if [ -z "${found:-}" ]; then

@@ -14,7 +14,7 @@ from core.errors import HostOddAnswer
 from core.printable import printable
 
 _SHOWN = 60
-_REQUIRED = ("os_id", "os_version", "os_name", "arch", "kernel", "init", "root", "docker_path")
+_REQUIRED = ("os_id", "os_version", "os_name", "arch", "kernel", "init", "root")
 _NUMBER, _WORD, _PATH = r"[0-9]{0,15}", r"[!-~]{0,100}", r"(/[^\x00-\x1f\x7f]{0,4096})?"
 _TEXT = r"[^\x00-\x08\x0a-\x1f\x7f]{0,300}"
 _SHAPES = {

@@ -8,6 +8,7 @@ from core.bundle.model import OCI_LAYER_ZSTD, Image
 from core.config import HostConfig, Mode
 from core.errors import (
     AirferryError,
+    DockerGone,
     HostCommandFailed,
     HostLineLost,
     HostShellRefused,
@@ -15,9 +16,11 @@ from core.errors import (
     HostUnfit,
     PackagesError,
 )
+from core.hosts.docker.settings_findings import settings_findings
 from core.hosts.docker_install.package_files import Family
 from core.hosts.docker_install.release import System
 from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
+from core.hosts.engine_findings import engine_findings
 from core.hosts.facts import Facts, gather_facts
 from core.hosts.login_findings import login_findings
 from core.hosts.package_fit import NO_PACKAGES, Packages
@@ -27,7 +30,7 @@ from core.hosts.ssh.key_options import forced_by_key
 from core.steps.base import Missing, Reporter, VerifyStep
 from core.steps.desired_images import host_lacks, unfit_names, wanted_images
 from core.steps.disk_space import store_bytes
-from core.steps.docker import DockerConfigure
+from core.steps.docker import DockerConfigure, settings_to_add
 from core.steps.targets import HostStep
 from core.steps.way import way_findings
 from core.steps.work import Work
@@ -101,6 +104,7 @@ class Preflight(HostStep, VerifyStep):
         findings = await self._root_findings()
         is_root = not findings
         findings += await self._login_findings()
+        findings += await self._engine_findings()
         facts = self._work.facts[self._host.name]
         tell.facts(facts.lines())
         repo, repo_findings = await self._docker_to_install(facts)
@@ -147,16 +151,42 @@ class Preflight(HostStep, VerifyStep):
                 ]
         return found
 
+    async def _engine_findings(self) -> list[Finding]:
+        """Look at the host's Docker itself, and at what it reads when it starts."""
+        name, port = self._host.name, self._work.config.host_registry_port
+        facts = self._work.facts[name]
+        if facts.root == "none":
+            return []  # only root is told
+        findings = list(engine_findings(facts, too_old=is_too_old(facts.docker.version)))
+        docker = facts.docker
+        if any(finding.fatal for finding in findings) or docker.rootless or not docker.is_there:
+            return findings
+        if docker.daemon.pid and not docker.version:
+            facts = await gather_facts(self._link, port)
+            docker = facts.docker
+            if docker.daemon.pid and not docker.version:
+                raise DockerGone(
+                    f"{name}: its dockerd ({docker.daemon.program}, process {docker.daemon.pid}) "
+                    f"runs and does not answer at {docker.daemon.socket}"
+                )
+            self._work.facts[name] = facts
+        wanted = settings_to_add(self._work.config, docker)
+        return [*findings, *await settings_findings(self._link, wanted)]
+
     async def _docker_to_install(self, facts: Facts) -> tuple[DockerRepo | None, list[Finding]]:
         """Return what Docker is installed from; None where the present one will do."""
         docker, paths = facts.docker, self._work.config.docker_repo
-        if docker.path and not (docker.version and is_too_old(docker.version)):
+        if docker.daemon.other and not docker.is_there:
+            return None, []  # said already: nothing is installed beside it
+        if docker.is_there and not (docker.version and is_too_old(docker.version)):
             return None, []
         try:
             repo = await in_thread(lambda: fitting_repo(paths, System.of(facts)))
         except PackagesError as error:
             has = (
-                f"has Docker {docker.version}, which is too old" if docker.path else "has no Docker"
+                f"has Docker {docker.version}, which is too old"
+                if docker.version
+                else "has no Docker"
             )
             return None, [Finding(True, f"{has}, and {error.what}", error.remedy)]
         if docker.version:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from core.config import Mode
+from core.config import Config, Mode
 from core.errors import StillMissing
 from core.hosts.docker.certificates import trust, trusts
 from core.hosts.docker.daemon_json import extend_daemon_json
@@ -19,12 +19,30 @@ from core.hosts.docker_install.install import (
 )
 from core.hosts.docker_install.release import System
 from core.hosts.docker_install.selection import DockerRepo, fitting_repo, is_too_old
+from core.hosts.facts import DockerFacts
 from core.steps.base import Missing, Reporter
 from core.steps.targets import HostStep, comes_true
 from core.telling import CONTAINERS_GO_ON, CONTAINERS_STOP
 from core.threads import in_thread
 
 DOCKER_UP_TIMEOUT_S = 60.0
+
+
+def settings_to_add(config: Config, docker: DockerFacts) -> list[str] | None:
+    """Return the registries that daemon.json is to get; None where the engine needs nothing.
+
+    Loopback goes with them, so there may be none to name.
+    """
+    named = plain_registries(config)
+    if config.mode is not Mode.CUSTOM and not docker.insecure_loopback:
+        return named
+    return named if set(named) - set(docker.insecure_named) else None
+
+
+def plain_registries(config: Config) -> list[str]:
+    """Return the registries, as daemon.json names them, that are spoken with in plain HTTP."""
+    insecure = config.mode is Mode.CUSTOM and config.registry_insecure
+    return [config.registry_base.partition("/")[0]] if insecure else []
 
 
 class DockerInstall(HostStep):
@@ -123,7 +141,4 @@ class DockerConfigure(HostStep):
         return config.registry_ca if config.mode is Mode.CUSTOM else None
 
     def _named(self) -> list[str]:
-        """Return the registries that must stand in daemon.json."""
-        config = self._work.config
-        insecure = config.mode is Mode.CUSTOM and config.registry_insecure
-        return [self._registry] if insecure else []
+        return plain_registries(self._work.config)

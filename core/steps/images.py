@@ -16,6 +16,7 @@ from core.bundle.reference import Reference
 from core.bundle.rewrite import WantedImage, write_docker_archive
 from core.config import HostConfig, Mode
 from core.errors import AirferryError, Cancelled, HostUnfit, ImageUnknown, PullDenied
+from core.hosts.daemon import docker_command
 from core.hosts.docker.engine import PULLS_AT_ONCE, HostEngine, host_engine
 from core.hosts.docker.pull_stream import short_digest
 from core.hosts.managed_state import note_brought, note_shared
@@ -247,13 +248,12 @@ class ImagesLoad(_ImagesStep):
             await self._note(wanted, lacks)
             there = await layers_there(wanted, engine)
         sent = _Sent(tell, missing.size_bytes)
+        load = await docker_command(self._link, "load", "-q")
         for file, images in (await self._by_bundle(lacks, there)).items():
             await self._work.pause.over(tell.say)
             tell.say(f"loading {count(len(images), 'image')} of {file.name}")
             stop = threading.Event()
-            await self._link.feed_root(
-                "docker load -q", self._writer(file, images, sent, stop, tell), stop
-            )
+            await self._link.feed_root(load, self._writer(file, images, sent, stop, tell), stop)
 
     def _writer(
         self,

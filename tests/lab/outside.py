@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tests.lab.labhost import LabHost
 from tests.lab.shell import run, until
@@ -39,20 +39,26 @@ def assert_warmed(site: Site, host: LabHost, *, registry_names: bool = True) -> 
     assert_images(host, expected_ids(site), prefixes)
 
 
-def assert_images(host: LabHost, expected: Mapping[str, str], prefixes: Iterable[str]) -> None:
+def assert_images(
+    host: LabHost,
+    expected: Mapping[str, str],
+    prefixes: Iterable[str],
+    docker: Sequence[str] = ("docker",),
+) -> None:
     """Check that a host has images with the right IDs.
 
     Args:
         host: The host, whose own Docker is asked.
         expected: Original name -> image ID.
         prefixes: Registries under whose names it has to have them as well.
+        docker: How it is asked.
     """
     names = {
         name: found
         for tag, found in expected.items()
         for name in (tag, *(site_name(tag, prefix) for prefix in prefixes))
     }
-    done = host.run("docker", "image", "inspect", *names, check=False)
+    done = host.run(*docker, "image", "inspect", *names, check=False)
     images = json.loads(done.stdout)
     seen = {name: image["Id"] for image in images for name in image["RepoTags"]}
     assert names == {name: seen.get(name, "") for name in names}, host.name

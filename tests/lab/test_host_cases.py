@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
@@ -22,11 +25,13 @@ from tests.lab.errors import LabError
 from tests.lab.host_cases.case import HostCase
 from tests.lab.hostkinds import Has
 from tests.lab.labhost import LabHost
+from tests.lab.network import DU_ADDRESS
 from tests.lab.outside import assert_images
 from tests.lab.program import Program
 from tests.lab.shell import until
 from tests.lab.site import Site
 from tests.support.archives import ImageSpec, tar_of, write_bundle
+from tests.support.registry import fresh_registry
 
 MOST_AT_ONCE = 6
 NAME = "example.org/site/small:1"
@@ -35,7 +40,7 @@ LEFT = """
 ls -d /tmp/airferry* /var/tmp/airferry* /etc/docker/*.airferry-* /root/.airferry-* 2>/dev/null
 for process in /proc/[0-9]*; do
     case $(tr '\\0' ' ' <"$process/cmdline" 2>/dev/null) in
-    *airferry-docker*|*'docker system dial-stdio'*) echo "${process#/proc/}" ;;
+    *airferry-docker*|*docker*'system dial-stdio'*) echo "${process#/proc/}" ;;
     esac
 done
 true
@@ -48,6 +53,7 @@ class Batch:
 
     room: str
     has: Has
+    plain_registry: bool
     cases: tuple[HostCase, ...]
 
     @property
@@ -61,11 +67,12 @@ def batches() -> list[Batch]:
     found: list[Batch] = []
     for module in iter_modules(host_cases.__path__):
         cases = getattr(import_module(f"{host_cases.__name__}.{module.name}"), "CASES", ())
-        for has in Has:
-            of_kind = [case for case in cases if case.has is has]
+        for has, plain in product(Has, (False, True)):
+            kind = (has, plain)
+            of_kind = [case for case in cases if (case.has, case.plain_registry) == kind]
             for start in range(0, len(of_kind), MOST_AT_ONCE):
                 some = tuple(of_kind[start : start + MOST_AT_ONCE])
-                found.append(Batch(module.name, has, some))
+                found.append(Batch(module.name, has, plain, some))
     return found
 
 
@@ -88,7 +95,8 @@ class Made:
 
 def daemon_json(host: LabHost) -> str:
     """Return the file that Docker reads, with its kind, owner and mode."""
-    script = "cd /etc/docker 2>/dev/null && stat -c '%F %U %a %N' daemon.json && cat daemon.json"
+    kind = "stat -c '%F %U %a %N' daemon.json && stat -L -c '%U %a' daemon.json"
+    script = f"cd /etc/docker 2>/dev/null && {kind} && cat daemon.json"
     return host.run("sh", "-c", script, check=False).stdout
 
 
@@ -103,8 +111,33 @@ def small_images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.mark.parametrize("batch", batches(), ids=lambda batch: batch.name)
 def test_hosts_as_sites_have_them(
-    batch: Batch, site: Site, installation: Install, small_images: tuple[Path, str]
+    batch: Batch,
+    site: Site,
+    installation: Install,
+    small_images: tuple[Path, str],
+    tmp_path: Path,
 ) -> None:
+    with ExitStack() as open_until_the_end:
+        registry = "localhost:5001"
+        config: dict[str, object] = {}
+        if batch.plain_registry:
+            registry = open_until_the_end.enter_context(fresh_registry(tmp_path, DU_ADDRESS))
+            config = {
+                "privateRegistryType": "custom",
+                "privateRegistryBase": registry,
+                "privateRegistryInsecure": True,
+            }
+        run_cases(batch, site, partial(installation, **config), small_images, registry)
+
+
+def run_cases(
+    batch: Batch,
+    site: Site,
+    installation: Install,
+    small_images: tuple[Path, str],
+    registry: str,
+) -> None:
+    """Make hosts as the cases say, check them, run the job, and look at what is left."""
     images_dir, image_id = small_images
     site.reset_hosts(batch.has, len(batch.cases))
     with ThreadPoolExecutor(len(batch.cases)) as pool:
@@ -125,9 +158,14 @@ def test_hosts_as_sites_have_them(
     faults: list[str] = []
     for each in made:
         try:
-            assert_as_it_should_be(each, checked[each.host.name], done[each.host.name], image_id)
+            said = checked[each.host.name], done[each.host.name]
+            assert_as_it_should_be(each, *said, image_id, registry)
         except (AssertionError, LabError) as fault:
             faults.append(f"{each.case.name}: {fault}")
+    if batch.plain_registry:
+        names = [each.host.name for each in made]
+        program.run("host", "clean", *names, "--yes", expect=None)
+        faults += filter(None, map(not_as_it_was, made))
     assert not faults, "\n\n".join(faults)
 
 
@@ -185,7 +223,7 @@ def said_by_host(program: Program) -> dict[str, tuple[str, str]]:
 
 
 def assert_as_it_should_be(
-    made: Made, checked: tuple[str, str], done: tuple[str, str], image_id: str
+    made: Made, checked: tuple[str, str], done: tuple[str, str], image_id: str, registry: str
 ) -> None:
     """Check one host: what was said, what was done, and what is left."""
     case, host = made.case, made.host
@@ -200,12 +238,24 @@ def assert_as_it_should_be(
         assert made.daemon_json == daemon_json(host), "daemon.json was changed"
         until(lambda: not left_on(host), f"nothing is left: {left_on(host)}", 60)
     else:
-        assert_images(host, {NAME: image_id}, ["localhost:5001"])
+        assert_images(host, {NAME: image_id}, [registry], case.docker)
     ended = host.run("sh", input=case.ended, check=False)
     assert 0 == ended.returncode, f"not as it should be: {ended.stdout}{ended.stderr}"
     if case.docker_runs and case.has is not Has.NOTHING:
         again = host.run("systemctl", "restart", "docker", check=False)
         assert 0 == again.returncode, f"Docker does not start again: {again.stderr}"
+
+
+def not_as_it_was(made: Made) -> str:
+    """Return what is not as it was before the job on a host that was cleaned."""
+    case, host = made.case, made.host
+    now, cleaned = daemon_json(host), host.run("sh", input=case.cleaned, check=False)
+    if made.daemon_json == now and cleaned.returncode == 0 and not left_on(host):
+        return ""
+    return (
+        f"{case.name}: cleaned, but: {made.daemon_json!r} became {now!r}; "
+        f"{cleaned.stdout}{cleaned.stderr}{left_on(host)}"
+    )
 
 
 def left_on(host: LabHost) -> str:

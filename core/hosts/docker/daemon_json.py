@@ -1,19 +1,46 @@
-"""`/etc/docker/daemon.json`: merged, never overwritten, the first old one kept beside it."""
+"""dockerd's `daemon.json`: merged, never overwritten, and afterwards to the byte what it was.
+
+It is written as its owner has it (its link, owner, mode and layout stay), only after dockerd itself
+has said that it would start with it, and what was there is put back where it does not take it.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
+import shlex
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.errors import DockerFailed
+from core.errors import DockerSettingsRefused, HostCommandFailed, HostLineLost
+from core.hosts.daemon import FUNCTIONS, engine_words
+from core.hosts.docker.json_layout import read_object, with_items, without_items
+from core.hosts.docker.settings import (
+    PATH,
+    Settings,
+    assigned,
+    read_settings,
+    why_refused,
+)
 from core.hosts.managed_state import DIRECTORY, noted
 
 if TYPE_CHECKING:
     from core.hosts.ssh.connection import HostConnection
 
-PATH = "/etc/docker/daemon.json"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+KEY = "insecure-registries"
+_ADDED = f"{DIRECTORY}/{KEY}"
+_NOTE = f"{DIRECTORY}/daemon-json"
+_PUT_TIMEOUT_S = 180.0
+_REWRITTEN, _NOT_TAKEN = 8, 9  # how extend_settings.sh ends
+
+
+def _script(name: str) -> str:
+    return (Path(__file__).parent / f"{name}_settings.sh").read_text(encoding="utf-8")
+
+
+SCRIPTS = {name: _script(name) for name in ("put", "extend", "restore")}
 
 
 def with_insecure(text: str, registries: Iterable[str], where: str) -> str:
@@ -22,32 +49,22 @@ def with_insecure(text: str, registries: Iterable[str], where: str) -> str:
     Whoever sets that key replaces the engine's default of loopback from Docker 29.10 on, so
     loopback is always written with it.
 
+    Args:
+        text: The file.
+        registries: What is added.
+        where: How messages call the file.
+
     Raises:
-        DockerFailed: the present text is not what Docker reads; nothing is changed then.
+        DockerSettingsRefused: the present text is not what Docker reads; nothing is changed then.
     """
     try:
-        settings: Any = json.loads(text) if text.strip() else {}
+        present = read_object(text).get(KEY) or []
     except ValueError as error:
-        raise DockerFailed(f"{where}: {PATH} is not JSON: {error}") from error
-    if not isinstance(settings, dict):
-        raise DockerFailed(f"{where}: {PATH} is not a JSON object")
-    present = settings.get("insecure-registries") or []
+        raise DockerSettingsRefused(f"{where} {error}") from error
     if not isinstance(present, list):
-        raise DockerFailed(f"{where}: {PATH}: insecure-registries is not a list")
-    wanted = [*present, *(name for name in (*LOOPBACK, *registries) if name not in present)]
-    if wanted == present:
-        return text
-    return json.dumps({**settings, "insecure-registries": wanted}, indent=2) + "\n"
-
-
-def without_insecure(text: str, added: Iterable[str]) -> str:
-    """Return the file's text without what `with_insecure` added; empty where nothing is left."""
-    settings: Any = json.loads(text) if text.strip() else {}
-    gone = set(added)
-    kept = [name for name in settings.pop("insecure-registries", []) if name not in gone]
-    if kept:
-        settings["insecure-registries"] = kept
-    return json.dumps(settings, indent=2) + "\n" if settings else ""
+        raise DockerSettingsRefused(f"{where}: {KEY} is not a list")
+    added = [name for name in (*LOOPBACK, *registries) if name not in present]
+    return with_items(text, KEY, added) if added else text
 
 
 def no_longer_wanted(
@@ -69,25 +86,67 @@ def no_longer_wanted(
     return [name for name in added if name not in wanted]
 
 
-async def read_daemon_json(link: HostConnection) -> str:
-    """Return the file's text; empty where there is none."""
-    return await noted(link, PATH)
+async def extended(link: HostConnection, registries: Iterable[str]) -> tuple[Settings, bytes]:
+    """Return dockerd's settings, and what its file is to hold; nothing is changed.
+
+    Raises:
+        DockerSettingsRefused: dockerd would not take it.
+        HostError: the host cannot be asked.
+    """
+    settings = await read_settings(link)
+    text = with_insecure(settings.text, registries, f"{settings.host}: {settings.path}")
+    new = settings.encoded(text)
+    why = await why_refused(link, settings, new)
+    if why:
+        raise DockerSettingsRefused(
+            f"{settings.host}: its Docker would not take {settings.path} with {KEY}: {why}",
+            remedy=_remedy(settings, why, registries),
+        )
+    return settings, new
+
+
+def _remedy(settings: Settings, why: str, registries: Iterable[str]) -> str:
+    if "--insecure-registry" in why or f"{KEY}:" in why:
+        names = " ".join(f"--insecure-registry={name}" for name in (*LOOPBACK, *registries))
+        return (
+            f"On the host, add {names} where dockerd's flag stands (systemctl cat docker), or move "
+            f"the flag's values to {KEY} in {settings.path}; restart Docker, then run it again."
+        )
+    return f"Mend {settings.path} on the host (dockerd does not start with it), then run it again."
 
 
 async def extend_daemon_json(link: HostConnection, registries: Iterable[str]) -> None:
     """Let the engine speak plain HTTP with some registries, and with its own loopback.
 
-    The file is written atomically; the first old one is kept as `.airferry-orig` (empty where there
-    was none), and what was added is noted for `restore_daemon_json`.
+    The first old file is kept as `.airferry-orig`, and what was added is noted for
+    `restore_daemon_json`.
 
     Raises:
-        DockerFailed: the present text is not what Docker reads; nothing is changed then.
+        DockerSettingsRefused: the engine does not take it; the file is what it was.
+        HostError: it cannot be written.
     """
-    old = await read_daemon_json(link)
-    new = with_insecure(old, registries, link.host.name)
-    present = _insecure(old)
-    added = [name for name in _insecure(new) if name not in present]
-    await link.run_root(_EXTEND, new, *added)
+    settings, new = await extended(link, list(registries))
+    present = _insecure(settings.text)
+    added = [name for name in _insecure(settings.decoded(new)) if name not in present]
+    script = f"{assigned('new', new)}{SCRIPTS['extend']}"
+    done = await link.run_root(
+        _put(settings.path, script), *added, timeout_s=_PUT_TIMEOUT_S, check=False
+    )
+    if done.status == 0:
+        return
+    host, path, words = settings.host, settings.path, engine_words(done.err)
+    if done.status < 0:
+        raise HostLineLost(f"{host}: the line was lost while Docker's settings were written")
+    if done.status == _NOT_TAKEN:
+        what = f"{host}: Docker did not take its new settings, and {path} is what it was: {words}"
+        raise DockerSettingsRefused(what, details=done.err)
+    if done.status == _REWRITTEN:
+        raise DockerSettingsRefused(
+            f"{host}: another program wrote {path} at the same time",
+            remedy=f"Have whatever keeps {path} (a node agent, a configuration management) write "
+            f"{KEY} with {', '.join(added)}, then run it again.",
+        )
+    raise HostCommandFailed(f"{host}: {path} cannot be written, and is what it was: {words}")
 
 
 async def restore_daemon_json(link: HostConnection, *, dry: bool = False) -> bool:
@@ -110,7 +169,9 @@ async def unwanted_in_daemon_json(
     added = (await noted(link, _ADDED)).split()
     if not added:
         return []
-    return no_longer_wanted(await read_daemon_json(link), added, named, loopback=loopback)
+    settings = await read_settings(link, _Note.read(await noted(link, _NOTE)).path)
+    settings.parsed()
+    return no_longer_wanted(settings.text, added, named, loopback=loopback)
 
 
 async def reduce_daemon_json(link: HostConnection, gone: Iterable[str]) -> None:
@@ -120,65 +181,47 @@ async def reduce_daemon_json(link: HostConnection, gone: Iterable[str]) -> None:
     await _take_out(link, gone, [name for name in added if name not in gone])
 
 
+@dataclass(frozen=True)
+class _Note:
+    """What was noted when the file was first written: what there was, and what we made of it."""
+
+    path: str = PATH
+    was_there: bool = True
+    wrote: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> _Note:
+        values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+        return cls(values.get("path", PATH), values.get("was") != "absent", values.get("wrote", ""))
+
+
 async def _take_out(link: HostConnection, gone: list[str], rest: list[str]) -> None:
-    final = without_insecure(await read_daemon_json(link), gone)
+    note = _Note.read(await noted(link, _NOTE))
+    settings = await read_settings(link, note.path)
+    is_ours = note.wrote == hashlib.sha256(settings.data or b"").hexdigest()
+    how, final = "text", settings.text
+    if is_ours and not rest:
+        how = "original" if note.was_there else "absent"
+    settings.parsed()
+    if final.strip():
+        final = without_items(final, KEY, gone)
+    if not rest and not note.was_there and not read_object(final):
+        how = "absent"
     # A reload leaves as it is what the file says nothing about: so it is told first in so many
     # words. Loopback is what an engine has of its own.
     meanwhile = final if _insecure(final) else with_insecure(final, (), link.host.name)
-    await link.run_root(_RESTORE, meanwhile, final, "\n".join(rest), *gone)
+    script = (
+        assigned("meanwhile", settings.encoded(meanwhile))
+        + assigned("final", settings.encoded(final))
+        + f"how={how}\nrest={shlex.quote(chr(10).join(rest))}\n{SCRIPTS['restore']}"
+    )
+    await link.run_root(_put(note.path, script), *gone, timeout_s=_PUT_TIMEOUT_S)
+
+
+def _put(path: str, script: str) -> str:
+    places = f"path={shlex.quote(path)}\nnotes={DIRECTORY}\n"
+    return f"{FUNCTIONS}\n{places}{SCRIPTS['put']}\n{script}"
 
 
 def _insecure(text: str) -> list[str]:
-    settings: dict[str, Any] = json.loads(text) if text.strip() else {}
-    return list(settings.get("insecure-registries") or [])
-
-
-_ADDED = f"{DIRECTORY}/insecure-registries"
-_WRITE = f"""
-write() {{
-    printf %s "$1" >{PATH}.airferry-new
-    sync {PATH}.airferry-new
-    mv {PATH}.airferry-new {PATH}
-}}
-"""
-_EXTEND = f"""
-set -eu
-{_WRITE}
-mkdir -p /etc/docker {DIRECTORY}
-new=$1
-shift
-if [ ! -e {PATH}.airferry-orig ]; then
-    cp -p {PATH} {PATH}.airferry-orig 2>/dev/null || : >{PATH}.airferry-orig
-fi
-printf '%s\\n' "$@" >>{_ADDED}
-write "$new"
-systemctl reload docker
-"""
-_RESTORE = f"""
-set -eu
-{_WRITE}
-final=$2 rest=$3
-write "$1"
-shift 3
-systemctl reload docker || true
-tries=0 # the engine reads the file a moment later
-for name in "$@"; do
-    while docker info --format '{{{{json .RegistryConfig.IndexConfigs}}}}' 2>/dev/null |
-        grep -qF '"'"$name"'"' && [ $tries -lt 50 ]; do
-        tries=$((tries + 1))
-        sleep 0.1
-    done
-done
-if [ -n "$final" ]; then
-    write "$final"
-else
-    rm -f {PATH}
-fi
-if [ -n "$rest" ]; then
-    printf '%s\\n' "$rest" >{_ADDED}.new
-    mv {_ADDED}.new {_ADDED}
-    exit 0
-fi
-rm -f {PATH}.airferry-orig {_ADDED}
-rmdir {DIRECTORY} 2>/dev/null || true
-"""
+    return list(read_object(text).get(KEY) or [])

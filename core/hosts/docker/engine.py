@@ -40,6 +40,7 @@ from core.errors import (
     HostLineLost,
     HostOddAnswer,
 )
+from core.hosts.daemon import docker_command
 from core.hosts.docker.bounds import TOO_LONG, AnswerTooLongError, LineMeter, read_whole
 from core.hosts.docker.pull_stream import PullTold, asking_a_registry, take_event
 from core.hosts.ssh.connection import NO_SPACE, HostConnection
@@ -273,7 +274,7 @@ async def host_engine(link: HostConnection) -> AsyncIterator[HostEngine]:
     pool = ThreadPoolExecutor(PULLS_AT_ONCE + 1, f"docker-{name}")
     try:
         path = directory / "s"
-        bridge = _SocketBridge(link)
+        bridge = _SocketBridge(link, await docker_command(link, "system", "dial-stdio"))
         async with bridge.listen(path):
             threads = _Threads(name, pool, bridge, Places(lambda: link.sessions.limit))
             wanted = link.sessions
@@ -429,9 +430,10 @@ class _Threads:
 class _SocketBridge:
     """Leads every connection to a local socket into a dial-stdio process on the host."""
 
-    def __init__(self, link: HostConnection) -> None:
+    def __init__(self, link: HostConnection, command: str) -> None:
         self.failure: HostError | None = None
         self._link = link
+        self._command = command
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -452,7 +454,7 @@ class _SocketBridge:
             return
         self._tasks.add(task)
         try:
-            async with self._link.root_process("exec docker system dial-stdio") as process:
+            async with self._link.root_process(f"exec {self._command}") as process:
                 if not await _pump_both(reader, writer, process):
                     raise HostOddAnswer(f"{self._link.host.name}: Docker says {TOO_LONG}")
                 self.failure = await self._last_words(process) or self.failure

@@ -11,7 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.bundle.tarstream import Archive
-from core.errors import AirferryError, BundleTruncated, HostLineLost, PackagesError
+from core.errors import (
+    AirferryError,
+    BundleTruncated,
+    DockerNotStarted,
+    HostLineLost,
+    PackagesError,
+)
+from core.hosts.daemon import FUNCTIONS, engine_words
 from core.hosts.docker_install.package_files import Family
 from core.hosts.docker_install.selection import DockerRepo, is_too_old
 from core.hosts.docker_install.source import safe_name
@@ -26,7 +33,22 @@ SCRIPTS = {
 REMOVE_SCRIPT = (Path(__file__).parent / "remove_docker.sh").read_text(encoding="utf-8")
 MAKE_DIRECTORY = "mktemp -d /var/tmp/airferry-docker.XXXXXX"  # removed by the script
 INSTALL_TIMEOUT_S = 900.0
-_START = "exec 9>/run/airferry-docker.lock; flock -w 540 9; systemctl enable --now docker 9>&-"
+_START = """
+exec 9>/run/airferry-docker.lock
+flock -w 540 9
+if ! systemctl enable --now docker </dev/null 9>&-; then
+    journalctl --no-pager --quiet -n 40 -o cat -u docker >&2 || true
+    exit 5
+fi
+"""
+_ANSWERS = f"""{FUNCTIONS}
+find_docker
+ask_docker version --format '{{{{.Server.Version}}}}' 2>/dev/null
+"""
+_INSTALLED = f"""{FUNCTIONS}
+find_docker
+[ -n "$docker_pid" ] || systemctl cat docker.service >&2
+"""
 END_MARK = "whole"
 _WAYS = {Family.DEB: "debs", Family.RPM: "rpms", Family.STATIC: "static"}
 _NOT_STARTED, _NOT_TAKEN_BACK, _NOT_WHOLE = 5, 6, 7  # how the script ends
@@ -64,7 +86,7 @@ async def install_docker(
         with suppress(AirferryError):
             await link.run_root(shlex.join(["rm", "-rf", target]), check=False)
         raise
-    script = f"{SCRIPTS[_WAYS[repo.family]]}\n{SCRIPTS['docker']}"
+    script = f"{FUNCTIONS}\n{SCRIPTS[_WAYS[repo.family]]}\n{SCRIPTS['docker']}"
     arguments = (target, " ".join(repo.names), "\n".join(repo.indexes), too_old)
     done = await link.run_root(script, *arguments, timeout_s=INSTALL_TIMEOUT_S, check=False)
     if done.status in (-1, _NOT_WHOLE):
@@ -80,9 +102,17 @@ async def start_docker(link: HostConnection) -> None:
     it is waited for.
 
     Raises:
-        HostError: it cannot be started.
+        DockerNotStarted: it does not start; its own words are in it.
+        HostError: the host cannot be asked.
     """
-    await link.run_root(_START, timeout_s=INSTALL_TIMEOUT_S)
+    done = await link.run_root(_START, timeout_s=INSTALL_TIMEOUT_S, check=False)
+    if done.status < 0:
+        raise HostLineLost(f"{link.where}: the line was lost while Docker was started")
+    if done.status:
+        words = engine_words(done.err)
+        raise DockerNotStarted(
+            f"{link.host.name}: Docker does not start: {words}", details=done.err
+        )
 
 
 async def docker_is_ours(link: HostConnection) -> bool:
@@ -102,8 +132,7 @@ async def remove_docker(link: HostConnection) -> None:
 
 async def docker_answers(link: HostConnection) -> str:
     """Return the version of the running engine, or an empty string."""
-    command = "docker version --format '{{.Server.Version}}' 2>/dev/null"
-    done = await link.run_root(command, check=False)
+    done = await link.run_root(_ANSWERS, check=False)
     return done.out.strip() if done.status == 0 else ""
 
 
@@ -114,8 +143,8 @@ async def docker_serves(link: HostConnection) -> bool:
 
 
 async def docker_is_installed(link: HostConnection) -> bool:
-    """Whether there is an engine to be started; a client alone is none."""
-    return (await link.run_root("systemctl cat docker.service >&2", check=False)).status == 0
+    """Whether there is an engine, at work or to be started; a client alone is none."""
+    return (await link.run_root(_INSTALLED, check=False)).status == 0
 
 
 def last_words(log: str) -> str:

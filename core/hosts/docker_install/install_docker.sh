@@ -1,5 +1,5 @@
 # Installs Docker from what was sent to directory $1, offline. POSIX sh, run as root.
-# Stands behind one of install_debs.sh, install_rpms.sh and install_static.sh, which say how:
+# Stands behind daemon.sh and one of install_debs.sh, install_rpms.sh and install_static.sh, which say how:
 #   remember   note what is there before
 #   supply     install; $names, $sources and $old say what
 #   take_back  remove what this try has installed
@@ -33,9 +33,14 @@ if ! flock -w 540 9; then
 	echo "another install on this host does not end"
 	give_up 4
 fi
-running=$(docker version --format '{{.Server.Version}}' 2>/dev/null) || running=
+find_docker
+running=$(ask_docker version --format '{{.Server.Version}}' 2>/dev/null) || running=
 if [ -n "$running" ] && [ "$running" != "$old" ]; then
 	exit 0
+fi
+if [ -n "$docker_pid" ] && [ -z "$running" ]; then
+	echo "a Docker runs that does not answer ($docker_exe, process $docker_pid): none is installed over it"
+	give_up 3
 fi
 # What is left of runs that were cut off while they sent.
 find "$(dirname "$dir")" -maxdepth 1 -name 'airferry-docker.*' ! -path "$dir" -exec rm -rf {} +

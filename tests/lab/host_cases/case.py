@@ -32,6 +32,11 @@ class HostCase:
         has: What the host has before it is made so.
         ended: A script whose status is 0 if all is as it should be after the job.
         docker_runs: Docker is to start again afterwards (`systemctl restart docker`).
+        plain_registry: The site is one of mode custom whose registry speaks plain HTTP, so that
+            daemon.json has to name it. Such hosts are cleaned afterwards.
+        cleaned: A script whose status is 0 if all is as it was after `host clean`, besides
+            /etc/docker/daemon.json, which is compared anyway.
+        docker: How the host's own Docker is asked from outside.
     """
 
     name: str
@@ -47,3 +52,6 @@ class HostCase:
     has: Has = Has.DOCKER
     ended: str = "true"
     docker_runs: bool = True
+    plain_registry: bool = False
+    cleaned: str = "true"
+    docker: tuple[str, ...] = ("docker",)

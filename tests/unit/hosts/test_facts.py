@@ -15,6 +15,8 @@ import pytest
 
 from core.errors import HostCommandFailed
 from core.hosts import facts as facts_module
+from core.hosts.daemon import FUNCTIONS
+from core.hosts.docker import daemon_json
 from core.hosts.docker_install import install as packages
 from core.hosts.facts import DockerFacts, Facts, parse_facts
 from core.hosts.tunnel import keys as tunnel_keys
@@ -98,8 +100,11 @@ def test_scripts_are_posix_shell(dash: str, script: Path) -> None:
 def test_scripts_are_those_that_are_sent() -> None:
     texts = {path.name: path.read_text(encoding="utf-8") for path in SCRIPTS}
     sent = {f"install_{name}.sh": text for name, text in packages.SCRIPTS.items()}
+    sent |= {f"{name}_settings.sh": text for name, text in daemon_json.SCRIPTS.items()}
+    assert facts_module.SCRIPT.endswith(texts["facts.sh"])
     assert texts == {
-        "facts.sh": facts_module.SCRIPT,
+        "facts.sh": texts["facts.sh"],
+        "daemon.sh": FUNCTIONS,
         "remove_docker.sh": packages.REMOVE_SCRIPT,
         "authorize.sh": tunnel_keys.SCRIPT,
         **sent,
