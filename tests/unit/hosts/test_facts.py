@@ -17,6 +17,7 @@ from core.errors import HostCommandFailed
 from core.hosts import facts as facts_module
 from core.hosts.docker_install import install as packages
 from core.hosts.facts import DockerFacts, Facts, parse_facts
+from core.hosts.tunnel import answers, port_holder, reach
 from core.hosts.tunnel import keys as tunnel_keys
 from tests.support.waiting import HANG_S
 
@@ -102,6 +103,9 @@ def test_scripts_are_those_that_are_sent() -> None:
         "facts.sh": facts_module.SCRIPT,
         "remove_docker.sh": packages.REMOVE_SCRIPT,
         "authorize.sh": tunnel_keys.SCRIPT,
+        "ask_port.sh": answers.SCRIPT,
+        "port_holder.sh": port_holder.SCRIPT,
+        "reach.sh": reach.SCRIPT,
         **sent,
     }
 
