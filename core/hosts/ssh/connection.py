@@ -502,7 +502,7 @@ class HostConnection:
         stop = stop or threading.Event()
         async with (
             self.root_process(command) as process,
-            output_of(process, self.host.name, command) as output,
+            output_of(process, self.host.name, shown(command)) as output,
         ):
             feeder = StdinFeed(process, asyncio.get_running_loop(), stop)
             with suppress(BrokenPipeError):  # it ended early: its own words say why

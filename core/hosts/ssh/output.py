@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import asyncssh
 
 from core.errors import HostLineLost, HostOddAnswer, HostTimeout
+from core.hosts.ssh.shell import BEGINS
 from core.printable import printable
 
 MOST_BYTES = 1 << 20
@@ -62,10 +63,11 @@ class Output:
             if len(found) > MOST_BYTES:
                 # What is sent to it is read no more: sshd ends it.
                 self._process.channel.abort()
-                begin = printable(bytes(found[:_SHOWN]).decode("utf-8", "replace"))
+                begin = bytes(found[: 2 * _SHOWN]).decode("utf-8", "replace")
+                begin = printable(begin.rpartition(BEGINS)[2][:_SHOWN])
                 raise HostOddAnswer(
                     f"{self._where}: more than {MOST_BYTES >> 20} MiB of {kind} from "
-                    f"{self._command[:_SHOWN]!r}; it begins with {begin!r}"
+                    f"{self._command[:_SHOWN]}; it begins with {begin!r}"
                 )
         return bytes(found)
 

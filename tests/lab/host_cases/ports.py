@@ -63,6 +63,11 @@ systemctl restart docker
 """
 
 
+# As static builds of Docker look names up; and an engine that runs has kept the file for seconds.
+BY_GO = "Environment=GODEBUG=netdns=go"
+NO_DNS = "echo nameserver 127.0.0.1 >/etc/resolv.conf\n"
+
+
 def hosts_file(*lines: str) -> str:
     """Return what replaces all lines about localhost in the hosts file."""
     text = "\\n".join(lines)
@@ -73,6 +78,7 @@ cat /root/hosts >/etc/hosts
 """
 
 
+# Go asks no proxy for localhost: those of Docker's unit are no reason to refuse a host.
 CASES: tuple[HostCase, ...] = (
     HostCase(
         "port-of-another-site",
@@ -130,7 +136,9 @@ CASES: tuple[HostCase, ...] = (
     ),
     HostCase(
         "port-of-ipv6-loopback",
-        hosts_file("::1 localhost", "127.0.0.1 localhost") + listening("[::1]"),
+        "echo 0 >/proc/sys/net/ipv6/conf/lo/disable_ipv6\n"
+        + hosts_file("::1 localhost", "127.0.0.1 localhost")
+        + listening("[::1]"),
         refused=("E-HOST-UNFIT", PORT + "systemd", CHOOSE),
     ),
     HostCase(
@@ -139,23 +147,18 @@ CASES: tuple[HostCase, ...] = (
     ),
     HostCase(
         "localhost-is-ipv6",
-        hosts_file("::1 localhost ip6-localhost"),
+        hosts_file("::1 localhost ip6-localhost") + docker_unit(BY_GO),
         refused=("E-HOST-UNFIT", "localhost", "only ::1", "/etc/hosts"),
     ),
     HostCase(
         "localhost-is-nothing",
-        hosts_file(),
+        NO_DNS + hosts_file(),
         refused=("E-HOST-UNFIT", "localhost", "not in its /etc/hosts"),
     ),
     HostCase("localhost-is-both", hosts_file("::1 localhost", "127.0.0.1 localhost")),
     HostCase(
         "proxy-for-all",
         docker_unit("Environment=ALL_PROXY=socks5://127.0.0.1:9"),
-        refused=("E-HOST-UNFIT", "a proxy", "ALL_PROXY", "NO_PROXY=localhost"),
-    ),
-    HostCase(
-        "proxy-for-all-but-localhost",
-        docker_unit("Environment=ALL_PROXY=socks5://127.0.0.1:9 NO_PROXY=localhost,127.0.0.1"),
     ),
     HostCase(
         "proxy-for-http",
@@ -178,7 +181,7 @@ CASES: tuple[HostCase, ...] = (
     ),
     HostCase(
         "no-docker-and-no-localhost",
-        hosts_file(),
+        NO_DNS + hosts_file(),
         refused=("E-HOST-UNFIT", "localhost", "not in its /etc/hosts"),
         has=Has.NOTHING,
     ),

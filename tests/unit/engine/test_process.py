@@ -84,7 +84,7 @@ def test_files_that_are_not_there_are_refused(site: Site) -> None:
     site.configure("imagesDir: gone\ndockerRepo: gone-too\n")
     code, answer = site.engine(site.request(RunKind.INSTALL).to_json())
     assert (2, "E-CONFIG") == (code, answer["code"])
-    assert [f"{site.config}:1: imagesDir", f"{site.config}:2: dockerRepo"] == [
+    assert [f"{site.config}:2: dockerRepo", f"{site.config}:1: imagesDir"] == [
         line.partition(": no such")[0] for line in str(answer["error"]).splitlines()
     ]
 

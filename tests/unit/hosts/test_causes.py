@@ -25,6 +25,7 @@ from core.hosts.ssh import key_files
 from core.hosts.ssh.connection import HostConnection
 from core.hosts.ssh.unreachable import unreachable
 from core.secrets import Login
+from tests.support.hostshell import nothing, shell_that
 from tests.support.pulling import NobodyTold
 from tests.support.sshservers import (
     ADDRESS,
@@ -250,12 +251,20 @@ def through(server_factory: Callable[[], asyncssh.SSHServer]) -> Make:
 
 
 @asynccontextmanager
-async def host(handle: Handle, home: Path, user: str = "root") -> AsyncIterator[HostConnection]:
+async def host(
+    handle: Handle,
+    home: Path,
+    user: str = "root",
+    script: Handle | None = None,
+    *,
+    starts: bool = True,
+) -> AsyncIterator[HostConnection]:
     async def guarded(process: Process) -> None:
         with suppress(asyncssh.Error, BrokenPipeError):
             await handle(process)
 
-    async with ssh_server([KEY], process_factory=guarded) as port:
+    played = shell_that(guarded, script or guarded, binary=False, starts=starts)
+    async with ssh_server([KEY], process_factory=played) as port:
         link = link_to(port, home, known(port), user=user)
         try:
             yield link
@@ -280,6 +289,16 @@ def ends(status: int, *, out: str = "", err: str = "") -> Handle:
     return handle
 
 
+def refuses(said: str) -> Handle:
+    """Play sudo that does not let anybody in: it says so in the place of the mark."""
+
+    async def handle(process: Process) -> None:
+        process.stderr.write(said)
+        process.exit(1)
+
+    return handle
+
+
 async def never_ends(process: Process) -> None:
     await process.stdin.read()
     await asyncio.Event().wait()
@@ -295,9 +314,9 @@ async def is_cut(process: Process) -> None:
     process.channel.get_connection().abort()
 
 
-def sudo(said: str) -> Make:
+def sudo(ways: str, said: str = "") -> Make:
     async def make(home: Path) -> None:
-        async with host(ends(1, err=said), home, "tech") as link:
+        async with host(refuses(said), home, "tech", ends(0, out=ways), starts=False) as link:
             await link.root_way()
 
     return make
@@ -338,7 +357,7 @@ def docker(answer: str, status: int = 200) -> Make:
 
 def engine(handle: Handle) -> Make:
     async def make(home: Path) -> None:
-        async with host(handle, home) as link, host_engine(link) as found:
+        async with host(handle, home, script=nothing) as link, host_engine(link) as found:
             await found.pull("localhost:5001/a:1", NobodyTold())
 
     return make
@@ -472,7 +491,7 @@ TABLE = (
     Cause("a locked key", key_is_locked, "E-SSH-LOGIN", "has a passphrase", "--ask-key-pass"),
     Cause(
         "pam_nologin",
-        *(server(server_factory=Nologin), "E-SSH-LOGIN", "System is booting up", "pam_nologin"),
+        *(server(server_factory=Nologin), "E-SSH-DOWN", "System is booting up", ""),
     ),
     Cause(
         "pam_access",
@@ -515,9 +534,14 @@ TABLE = (
     Cause("the line is cut", command(is_cut), "E-SSH-LOST", "the line was lost", "Run it again"),
     Cause(
         "sudo wants a password",
-        *(sudo("sudo: a password is required\n"), "E-SUDO", "sudo wants", "--ask-sudo-pass"),
+        *(
+            sudo("sudo\n", "sudo: a password is required\n"),
+            "E-SUDO",
+            "sudo wants",
+            "--ask-sudo-pass",
+        ),
     ),
-    Cause("no sudo", sudo("sh: sudo: not found\n"), "E-SUDO", "has no sudo", "log in as root"),
+    Cause("no sudo", sudo(""), "E-SUDO", "has no sudo", "Log in as root"),
     # Docker.
     Cause(
         "no dockerd",
@@ -525,7 +549,7 @@ TABLE = (
     ),
     Cause(
         "a pull that breaks off",
-        *(docker(event("unexpected EOF")), "E-DOCKER-PULL", "unexpected EOF", "tunnels status"),
+        *(docker(event("unexpected EOF")), "E-DOCKER-LINE", "unexpected EOF", "tunnels status"),
     ),
     Cause(
         "a pull that is denied",
@@ -537,17 +561,23 @@ TABLE = (
     ),
     Cause(
         "an engine that fails",
-        *(docker('{"message": "driver failed"}', 500), "E-DOCKER", "driver failed", "journalctl"),
+        *(docker('{"message": "driver failed"}', 500), "E-DOCKER-PULL", "driver failed", ""),
     ),
     Cause("an engine that is none", docker("5\r\n"), "E-HOST-ANSWER", "Docker's answer", "program"),
 )
 ELSEWHERE = {
+    "E-DOCKER": "unit/hosts/docker/test_engine_errors.py",
+    "E-DOCKER-SETTINGS": "lab/host_cases/docker.py",
+    "E-DOCKER-START": "unit/hosts/docker/test_settings.py",
+    "E-DOCKER-UNKNOWN": "unit/hosts/docker/test_registry_words.py",
     "E-HOST": "unit/hosts/ssh/test_hostile_hosts.py",
-    "E-SSH-DOWN": "unit/engine/test_runner.py",
     "E-HOST-UNFIT": "lab/test_host_commands.py",
     "E-HOST-PORT": "lab/test_tunnels.py",
     "E-HOST-REG": "lab/test_custom_logins.py",
     "E-HOST-REG-TLS": "lab/test_custom_logins.py",
+    "E-SSH-GATEWAY": "lab/host_cases/sshd.py",
+    "E-SSH-SESSIONS": "lab/host_cases/sshd.py",
+    "E-SSH-SHELL": "lab/host_cases/logins.py",
     "E-TUNNEL": "lab/test_tunnels.py",
 }
 """Codes whose causes need more than a server: where they are made."""

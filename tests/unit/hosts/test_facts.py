@@ -19,6 +19,7 @@ from core.hosts.daemon import FUNCTIONS
 from core.hosts.docker import daemon_json
 from core.hosts.docker_install import install as packages
 from core.hosts.facts import DockerFacts, Facts, parse_facts
+from core.hosts.tunnel import answers, port_holder, reach
 from core.hosts.tunnel import keys as tunnel_keys
 from tests.support.waiting import HANG_S
 
@@ -107,6 +108,9 @@ def test_scripts_are_those_that_are_sent() -> None:
         "daemon.sh": FUNCTIONS,
         "remove_docker.sh": packages.REMOVE_SCRIPT,
         "authorize.sh": tunnel_keys.SCRIPT,
+        "ask_port.sh": answers.SCRIPT,
+        "port_holder.sh": port_holder.SCRIPT,
+        "reach.sh": reach.SCRIPT,
         **sent,
     }
 

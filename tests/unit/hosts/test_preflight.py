@@ -64,18 +64,6 @@ FINDINGS = [
         "has a node agent (nodelet), which may rewrite daemon.json",
     ),
     (
-        replace(FIT, forwarding="no"),
-        PULLS,
-        True,
-        "has an sshd that forbids the forwarding which the tunnel needs (AllowTcpForwarding no)",
-    ),
-    (
-        replace(FIT, forwarding="local"),
-        PULLS,
-        True,
-        "has an sshd that forbids the forwarding which the tunnel needs (AllowTcpForwarding local)",
-    ),
-    (
         replace(FIT, pf9_kube="5.1.3"),
         PULLS,
         True,
@@ -156,9 +144,9 @@ def test_a_finding(facts: Facts, needs: Needs, fatal: bool, what: str) -> None:
 
 def test_everything_at_once() -> None:
     """A technician mends all of it in one go."""
-    facts = replace(FIT, init="sysvinit", clock_skew_s=600.0, forwarding="no", pf9_kube="5.0")
+    facts = replace(FIT, init="sysvinit", clock_skew_s=600.0, pf9_kube="5.0")
     found = [finding.what for finding in preflight(facts, PULLS)]
-    assert 4 == len(found)
+    assert 3 == len(found)
 
 
 @pytest.mark.parametrize(

@@ -109,11 +109,13 @@ async def test_where_a_host_unpacks_docker(work: Work, monkeypatch: pytest.Monke
     async def answer(*_: object) -> tuple[SimpleNamespace, list[object]]:
         return REPO, []
 
-    async def nothing(*_: object) -> list[object]:
-        return []
+    async def nothing(*_: object, **__: object) -> list[object]:
+        return []  # the way, the login and the engine are tried with real hosts, in the lab
 
     monkeypatch.setattr(Preflight, "_docker_to_install", answer)
     monkeypatch.setattr(Preflight, "_login_findings", nothing)
+    monkeypatch.setattr(Preflight, "_engine_findings", nothing)
+    monkeypatch.setattr(connect_steps, "way_findings", nothing)
     work.facts[HOST.name] = replace(FIT, docker=DockerFacts(), unpack_free_bytes=700_000_000)
     tell = FakeTeller()
     assert None is await Preflight(work, HOST, images=False).check(tell)
@@ -155,7 +157,12 @@ async def test_that_containers_stop_is_said_before(
     async def reached(_: object) -> list[object]:
         return []
 
-    monkeypatch.setattr(Preflight, "_root_findings", reached)
+    async def reached_by_all(*_: object, **__: object) -> list[object]:
+        return []
+
+    for name in ("_root_findings", "_login_findings", "_engine_findings"):
+        monkeypatch.setattr(Preflight, name, reached)
+    monkeypatch.setattr(connect_steps, "way_findings", reached_by_all)
     monkeypatch.setattr(connect_steps, "fitting_repo", lambda *_: REPO)
     old = DockerFacts("/usr/bin/docker", "17.03.2-ce")
     work.facts[HOST.name] = replace(FIT, docker=old)

@@ -17,6 +17,7 @@ import pytest
 from core.errors import AirferryError, DockerGone, HostLineLost, HostOddAnswer
 from core.hosts.docker import bounds
 from core.hosts.docker.engine import HostEngine, host_engine
+from tests.support.hostshell import nothing, shell_that
 from tests.support.pulling import NobodyTold
 from tests.support.sshservers import ADDRESS, link_to, new_key, public, ssh_server
 
@@ -83,9 +84,9 @@ async def engine_behind(
                 await answer(process)
 
     key = new_key()
-    options = {"process_factory": handle, "encoding": None}
+    options = {"process_factory": shell_that(handle, nothing, binary=True), "encoding": None}
     async with ssh_server([key], **options) as port:
-        link = link_to(port, directory, f"[{ADDRESS}]:{port} {public(key)}\n")
+        link = link_to(port, directory, f"[{ADDRESS}]:{port} {public(key)}\n", user="root")
         try:
             async with host_engine(link) as engine:
                 yield engine

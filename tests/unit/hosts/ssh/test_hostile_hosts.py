@@ -18,6 +18,7 @@ from core.hosts.facts import gather_facts
 from core.hosts.ssh.connection import HostConnection
 from core.hosts.ssh.output import MOST_BYTES
 from core.hosts.ssh.stdin_feed import Emit
+from tests.support.hostshell import shell_that
 from tests.support.sshservers import (
     ADDRESS,
     HostKeys,
@@ -33,6 +34,7 @@ from tests.support.waiting import HANG_S
 KEY = new_key()
 MIB = 1 << 20
 Process = asyncssh.SSHServerProcess[bytes]
+MARKS_BYTES = 100  # what marks begin and end of an answer
 
 
 async def failure_at(port: int, directory: Path, timeout_s: int = 20) -> AirferryError:
@@ -205,7 +207,7 @@ def flooding(stream: str, data: bytes) -> dict[str, object]:
     async def handle(process: Process) -> None:
         await flood(process, stream, data)
 
-    return {"process_factory": handle, "encoding": None}
+    return {"process_factory": shell_that(handle, binary=True), "encoding": None}
 
 
 def known_link(port: int, directory: Path, name: str = "worker-01") -> HostConnection:
@@ -230,14 +232,16 @@ async def test_output_without_an_end(stream: str, data: bytes, tmp_path: Path) -
 
 async def test_a_whole_answer_may_have_a_mebibyte(tmp_path: Path) -> None:
     async def handle(process: Process) -> None:
-        process.stdout.write(b"x" * MOST_BYTES)
+        process.stdout.write(b"x" * most)
         process.exit(0)
 
-    async with ssh_server([KEY], process_factory=handle, encoding=None) as port:
+    most = MOST_BYTES - MARKS_BYTES
+    played = shell_that(handle, binary=True)
+    async with ssh_server([KEY], process_factory=played, encoding=None) as port:
         link = known_link(port, tmp_path)
         done = await link.run("cat")
         await link.close()
-    assert MOST_BYTES == len(done.out)
+    assert most == len(done.out)
 
 
 def send_much(emit: Emit) -> None:
@@ -263,7 +267,7 @@ async def test_floods_hold_up_no_other_host(tmp_path: Path) -> None:
     async with (
         ssh_server([KEY], **flooding("output", b"y\n" * 10_000)) as bad,
         tcp_server(endless) as worse,
-        ssh_server([KEY], process_factory=handle, encoding=None) as good,
+        ssh_server([KEY], process_factory=shell_that(handle, binary=True), encoding=None) as good,
         asyncio.timeout(HANG_S),
     ):
         links = [

@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from tests.support.hostshell import shell_that
 from core.config import HostConfig, SshConfig
 from core.errors import HostCommandFailed, HostForwardingForbidden, HostLineLost
 from core.hosts.ssh.connection import ConnectionPool, HostConnection
@@ -76,12 +77,14 @@ async def line_to_host(tmp_path: Path, *, cuts: bool = True) -> AsyncIterator[Ho
         if not cuts:
             process.exit(3)
 
+    played = command if cuts else shell_that(command, binary=True)
+
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     acceptor = await asyncssh.listen(
         *("127.0.0.1", 0),
         server_factory=lambda: server,
         server_host_keys=[host_key],
-        process_factory=command,
+        process_factory=played,
         encoding=None,
     )
     known = tmp_path / "known_hosts"
