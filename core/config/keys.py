@@ -344,6 +344,7 @@ KEYS = (
         "A known_hosts file of the site's own; may be empty.",
         "known hosts",
         unset="the user's own file",
+        more="It counts beside OpenSSH's own files, and need not be there yet.",
     ),
     Key(
         "ssh.hostKeys",

@@ -22,6 +22,7 @@ from core.errors import (
 from core.hosts.ssh.connect import Line
 from core.hosts.ssh.errors import HostLoginEnded
 from core.hosts.ssh.host_keys import KeyCheck, revoked
+from core.hosts.ssh.kexinit import nothing_in_common
 from core.hosts.ssh.known_hosts import KnownKey
 from core.hosts.ssh.no_shell import no_account
 from core.hosts.ssh.unreachable import unreachable, unreachable_from_jump
@@ -114,6 +115,8 @@ class Attempt(KeyCheck):
             return HostLoginRefused(
                 f"{self.where}: the key file {error.filename} cannot be read: {said}"
             )
+        if isinstance(error, OSError) and self.line and nothing_in_common(self.line.heard):
+            return self._lost_in_key_exchange()
         if isinstance(error, OSError) and not self._no_ssh_heard:
             return unreachable(f"{self.where}: {self._stage}", error)
         if isinstance(error, OSError):
@@ -187,22 +190,27 @@ class Attempt(KeyCheck):
                 remedy=_LOGIN_ENDED_REMEDY,
             )
         if lost:
-            return HostUnreachable(f"{self.where}: {self._stage}", remedy=_KEX_REMEDY)
+            return self._lost_in_key_exchange()
         if isinstance(error, asyncssh.Error) and error.code in _SENT_AWAY:
             return HostUnreachable(f"{self.where} sends us away: {said}", remedy=_NO_WORD_REMEDY)
         return HostSpeaksNoSsh(f"{self.where} does not speak SSH as it should: {said}")
+
+    def _lost_in_key_exchange(self) -> AirferryError:
+        found = nothing_in_common(self.line.heard) if self.line else None
+        if not found:
+            return HostUnreachable(f"{self.where}: {self._stage}", remedy=_KEX_REMEDY)
+        return self._no_common(*found)
+
+    def _no_common(self, kind: str, theirs: str) -> HostSshUnfit:
+        return HostSshUnfit(
+            f"{self.where} and Airferry have no {kind} algorithm in common: it has {_words(theirs)}"
+        )
 
     def _nothing_in_common(self, reason: str) -> HostSshUnfit:
         if " and received " not in reason:
             return HostSshUnfit(f"{self.where} and Airferry have too little in common: {reason}")
         kind = reason.removeprefix("No matching ").partition(" algorithm")[0]
-        ours = reason.partition("sent ")[2].partition(" and received ")[0]
-        theirs = reason.partition(" and received ")[2]
-        return HostSshUnfit(
-            f"{self.where} and Airferry have no {kind} algorithm in common: it has "
-            f"{_words(theirs)}",
-            details=f"Airferry has {ours}",
-        )
+        return self._no_common(kind, reason.partition(" and received ")[2])
 
     @property
     def _no_ssh_heard(self) -> bool:

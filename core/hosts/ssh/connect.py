@@ -10,7 +10,7 @@ import asyncio
 import socket
 
 ATTEMPT_S = 2.5
-HEARD_BYTES = 512
+HEARD_BYTES = 4096  # up to the algorithms that a server offers
 
 
 class Line(socket.socket):

@@ -12,12 +12,12 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.support.hostshell import shell_that
 from core.config import HostConfig, SshConfig
 from core.errors import HostCommandFailed, HostForwardingForbidden, HostLineLost
 from core.hosts.ssh.connection import ConnectionPool, HostConnection
 from core.hosts.ssh.host_keys import Trust
 from core.hosts.tunnel.store import registry_behind
+from tests.support.hostshell import shell_that
 
 HalfAnAnswer = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]
 ANSWERS, OPENS = 5001, 5002
