@@ -546,8 +546,9 @@ class HostConnection:
                 raise HostLineLost(f"{self.where}: the line was lost") from error
             raise
         try:
-            # The login's own shell: a key that may do nothing else runs its own command for it.
-            found = await self.run_line(who_listens(listener.get_port()))
+            # A key that may do nothing else runs its own command, whatever is asked, and tells it.
+            ask = who_listens(listener.get_port())
+            found = await (self.run(ask, check=False) if self._line else self.run_line(ask))
             if is_exposed(found.out, connection.get_extra_info("told", ())):
                 raise HostTunnelExposed(
                     f"{self.host.name}: sshd would open port {listener.get_port()}, and with it "

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.errors import HostCommandFailed
+from core.errors import HostShellRefused
 from core.printable import printable
 
 _TOLD = re.compile(r"(\S+/\S+?:\d+): key options:(.*)")
@@ -31,12 +31,12 @@ def key_options(told: Iterable[str]) -> KeyOptions | None:
     return found and KeyOptions(printable(found[1]), frozenset(found[2].split()))
 
 
-def forced_by_key(where: str, told: Iterable[str]) -> HostCommandFailed | None:
+def forced_by_key(where: str, told: Iterable[str]) -> HostShellRefused | None:
     """Return the error for a key that runs one command, whatever is asked; None if it is free."""
     options = key_options(told)
     if options is None or "command" not in options.names:
         return None
-    return HostCommandFailed(
+    return HostShellRefused(
         f"{where} runs one command only for our key ({options.place}: command=)",
         remedy="Take command= out of that line, or log in with another key (ssh.key).",
     )

@@ -6,12 +6,14 @@ nobody but, in a message for debugging, to the client. So the host is asked who 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 LOOPBACK = "127.0.0.1"
 # As /proc/net/tcp writes addresses: as numbers, so by the byte order of the host.
 _LOOPBACKS = ("0100007F", "7F000001")
 _WILDCARDS = ("0" * 8, "0" * 32)
+_LISTENS = re.compile(r"^ *[0-9]+: ([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4} ", re.MULTILINE)
 _OVERRIDDEN = "overridden by server GatewayPorts"
 
 
@@ -30,7 +32,7 @@ def is_exposed(lines: str, told: Iterable[str]) -> bool:
         lines: What `who_listens` has printed; empty where the host does not show it.
         told: The messages for debugging that sshd has sent.
     """
-    found = {words[1].partition(":")[0] for line in lines.splitlines() if (words := line.split())}
+    found = set(_LISTENS.findall(lines))  # a login may have printed more
     if found:
         return not found.intersection(_LOOPBACKS) and bool(found.intersection(_WILDCARDS))
     return any(_OVERRIDDEN in line for line in told)
