@@ -32,7 +32,7 @@ from core.steps.desired_images import host_lacks, unfit_names, wanted_images
 from core.steps.disk_space import store_bytes
 from core.steps.docker import DockerConfigure, settings_to_add
 from core.steps.targets import HostStep
-from core.steps.way import way_findings
+from core.steps.way import twin_finding, way_findings
 from core.steps.work import Work
 from core.telling import CONTAINERS_STOP, room_fact
 from core.threads import in_thread
@@ -107,6 +107,9 @@ class Preflight(HostStep, VerifyStep):
         findings += await self._engine_findings()
         facts = self._work.facts[self._host.name]
         tell.facts(facts.lines())
+        twin = twin_finding(self._work, self._host)
+        if twin:
+            raise HostUnfit(f"{self._host.name} {twin.what}", remedy=twin.remedy)
         repo, repo_findings = await self._docker_to_install(facts)
         if repo and self._work.dry:
             left = facts.unpack_free_bytes - INSTALLED_RATIO * repo.size_bytes

@@ -8,12 +8,15 @@ from dataclasses import replace
 from core.config import HostConfig
 from core.errors import (
     AirferryError,
+    DockerFailed,
     HostLoginRefused,
+    HostUnfit,
     HostUnreachable,
     SshConfigWrong,
     TunnelDown,
     kinds_by_code,
 )
+from core.hosts.docker.engine import host_engine
 from core.hosts.ssh.connection import HostConnection
 from core.hosts.tunnel.keys import (
     JUMP_MARK,
@@ -23,6 +26,7 @@ from core.hosts.tunnel.keys import (
     put_line,
     tunnel_line,
 )
+from core.hosts.tunnel.reach import unreached
 from core.hosts.tunnel.store import Tunnel, TunnelStatus, registry_behind
 from core.registry.api.client import SITE_HEADER
 from core.steps.base import DU, Missing, Need, Reporter
@@ -78,6 +82,18 @@ class TunnelOpen(HostStep):
             raise refusal
         if before and before.host_port != self._port:
             await forget_tunnel(self._link, [before.host_port])
+        await self._require_docker(tell)
+
+    async def _require_docker(self, tell: Reporter) -> None:
+        """Refuse to go on where Docker, which may have been installed just now, gets no answer."""
+        tell.say("having Docker ask the registry")
+        try:
+            async with host_engine(self._link) as engine:
+                finding = await unreached(self._link, self._port, engine.registry_digest)
+        except DockerFailed:
+            return  # its own steps tell of that
+        if finding and await self._answers():
+            raise HostUnfit(f"{self._host.name} {finding.what}", remedy=finding.remedy)
 
     async def _back_to(self, before: Tunnel, tell: Reporter) -> None:
         """Keep the tunnel from another port that was there: hosts pull through it."""

@@ -8,13 +8,17 @@ from core.config import HostConfig, Mode
 from core.errors import DockerFailed, HostForwardingForbidden, HostTunnelExposed
 from core.hosts.docker.engine import host_engine
 from core.hosts.preflight import Finding
+from core.hosts.tunnel import control as tunnel_control
 from core.hosts.tunnel.forbidden import why_forbidden
 from core.hosts.tunnel.port_holder import port_finding
 from core.hosts.tunnel.store import registry_behind
 from core.hosts.tunnel.trial import Trial, trial_forward
 from core.registry.api.client import SITE_HEADER
+from core.steps.targets import comes_true
 from core.steps.work import Work
 from core.threads import in_thread
+
+OPENS_WITHIN_S = 5.0
 
 
 async def way_findings(work: Work, host: HostConfig, *, is_root: bool) -> list[Finding]:
@@ -33,12 +37,16 @@ async def way_findings(work: Work, host: HostConfig, *, is_root: bool) -> list[F
     port = work.config.host_registry_port if work.config.mode is Mode.DU else 0
     if port and facts.port_taken and await _is_ours(work, host, port):
         return []
+    if port and await _is_about_to_be_ours(work, host, port):
+        return []
     try:
         async with trial_forward(link, port) as trial:
             finding = await _tried(work, host, trial, is_root=is_root)
     except HostTunnelExposed as error:
         return [Finding(True, error.what.removeprefix(f"{host.name}: "), error.remedy)]
     except HostForwardingForbidden:
+        if port and await _is_ours(work, host, port):
+            return []
         if not (port and facts.port_taken):
             return [why_forbidden(facts, await link.told(), port)]
         finding = None
@@ -80,6 +88,15 @@ async def _is_ours(work: Work, host: HostConfig, port: int) -> bool:
     except HostForwardingForbidden:
         return host.name in work.tunnels.wanted()
     return found == await in_thread(work.server.site_id)
+
+
+async def _is_about_to_be_ours(work: Work, host: HostConfig, port: int) -> bool:
+    """Whether the service that keeps this host's tunnel has it open in a moment."""
+    if host.name not in work.tunnels.wanted() or not tunnel_control.is_running(
+        work.config.state_dir
+    ):
+        return False
+    return await comes_true(lambda: _is_ours(work, host, port), OPENS_WITHIN_S)
 
 
 async def _tried(work: Work, host: HostConfig, trial: Trial, *, is_root: bool) -> Finding | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.errors import DockerFailed, DockerGone
 from core.hosts.preflight import Finding
 from core.printable import printable
 
@@ -14,6 +17,33 @@ if TYPE_CHECKING:
 TRIAL = "airferry/trial:1"
 """A name that no registry has: asked for to see whether a registry is asked at all."""
 SCRIPT = (Path(__file__).parent / "reach.sh").read_text(encoding="utf-8")
+
+
+_UNREACHED = re.compile(
+    r"dial tcp|lookup |proxyconnect|socks connect|i/o timeout|deadline exceeded|to HTTPS client"
+)
+Ask = Callable[[str], Awaitable[object]]
+
+
+async def unreached(link: HostConnection, port: int, docker: Ask) -> Finding | None:
+    """Return what keeps Docker from a tunnel that is open; None if it gets an answer.
+
+    Args:
+        link: The host.
+        port: The port.
+        docker: Has the host's Docker ask a registry for a name.
+
+    Raises:
+        HostError: the line is lost.
+    """
+    try:
+        await docker(f"localhost:{port}/{TRIAL}")
+    except DockerGone:
+        return None
+    except DockerFailed as error:
+        if _UNREACHED.search(error.what):
+            return await why_not_reached(link, port, error.what, by_docker=True)
+    return None
 
 
 async def why_not_reached(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import asyncssh
@@ -20,13 +20,12 @@ from core.hosts.preflight import Finding
 from core.hosts.ssh.connection import HostConnection
 from core.hosts.tunnel.answers import asked_by_host
 from core.hosts.tunnel.forbidden import why_forbidden
-from core.hosts.tunnel.reach import TRIAL, why_not_reached
+from core.hosts.tunnel.reach import TRIAL, Ask, why_not_reached
 from core.hosts.tunnel.store import registry_behind
 
 ASK_TIMEOUT_S = 30.0
 HEADER = "X-Airferry-Trial"
 _TLS_HELLO = b"\x16"
-Ask = Callable[[str], Awaitable[object]]
 
 
 class TrialRegistry(asyncssh.SSHTCPSession[bytes]):
