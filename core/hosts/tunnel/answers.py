@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SCRIPT = (Path(__file__).parent / "ask_port.sh").read_text(encoding="utf-8")
 ANSWER_TIMEOUT_S = 10
 NOTHING_TO_ASK_WITH = 127
+SSH_SERVER = "an SSH server"
 MIRROR = "the peer-to-peer port of k3s's, RKE2's or Spegel's registry mirror"
 ANOTHER_SITE = "the tunnel of another Airferry site"
 _SITE = "x-airferry-site"  # as the client of registries reads it, which this room may not import
@@ -86,7 +87,7 @@ def kind_of(answer: bytes | None) -> str:
     if b"/multistream/" in answer:
         return MIRROR
     if answer.startswith(b"SSH-"):
-        return "an SSH server"
+        return SSH_SERVER
     if answer.startswith(b"\x15\x03") or b"HTTPS" in answer.partition(b"\r\n\r\n")[2]:
         return "a server that speaks TLS"
     if not answer.startswith(b"HTTP/"):

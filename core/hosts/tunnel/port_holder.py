@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import HostError
 from core.hosts.preflight import Finding
-from core.hosts.tunnel.answers import ANOTHER_SITE, MIRROR, answer_on, kind_of
+from core.hosts.tunnel.answers import ANOTHER_SITE, MIRROR, SSH_SERVER, answer_on, kind_of
 from core.printable import printable
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def what_holds(port: int, known: Mapping[str, str], answer: bytes | None) -> Fin
             f"has port {port} taken by {name or 'another program'}: {MIRROR}",
             f"That needs the port on every node: {OTHER_PORT}.",
         )
-    if name.startswith("sshd"):
+    if name.startswith("sshd") and kind != SSH_SERVER:
         what = f"; what answers there: {kind}" if kind else ""
         return Finding(
             True,

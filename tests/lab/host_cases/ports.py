@@ -152,7 +152,7 @@ CASES: tuple[HostCase, ...] = (
     ),
     HostCase(
         "localhost-is-nothing",
-        NO_DNS + hosts_file(),
+        NO_DNS + hosts_file() + docker_unit(BY_GO),
         refused=("E-HOST-UNFIT", "localhost", "not in its /etc/hosts"),
     ),
     HostCase("localhost-is-both", hosts_file("::1 localhost", "127.0.0.1 localhost")),
@@ -181,7 +181,7 @@ CASES: tuple[HostCase, ...] = (
     ),
     HostCase(
         "no-docker-and-no-localhost",
-        NO_DNS + hosts_file(),
+        NO_DNS + hosts_file() + docker_unit(BY_GO),
         refused=("E-HOST-UNFIT", "localhost", "not in its /etc/hosts"),
         has=Has.NOTHING,
     ),
