@@ -58,9 +58,10 @@ def test_a_registry_is_kept_whole_and_small(
     pipe = tmp_path / "extra.tar"
     os.mkfifo(pipe)
     run = program.begin("import", str(pipe))
-    refused = program.run("registry", "gc", expect=2)
-    assert (True, True) == (f"run {run} " in refused.stderr, "[E-BUSY]" in refused.stderr)
-    pipe.write_bytes(docker_archive([EXTRA]))
+    with pipe.open("wb") as writer:  # a pipe into which nobody writes is given up after a while
+        refused = program.run("registry", "gc", expect=2)
+        assert (True, True) == (f"run {run} " in refused.stderr, "[E-BUSY]" in refused.stderr)
+        writer.write(docker_archive([EXTRA]))
     assert "done" == program.wait(run)["state"]
 
     program.run("registry", "delete", name, "--yes")
