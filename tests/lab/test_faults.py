@@ -197,15 +197,16 @@ def test_host_key_that_changed_or_is_new(
 
 
 def test_only_one_run_at_a_time(installation: Install, tmp_path: Path) -> None:
-    """The first one reads a pipe into which nobody writes, so it is at work until it is ended."""
+    """The first one reads a pipe out of which nothing comes, so it is at work until it is ended."""
     program = installation(hosts=[])
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     first = program.begin("import", str(pipe))
-    second = program.run("install", expect=2)
-    assert f"run {first}" in second.stderr
-    program.run("cancel")
-    assert "cancelled" == program.wait(first)["state"]
+    with pipe.open("wb"):  # one into which nobody writes is given up after a while
+        second = program.run("install", expect=2)
+        assert f"run {first}" in second.stderr
+        program.run("cancel")
+        assert "cancelled" == program.wait(first)["state"]
 
 
 @pytest.mark.hosts(1)
