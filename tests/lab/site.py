@@ -107,6 +107,8 @@ class Site(SiteFiles):
 
     def _replace_hosts(self, kind: HostKind, count: int) -> None:
         fleet.remove_containers(self.engine)
+        if count > DEFAULT_HOSTS:  # the others were known from the start
+            write_private(self.known_hosts_path, fleet.known_hosts(self, count))
         self.hosts[:] = fleet.start_hosts(self.engine, count, self, kind)
         self.write_record(self.hosts)
 
