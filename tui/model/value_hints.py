@@ -54,10 +54,12 @@ def quick(config: Config, problems: Mapping[str, Problem]) -> dict[str, Found]:
         if key not in problems:
             with suppress(OSError):
                 found[key] = look(config)
+    missing: dict[str, Path] = {}  # of several, the first
     for named, path in paths_that_must_exist(config):
-        if named.path in problems and (offer := _offer(named.path, path)):
-            found[named.path] = offer
-    return found
+        if named.path in problems and not path.exists():
+            missing.setdefault(named.path, path)
+    offers = {key: _offer(key, path) for key, path in missing.items()}
+    return found | {key: offer for key, offer in offers.items() if offer}
 
 
 def slow(config: Config) -> dict[str, Found]:
@@ -186,8 +188,6 @@ _LOOKS: Mapping[str, Callable[[Config], Found]] = {
 
 def _offer(key: str, missing: Path) -> Found | None:
     """Return what is there instead of a file that is not: a key at home, or a name much like it."""
-    if missing.exists():
-        return None
     if key == "ssh.key" and (kept := keys_at_home()):
         more = f", {names(kept[1:], 20)}" if len(kept) > 1 else ""
         return Found(f"Keys found: {kept[0]} (Enter: take it){more}", offer=kept[0])

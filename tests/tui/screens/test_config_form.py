@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from core.config import KEYS, Config, Mode, SshConfig, keys_for, load, parse_config
+from core.config import (
+    KEYS,
+    Config,
+    Mode,
+    SshConfig,
+    keys_for,
+    load,
+    missing_files,
+    parse_config,
+)
 from core.errors import ConfigError
 from tests.support.packages import deb, tar
 from tests.tui.conftest import CONFIG
@@ -103,6 +112,15 @@ async def test_key_that_is_not_there_is_replaced_by_one_that_is(
         await driver.press("enter")
         await driver.sees("[~/.ssh/id_ed25519", "a private key", "No problem.", "Enter change")
     assert (home / ".ssh" / "config").exists()
+
+
+def test_of_several_files_that_are_not_there_the_first_counts(tmp_path: Path) -> None:
+    for name in ("docker-a.tar", "docker-b.tar"):
+        (tmp_path / name).touch()
+    text = "dockerRepo: [docker-a.tr, docker-b.tr]\n"
+    config, _ = parse_config(text, tmp_path / "airctl-config.yaml")
+    problems = {problem.key: problem for problem in missing_files(config)}
+    assert str(tmp_path / "docker-a.tar") == quick(config, problems)["dockerRepo"].offer
 
 
 async def test_name_much_like_it_is_offered(config: Path, engine: FakeEngine) -> None:
