@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from core.config.model import Config, Mode, SshConfig, Warm
+from core.config.model import Config, Mode, Warm
 
 YES_NO = ("false", "true")
 SECTION = "ssh"
@@ -97,7 +97,7 @@ class Key:
         """Whether it stands in the section for SSH."""
         return self.path != self.own_name
 
-    def value(self, config: Config) -> object:
+    def value(self, config: Config) -> Any:  # noqa: ANN401 - what the field of the model has
         """Return what holds for this key in a config."""
         return getattr(config.ssh if self.in_section else config, self.field)
 
@@ -171,10 +171,6 @@ def _wrong_base(base: str) -> tuple[str, str] | None:
     if port and not 0 < int(port[1]) < 1 << 16:
         return "has no port from 1 to 65535", allowed
     return None
-
-
-def _flag(path: str, field: str, *, help: str, label: str, more: str = "") -> Key:  # noqa: A002
-    return Key(path, field, Kind.FLAG, help, label, choices=YES_NO, more=more)
 
 
 _OF_CUSTOM = (Mode.CUSTOM,)
@@ -364,17 +360,21 @@ KEYS = (
         choices=(Warm.PULL.value, Warm.LOAD.value),
         more="In mode `none` the registry is there for the time of the run.",
     ),
-    _flag(
+    Key(
         "verifyRun",
         "verify_run",
-        help="true: each host runs one small image at the end.",
-        label="try one",
+        Kind.FLAG,
+        "true: each host runs one small image at the end.",
+        "try one",
+        choices=YES_NO,
     ),
-    _flag(
+    Key(
         "laterBundleWins",
         "later_bundle_wins",
-        help="true: of bundles with one name the later file counts.",
-        label="later wins",
+        Kind.FLAG,
+        "true: of bundles with one name the later file counts.",
+        "later wins",
+        choices=YES_NO,
         more="`false`: different images under one name are an error.",
     ),
     Key(
@@ -389,11 +389,13 @@ KEYS = (
         "path. Bundles that were imported before get these names with the next import; where the "
         "key does not stand, names stay as each bundle was imported.",
     ),
-    _flag(
+    Key(
         "carryArtifacts",
         "carry_artifacts",
-        help="false: signatures, SBOMs and charts stay out.",
-        label="artifacts",
+        Kind.FLAG,
+        "false: signatures, SBOMs and charts stay out.",
+        "artifacts",
+        choices=YES_NO,
         more="`true`: what bundles hold beside images goes along to the byte. Without it the "
         "digests of indexes that name such things change.",
     ),
@@ -436,8 +438,3 @@ def paths_that_must_exist(config: Config) -> list[tuple[Key, Path]]:
             paths = value if isinstance(value, tuple) else (value,)
             found += [(key, path) for path in paths if isinstance(path, Path)]
     return found
-
-
-def default_of(key: Key) -> Any:  # noqa: ANN401 - what the field of the model has
-    """Return the value of a key that does not stand in a config."""
-    return getattr(SshConfig() if key.in_section else Config(Path()), key.field)

@@ -23,7 +23,6 @@ from core.config.keys import (
     Key,
     Kind,
     clean_jump,
-    default_of,
     paths_that_must_exist,
     wrong_jump,
 )
@@ -106,20 +105,23 @@ def _build(reader: Reader, path: Path) -> Config:
     section = reader.section(SECTION)
     section.only(*(key.own_name for key in KEYS if key.in_section))
     said = tuple(key for key in ("user", "port") if f"{SECTION}.{key}" in reader.lines)
-    ssh = SshConfig(said=said, **_values(section, in_section=True))
-    config = Config(path=path, ssh=ssh, lines=reader.lines, **_values(reader, in_section=False))
+    defaults = Config(path)
+    ssh = SshConfig(said=said, **_values(section, defaults, in_section=True))
+    values = _values(reader, defaults, in_section=False)
+    config = Config(path=path, ssh=ssh, lines=reader.lines, **values)
     if config.mode is Mode.CUSTOM and not config.registry_base:
         reader.report("privateRegistryBase", "is needed in mode custom", "host[:port][/path]")
     return replace(config, hosts=_build_hosts(reader, ssh))
 
 
-def _values(reader: Reader, *, in_section: bool) -> dict[str, Any]:
+def _values(reader: Reader, defaults: Config, *, in_section: bool) -> dict[str, Any]:
     """Return the values of all keys of a mapping, by the names of the fields that hold them."""
-    return {key.field: _value(reader, key) for key in KEYS if key.in_section is in_section}
+    keys = (key for key in KEYS if key.in_section is in_section)
+    return {key.field: _value(reader, key, key.value(defaults)) for key in keys}
 
 
-def _value(reader: Reader, key: Key) -> object:
-    name, default = key.own_name, default_of(key)
+def _value(reader: Reader, key: Key, default: Any) -> object:  # noqa: ANN401 - of the field's type
+    name = key.own_name
     match key.kind:
         case Kind.CHOICE:
             words: type[StrEnum] = type(default)

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from core.config.keys import HOSTS, KEYS, SECTION, YES_NO, Key, Kind, default_of
-from core.config.model import Config, default_state_dir
+from core.config.keys import HOST_KEYS, HOSTS, KEYS, SECTION, YES_NO, Key, Kind
+from core.config.model import Config
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT = {"type": "string"}
 _TEXTS = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
 _PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
 _HOSTS_MEANING = (
-    "The hosts: addresses, or mappings with `name`, `address`, `port`, `user`, `key`, `jump`."
+    f"The hosts: addresses, or mappings with {', '.join(f'`{key}`' for key in HOST_KEYS)}."
 )
 _HOST = {
     "anyOf": [
@@ -23,10 +23,7 @@ _HOST = {
             "type": "object",
             "additionalProperties": False,
             "required": ["address"],
-            "properties": {
-                **dict.fromkeys(("name", "address", "user", "key", "jump"), _TEXT),
-                "port": _PORT,
-            },
+            "properties": {key: _PORT if key == "port" else _TEXT for key in HOST_KEYS},
         },
     ]
 }
@@ -88,9 +85,10 @@ def _meaning(key: Key) -> str:
 
 
 def _default(key: Key) -> str:
-    if default_of(key) == default_state_dir():
+    defaults = Config(Path())
+    if key.value(defaults) == defaults.state_dir:  # it depends on who asks
         return "`/var/lib/airferry` for root, else `$XDG_STATE_HOME/airferry`"
-    shown = key.shown(Config(Path()))
+    shown = key.shown(defaults)
     return f"`{shown}`" if (shown and shown != key.unset) or shown in YES_NO else shown
 
 
