@@ -111,7 +111,7 @@ def remove_host(text: str, index: int) -> str:
         ]
         start, end = hosts.start_mark.index, hosts.end_mark.index
         if "#" in text[start:end]:
-            raise ConfigError("this list has comments inside: change it as text")
+            raise ConfigError("this list has comments inside: change it as text (t)")
         return f"{text[:start]}[{', '.join(kept)}]{text[end:]}"
     start, end = _item_lines(text, items[index])
     return text[:start] + text[end:]
@@ -136,7 +136,11 @@ def _set_key(text: str, item: yaml.Node, key: str, value: str) -> str:
         return f"{text[:start]}{key}: {_scalar(value)}\n{indent}{text[start:]}"
     key_node, value_node = found
     if value:
-        same = isinstance(value_node, yaml.ScalarNode) and value_node.value == value
+        if not isinstance(value_node, yaml.ScalarNode):
+            raise ConfigError(
+                f"line {value_node.start_mark.line + 1}: change this host as text (t)"
+            )
+        same = value_node.value == value
         return text if same else put_scalar(text, value_node, _scalar(value))
     if len(pairs) == 1:
         raise ConfigError("a host needs an address")
@@ -163,7 +167,7 @@ def _hosts_node(text: str) -> yaml.Node | None:
     if root is None:
         return None
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
-        raise ConfigError("this config can only be changed as text")
+        raise ConfigError("this config can only be changed as text (t)")
     return next((value for key, value in root.value if key.value == "hosts"), None)
 
 

@@ -122,3 +122,27 @@ def test_what_is_no_list_is_refused() -> None:
     for text in ("hosts: {a: b}\n", "hosts: a\n", "{hosts: [a]}\n", "a: [\n"):
         with pytest.raises(ConfigError):
             add_host(text, HostEntry("", "h"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hosts: [a, b] # x\n", ""),
+        ("hosts: [a, # x\n  b]\n", "this list has comments inside: change it as text (t)"),
+        ("{hosts: [a, b]}\n", "this config can only be changed as text (t)"),
+    ],
+    ids=["edited", "comments", "braces"],
+)
+def test_what_is_refused_says_what_to_do(text: str, words: str) -> None:
+    if not words:
+        assert "hosts: [b] # x\n" == remove_host(text, 0)
+        return
+    with pytest.raises(ConfigError) as raised:
+        remove_host(text, 0)
+    assert words == raised.value.what
+
+
+def test_a_host_whose_value_is_a_list_is_changed_as_text() -> None:
+    text = "hosts:\n- address: 10.0.0.1\n  user: [a]\n"
+    with pytest.raises(ConfigError, match=r"line 3: change this host as text \(t\)"):
+        change_host(text, 0, HostEntry(address="10.0.0.1", user="b"))
